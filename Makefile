@@ -1,0 +1,53 @@
+# Every target sets up what it needs. `make demo` and `make test` are the two to know.
+PYTHON := .venv/bin/python
+STAMP := .venv/.installed
+
+.PHONY: demo run test test-long package bench setup openapi fmt lint clean
+
+setup: $(STAMP) node_modules/.installed
+
+$(STAMP): requirements.txt requirements-dev.lock .ci/python
+	@python=$$(.ci/python) && echo "setting up .venv with $$($$python --version)" && \
+	    rm -rf .venv && $$python -m venv .venv
+	@.venv/bin/pip install -qq --disable-pip-version-check --requirement requirements-dev.lock
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@npm ci --silent
+	@touch $@
+
+demo: setup
+	@$(PYTHON) -m sandbox demo
+
+run: setup
+	@$(PYTHON) -m sandbox run
+
+test: setup lint
+	@$(PYTHON) -m cli.openapi --check
+	@$(PYTHON) -m pytest -m "not long"
+
+test-long: setup lint
+	@$(PYTHON) -m cli.openapi --check
+	@$(PYTHON) -m pytest
+
+lint: setup
+	@.venv/bin/ruff format --check --quiet . || { echo "run 'make fmt'"; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+package: setup
+	@$(PYTHON) -m cli.package
+
+bench: setup
+	@$(PYTHON) -m bench
+
+openapi: setup
+	@$(PYTHON) -m cli.openapi
+
+fmt: setup
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/ruff check --fix --quiet .
+
+clean:
+	rm -rf .venv node_modules build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

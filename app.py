@@ -1,0 +1,121 @@
+"""The front door: the Chalice app, every schedule and queue listener; each a few lines into a flow.
+
+Listeners are declared here and nowhere else: Lambda imports a blueprint's event handler without importing this
+file, and its middleware would be dead (research: chalice.md, trap A).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import AuthRequest, AuthResponse, Chalice, CloudWatchEvent, Rate, Response, SQSEvent
+
+from chalicelib import edge, wiring
+from chalicelib.domain import facts
+from chalicelib.domain.keys import Key, hash_of
+from chalicelib.routes import brands, couriers, openapi, operators, webhooks
+
+app = Chalice(app_name="cordon", configure_logs=False)
+
+
+@app.authorizer(ttl_seconds=300)
+def authorize(request: AuthRequest) -> AuthResponse:
+    """Who holds this key. Lets it through to every route: each view checks the role (one route's answer is
+    cached for all, so a narrower policy here would poison the next route)."""
+    scheme, _, secret = request.token.partition(" ")
+    row = None
+    if scheme.lower() == "bearer" and secret:
+        row = wiring.world().table.get(facts.access_key_key(hash_of(secret.strip())))
+    key = Key.model_validate_json(row.body) if row else None
+    if key is None or key.disabled:
+        return AuthResponse(routes=[], principal_id="nobody")
+    return AuthResponse(
+        routes=["*"],
+        principal_id=key.key_hash[:16],
+        context={"role": key.role.value, "owner": key.owner},
+    )
+
+
+app.register_blueprint(brands.blueprint(authorize))
+app.register_blueprint(operators.blueprint(authorize))
+app.register_blueprint(webhooks.blueprint(authorize))
+app.register_blueprint(couriers.blueprint())
+app.register_blueprint(openapi.blueprint())
+
+
+@app.middleware("http")
+def speak_in_problems(event: Any, get_response: Any) -> Response:
+    """Chalice's own errors (405, 415, ...) look like ours."""
+    return edge.rewritten(get_response(event))
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def tick(event: CloudWatchEvent) -> None:
+    """Wake the planner of every market with open work."""
+    from chalicelib.flows.sweep import tick as flow
+
+    flow(wiring.world())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def sweep(event: CloudWatchEvent) -> None:
+    """Nudge whatever has stood still too long."""
+    from chalicelib.flows.sweep import sweep as flow
+
+    flow(wiring.world())
+
+
+@app.on_sqs_message(
+    queue_arn="arn:placeholder:DispatchQueue", batch_size=10, maximum_batching_window_in_seconds=1
+)
+def on_dispatch(event: SQSEvent) -> dict[str, Any]:
+    """Plan a market; `<market>:all` looks at what is not due yet, too."""
+    from chalicelib.flows.dispatch import dispatch
+
+    def handle(name: str) -> None:
+        market_id, _, everything = name.partition(":")
+        dispatch(wiring.world(), market_id, everything=everything == "all")
+
+    return edge.verdicts(event.to_dict()["Records"], handle, "on_dispatch")
+
+
+@app.on_sqs_message(queue_arn="arn:placeholder:BookQueue", batch_size=10)
+def on_book(event: SQSEvent) -> dict[str, Any]:
+    """Book an order's leg, or settle its bookings."""
+    from chalicelib.flows.book import book
+
+    return edge.verdicts(event.to_dict()["Records"], lambda name: book(wiring.world(), name), "on_book")
+
+
+@app.on_sqs_message(queue_arn="arn:placeholder:HearQueue", batch_size=10)
+def on_hear(event: SQSEvent) -> dict[str, Any]:
+    """Fold what couriers said into an order."""
+    from chalicelib.flows.hear import hear
+
+    return edge.verdicts(event.to_dict()["Records"], lambda name: hear(wiring.world(), name), "on_hear")
+
+
+@app.on_sqs_message(queue_arn="arn:placeholder:TellQueue", batch_size=10)
+def on_tell(event: SQSEvent) -> dict[str, Any]:
+    """Tell a brand what its order has come to."""
+    from chalicelib.flows.tell import tell
+
+    return edge.verdicts(event.to_dict()["Records"], lambda name: tell(wiring.world(), name), "on_tell")
+
+
+@app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)
+def on_rules(event: SQSEvent) -> dict[str, Any]:
+    """`publish:<market>:<upload>` or `rezone:<market>:<cursor>`."""
+    from chalicelib.flows.publish import publish
+    from chalicelib.flows.rezone import rezone
+
+    def handle(name: str) -> None:
+        verb, market_id, rest = name.split(":", 2)
+        if verb == "publish":
+            publish(wiring.world(), market_id, rest)
+        elif verb == "rezone":
+            rezone(wiring.world(), market_id, rest)
+        else:
+            raise ValueError(f"rules are published or rezoned, not {verb!r}")
+
+    return edge.verdicts(event.to_dict()["Records"], handle, "on_rules")

@@ -1,0 +1,1 @@
+"""Cordon: gifts through the cordon. Everything in this package ships to Lambda."""

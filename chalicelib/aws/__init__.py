@@ -1,0 +1,1 @@
+"""The only rooms that know AWS, and the only way out over HTTP."""

@@ -1,0 +1,36 @@
+"""botocore clients, made on first use: importing botocore costs more than everything else together."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def _session() -> Any:
+    import botocore.session
+
+    return botocore.session.get_session()
+
+
+@cache
+def client(service: str) -> Any:
+    """The client of that service for this process: short timeouts, bounded retries, no double checking of shapes."""
+    from botocore.config import Config
+
+    return _session().create_client(
+        service,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            parameter_validation=False,
+            max_pool_connections=32,
+        ),
+    )
+
+
+def reset() -> None:
+    """Forget session and clients: the environment names another place now."""
+    client.cache_clear()
+    _session.cache_clear()

@@ -1,0 +1,289 @@
+"""The facts in DynamoDB. One table; every write is conditional, and several are one transaction.
+
+A single change is a plain conditional write, which costs half a transaction's write units. `Lost` carries what
+stands there, so that a repeated request is answered without a second call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chalicelib.aws.clients import client
+from chalicelib.domain.errors import Lost, Throttled
+from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row
+from chalicelib.domain.shapes import stamp
+
+BATCH = 100
+"""Keys a BatchGetItem takes."""
+TRIES = 5
+"""How often a throttled or conflicting call is repeated before it is given back."""
+
+_BUSY = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "TransactionInProgressException",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+_OURS = frozenset(
+    {"pk", "sk", "version", "body", "sealed", "work", "due", "shelf", "place_on_shelf", "expires_at"}
+)
+
+
+class DynamoTable:
+    """`ports.Table` on one DynamoDB table with the indexes `work` and `shelf`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def get(self, key: Key) -> Row | None:
+        item = self._call("get_item", Key=_key(key), ConsistentRead=True).get("Item")
+        return None if item is None else _row(item)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Row]:
+        rows: list[Row] = []
+        wanted = [_key(key) for key in dict.fromkeys(keys)]
+        for start in range(0, len(wanted), BATCH):
+            asked = wanted[start : start + BATCH]
+            for _ in range(TRIES):
+                reply = self._call(
+                    "batch_get_item", RequestItems={self.name: {"Keys": asked, "ConsistentRead": True}}
+                )
+                rows += [_row(item) for item in reply["Responses"].get(self.name, ())]
+                asked = reply.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                if not asked:
+                    break
+            else:
+                raise Throttled("some rows were not read")
+        return rows
+
+    def read(self, pk: str, prefix: str = "", *, limit: int | None = None, after: str | None = None) -> Page:
+        rows: list[Row] = []
+        start = None if after is None else {"pk": {"S": pk}, "sk": {"S": after}}
+        values = {":pk": {"S": pk}}
+        condition = "pk = :pk"
+        if prefix:
+            condition += " AND begins_with(sk, :prefix)"
+            values[":prefix"] = {"S": prefix}
+        while True:
+            asked: dict[str, Any] = {
+                "KeyConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+                "ConsistentRead": True,
+            }
+            if limit is not None:
+                asked["Limit"] = limit - len(rows)
+            if start is not None:
+                asked["ExclusiveStartKey"] = start
+            reply = self._call("query", **asked)
+            rows += [_row(item) for item in reply["Items"]]
+            start = reply.get("LastEvaluatedKey")
+            if start is None or (limit is not None and len(rows) >= limit):
+                return Page(tuple(rows), None if start is None else start["sk"]["S"])
+
+    def find_due(self, bucket: str, until: datetime, limit: int, after: str | None = None) -> KeyPage:
+        return self._find(
+            "work", "due", limit, after, True,
+            KeyConditionExpression="#bucket = :bucket AND due <= :until",
+            ExpressionAttributeNames={"#bucket": "work"},
+            ExpressionAttributeValues={":bucket": {"S": bucket}, ":until": {"S": stamp(until)}},
+        )  # fmt: skip
+
+    def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
+        return self._find(
+            "shelf", "place_on_shelf", limit, after, False,
+            KeyConditionExpression="shelf = :bucket",
+            ExpressionAttributeValues={":bucket": {"S": shelf}},
+        )  # fmt: skip
+
+    def _find(
+        self, index: str, sort: str, limit: int, after: str | None, forward: bool, **question: Any
+    ) -> KeyPage:
+        bucket = question["ExpressionAttributeValues"][":bucket"]
+        start = None
+        if after is not None:
+            place, pk, sk = after.split("|", 2)
+            start = {index: bucket, sort: {"S": place}, "pk": {"S": pk}, "sk": {"S": sk}}
+        keys: list[Key] = []
+        while True:
+            asked = {"IndexName": index, "Limit": limit - len(keys), "ScanIndexForward": forward, **question}
+            if start is not None:
+                asked["ExclusiveStartKey"] = start
+            reply = self._call("query", **asked)
+            keys += [Key(item["pk"]["S"], item["sk"]["S"]) for item in reply["Items"]]
+            start = reply.get("LastEvaluatedKey")
+            if start is None:
+                return KeyPage(tuple(keys), None)
+            if len(keys) >= limit:
+                return KeyPage(tuple(keys), f"{start[sort]['S']}|{start['pk']['S']}|{start['sk']['S']}")
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def write(self, *changes: Change) -> None:
+        if len(changes) == 1:
+            self._write_one(changes[0])
+        else:
+            self._write_all(changes)
+
+    def _write_one(self, change: Change) -> None:
+        from botocore.exceptions import ClientError
+
+        verb, request = self._request(change)
+        operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}.get(verb)
+        if operation is None:
+            self._write_all([change])
+            return
+        try:
+            self._call(operation, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+        except ClientError as error:
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
+            item = error.response.get("Item")
+            raise Lost([0], _row(item) if item else None) from None
+
+    def _write_all(self, changes: Sequence[Change]) -> None:
+        from botocore.exceptions import ClientError
+
+        items = []
+        for change in changes:
+            verb, request = self._request(change)
+            items.append({verb: {**request, "TableName": self.name}})
+        for _ in range(TRIES):
+            try:
+                self._call("transact_write_items", TransactItems=items)
+                return
+            except ClientError as error:
+                if _code(error) != "TransactionCanceledException":
+                    raise
+                reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
+                failed = [at for at, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
+                if failed:
+                    raise Lost(failed) from None
+                if not all(code in (None, "None", "TransactionConflict", "ThrottlingError",
+                                    "ProvisionedThroughputExceeded") for code in reasons):  # fmt: skip
+                    raise
+        raise Throttled("the transaction met others five times")
+
+    def _request(self, change: Change) -> tuple[str, dict[str, Any]]:
+        if isinstance(change, Keep):
+            if change.was is None:
+                return "Put", {"Item": _item(change.row), "ConditionExpression": "attribute_not_exists(pk)"}
+            return "Update", _replacing(change)
+        if isinstance(change, Count):
+            values = {":by": {"N": str(change.by)}}
+            condition = "attribute_exists(pk)"
+            if change.floor is not None:
+                values[":least"] = {"N": str(change.floor - change.by)}
+                condition = "#counter >= :least"
+            return "Update", {
+                "Key": _key(change.key),
+                "UpdateExpression": "ADD #counter :by",
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": {"#counter": change.counter},
+                "ExpressionAttributeValues": values,
+            }
+        if isinstance(change, Require):
+            if change.version is None:
+                return "ConditionCheck", {
+                    "Key": _key(change.key),
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            return "ConditionCheck", {
+                "Key": _key(change.key),
+                "ConditionExpression": "#version = :was",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":was": {"N": str(change.version)}},
+            }
+        return "Delete", {
+            "Key": _key(change.key),
+            "ConditionExpression": "#version = :was",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":was": {"N": str(change.was)}},
+        }
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        if operation not in ("batch_get_item", "transact_write_items"):
+            request["TableName"] = self.name
+        try:
+            reply: dict[str, Any] = getattr(client("dynamodb"), operation)(**request)
+        except ClientError as error:
+            if _code(error) in _BUSY or _code(error) == "TransactionConflictException":
+                raise Throttled(f"the table is busy: {_code(error)}") from None
+            raise
+        return reply
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    fields: dict[str, Any] = {"version": {"N": str(row.version)}, "body": {"S": row.body}}
+    if row.sealed:
+        fields["sealed"] = {"B": row.sealed}
+    if row.work is not None and row.due is not None:
+        fields |= {"work": {"S": row.work}, "due": {"S": row.due}}
+    if row.shelf is not None and row.place_on_shelf is not None:
+        fields |= {"shelf": {"S": row.shelf}, "place_on_shelf": {"S": row.place_on_shelf}}
+    if row.expires_at is not None:
+        fields["expires_at"] = {"N": str(row.expires_at)}
+    return fields
+
+
+def _item(row: Row) -> dict[str, Any]:
+    return {**_key(row.key), **_fields(row), **{name: {"N": str(n)} for name, n in row.counters.items()}}
+
+
+_OPTIONAL = ("sealed", "work", "due", "shelf", "place_on_shelf", "expires_at")
+
+
+def _replacing(change: Keep) -> dict[str, Any]:
+    # an update and not a put, so that the counters of the row, which others move, are left alone
+    fields = _fields(change.row)
+    gone = [name for name in _OPTIONAL if name not in fields]
+    names = {f"#{name}": name for name in (*fields, *gone)}
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in fields)
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+    return {
+        "Key": _key(change.row.key),
+        "UpdateExpression": expression,
+        "ConditionExpression": "#version = :was",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {
+            **{f":{name}": value for name, value in fields.items()},
+            ":was": {"N": str(change.was)},
+        },
+    }
+
+
+def _row(item: dict[str, Any]) -> Row:
+    def text(name: str) -> str | None:
+        value: str | None = item[name]["S"] if name in item else None
+        return value
+
+    return Row(
+        key=Key(item["pk"]["S"], item["sk"]["S"]),
+        version=int(item["version"]["N"]),
+        body=item["body"]["S"],
+        sealed=bytes(item["sealed"]["B"]) if "sealed" in item else b"",
+        work=text("work"),
+        due=text("due"),
+        shelf=text("shelf"),
+        place_on_shelf=text("place_on_shelf"),
+        counters={name: int(value["N"]) for name, value in item.items() if name not in _OURS},
+        expires_at=int(item["expires_at"]["N"]) if "expires_at" in item else None,
+    )

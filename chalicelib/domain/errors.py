@@ -1,0 +1,142 @@
+"""Every error Cordon raises on purpose.
+
+    CordonError
+    ├── Refused              the caller's doing: 4xx over HTTP; in a queue: note it and drop the message
+    │   ├── Malformed        400  not understood at all (no key, no UTF-8, no JSON)
+    │   ├── Unauthorised     401  the proof of who is speaking is missing or wrong
+    │   ├── Forbidden        403  known, but not allowed to do this
+    │   ├── Missing          404  no such thing, or not yours: the two look the same
+    │   ├── Clashing         409  the thing is in a state that rules this out
+    │   ├── Stale            412  If-Match named another version
+    │   ├── TooLarge         413
+    │   ├── Invalid          422  understood, and wrong: carries the fields
+    │   └── Unconditional    428  If-Match is needed here
+    └── Delayed              not now: 503 over HTTP; in a queue: give the message back
+        ├── Lost             a conditional write lost its race
+        ├── Throttled        the table or a queue asked us to slow down
+        └── Unanswered       a courier or a brand did not answer in time: nothing is known
+
+Anything else is our bug: 500, alarm, retry, dead-letter queue. The mapping lives in `edge.py` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from chalicelib.domain.ports import Row
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One field that is wrong: where (RFC 6901 pointer), what stood there, what was expected.
+
+    `value` is None where the field is personal: it is never echoed.
+    """
+
+    pointer: str
+    detail: str
+    value: str | None = None
+
+
+class CordonError(Exception):
+    """The root: catching it catches what Cordon raises on purpose and nothing else."""
+
+
+class Refused(CordonError):
+    """The caller asked for something it may not have."""
+
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "Refused"
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+
+
+class Malformed(Refused):
+    """The request cannot be read."""
+
+    status = 400
+    title = "The request cannot be read"
+
+
+class Unauthorised(Refused):
+    """Nobody we know."""
+
+    status = 401
+    title = "The proof of who is speaking is missing or wrong"
+
+
+class Forbidden(Refused):
+    """Known, but not allowed."""
+
+    status = 403
+    title = "Not allowed with this key"
+
+
+class Missing(Refused):
+    """No such thing, or somebody else's."""
+
+    status = 404
+    title = "Nothing here under that name"
+
+
+class Clashing(Refused):
+    """The thing is in a state that rules this out."""
+
+    status = 409
+    title = "Not possible in the present state"
+
+
+class Stale(Refused):
+    """If-Match named another version than the stored one."""
+
+    status = 412
+    title = "It has changed since you read it"
+
+
+class TooLarge(Refused):
+    """More bytes than we take."""
+
+    status = 413
+    title = "Too large"
+
+
+class Invalid(Refused):
+    """Understood and wrong; `faults` names each field."""
+
+    status = 422
+    title = "Some fields are wrong"
+
+
+class Unconditional(Refused):
+    """This change needs If-Match."""
+
+    status = 428
+    title = "If-Match is needed"
+
+
+class Delayed(CordonError):
+    """Not now. Trying again later is right."""
+
+
+class Lost(Delayed):
+    """A conditional write lost: `at` are the indices of the changes whose condition failed,
+    `found` what stands there now (known only when one change was written alone)."""
+
+    def __init__(self, at: Sequence[int], found: Row | None = None) -> None:
+        super().__init__(f"lost a race on change {list(at)!r}")
+        self.at = tuple(at)
+        self.found = found
+
+
+class Throttled(Delayed):
+    """The table or a queue asked us to slow down."""
+
+
+class Unanswered(Delayed):
+    """The other side did not answer in time, or the line broke: what it did is unknown."""

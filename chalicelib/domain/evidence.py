@@ -1,0 +1,99 @@
+"""Why it was decided so: one immutable item a verdict, at most 4 KB."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from enum import StrEnum
+
+from pydantic import Field
+
+from chalicelib.domain.clearance import Decision, Reason, Verdict
+from chalicelib.domain.shapes import Instant, Shape
+
+LISTED = 8
+"""How many couriers' slots are named under one reason; the rest is counted. Keeps an item under 4 KB."""
+
+
+class Step(StrEnum):
+    """Where the decision was taken."""
+
+    DISPATCH = "dispatch"
+    BOOK = "book"
+    PICK_UP = "pick_up"
+    HAND_OVER = "hand_over"
+    REZONE = "rezone"
+
+
+class TurnedDown(Shape):
+    """Slots that could not, for one reason."""
+
+    reason: Reason
+    slots: tuple[str, ...]
+    more: int = 0
+
+
+class Evidence(Shape):
+    """One decision and everything it rests on."""
+
+    evidence_id: str
+    order_id: str
+    step: Step
+    decided_at: Instant
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
+    rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    known_at: Instant = Field(description="What was known then counted; nothing later did.")
+    zones: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    slot: str | None = None
+    crew: str | None = None
+    courier: str | None = None
+    permits: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    handovers: tuple[str, ...] = ()
+    valid_until: Instant | None = None
+    turned_down: tuple[TurnedDown, ...] = ()
+
+
+def grouped(verdicts: Iterable[Verdict]) -> tuple[TurnedDown, ...]:
+    """The slots that were turned down, by reason, most first."""
+    by_reason: dict[Reason, list[str]] = {}
+    for verdict in verdicts:
+        for reason in verdict.reasons:
+            by_reason.setdefault(reason, []).append(verdict.slot_id)
+    return tuple(
+        TurnedDown(reason=reason, slots=tuple(sorted(slots)[:LISTED]), more=max(0, len(slots) - LISTED))
+        for reason, slots in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    )
+
+
+LIMIT = 4096
+"""Bytes of one item's body."""
+
+
+def fitted(evidence: Evidence) -> Evidence:
+    """The same evidence, its lists of turned-down slots shortened until it fits; counts stay true."""
+    keep = LISTED
+    while keep > 0 and len(evidence.model_dump_json(exclude_defaults=True).encode()) > LIMIT:
+        keep //= 2
+        evidence = evidence.model_copy(
+            update={
+                "turned_down": tuple(
+                    TurnedDown(
+                        reason=group.reason,
+                        slots=group.slots[:keep],
+                        more=group.more + len(group.slots[keep:]),
+                    )
+                    for group in evidence.turned_down
+                )
+            }
+        )
+    return evidence
+
+
+def digest_of(decision: Decision, reasons: Iterable[Reason], rules_version: int | None) -> str:
+    """What makes two verdicts the same verdict."""
+    text = f"{decision}|{','.join(sorted(reasons))}|{rules_version}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,243 @@
+"""How each noun is kept: its key, its version, the indexes it stands in. The storage schema on one page.
+
+    collection (pk)        place (sk)                     noun                indexes
+    ord_...                order                          Order               work: pool# or wait#<market>#<shard>; shelf: brand#
+    ord_...                event#<ref>#<time>#<id>        Event
+    ord_...                evidence#<nnnn>                Evidence
+    ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice (while pending); shelf: hook#
+    brand#<brand>          hook#<endpoint>                Endpoint
+    key#<hash>             key                            Key
+    markets                market#<market>                Market
+    market#<market>        lease                          Lease
+    market#<market>        rules                          Pointer             (flows.rules)
+    fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
+
+Older schema versions are upcast here, on read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.evidence import Evidence
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+from chalicelib.domain.keys import Key as AccessKey
+from chalicelib.domain.legs import Event
+from chalicelib.domain.notices import Endpoint, Notice, NoticeState
+from chalicelib.domain.orders import SCHEMA, Order, Private, due_at, in_pool
+from chalicelib.domain.places import Market
+from chalicelib.domain.ports import Count, Keep, Key, Row, Sealer, Table
+from chalicelib.domain.shapes import stamp
+
+ORDER: Final = "order"
+LEFT: Final = "left"
+NOTICES: Final = "notice"
+
+
+# --- orders ---------------------------------------------------------------------------------------------------
+
+
+def order_key(order_id: str) -> Key:
+    return Key(order_id, ORDER)
+
+
+def pool_bucket(market_id: str, shard: int) -> str:
+    """Where orders wait for an assignment."""
+    return f"pool#{market_id}#{shard}"
+
+
+def wait_bucket(market_id: str, shard: int) -> str:
+    """Where orders wait for anything else."""
+    return f"wait#{market_id}#{shard}"
+
+
+def order_row(order: Order) -> Row:
+    due = due_at(order)
+    bucket = pool_bucket if in_pool(order) else wait_bucket
+    return Row(
+        key=order_key(order.order_id),
+        version=order.version,
+        body=order.model_dump_json(exclude_defaults=True),
+        sealed=order.sealed,
+        work=None if due is None else bucket(order.market_id, order.shard),
+        due=None if due is None else stamp(due),
+        shelf=f"brand#{order.brand_id}",
+        place_on_shelf=f"{stamp(order.placed_at)}#{order.order_id}",
+    )
+
+
+def order_of_row(row: Row) -> Order:
+    order = Order.model_validate_json(row.body)
+    if order.schema_version > SCHEMA:  # written by newer code: the message goes back and waits for it
+        raise ValueError(
+            f"order {row.key.pk!r} has schema {order.schema_version!r}, this reads up to {SCHEMA!r}"
+        )
+    return order.model_copy(update={"sealed": row.sealed, "version": row.version})
+
+
+def load_order(table: Table, order_id: str) -> Order:
+    """The order as it is now. Raises `Missing`."""
+    row = table.get(order_key(order_id))
+    if row is None:
+        raise Missing(f"no order {order_id!r}")
+    return order_of_row(row)
+
+
+def keep_order(order: Order) -> Keep:
+    """Write the next version of an order over the one before it."""
+    return Keep(order_row(order), was=order.version - 1)
+
+
+def seal_private(sealer: Sealer, private: Private, order_id: str) -> bytes:
+    return sealer.seal(private.model_dump_json().encode(), order_id)
+
+
+def unseal_private(sealer: Sealer, order: Order) -> Private:
+    return Private.model_validate_json(sealer.unseal(order.sealed, order.order_id))
+
+
+# --- what hangs on an order -----------------------------------------------------------------------------------
+
+
+def event_prefix(reference: str = "") -> str:
+    return f"event#{reference}"
+
+
+def event_row(order_id: str, event: Event) -> Row:
+    return Row(
+        key=Key(order_id, f"event#{event.reference}#{stamp(event.occurred_at)}#{event.event_id}"),
+        version=1,
+        body=event.model_dump_json(exclude_defaults=True),
+    )
+
+
+def evidence_row(evidence: Evidence) -> Row:
+    return Row(
+        key=Key(evidence.order_id, f"evidence#{evidence.evidence_id}"),
+        version=1,
+        body=evidence.model_dump_json(exclude_defaults=True),
+    )
+
+
+def notice_key(order_id: str, endpoint_id: str, sequence: int) -> Key:
+    return Key(order_id, f"notice#{endpoint_id}#{sequence:04d}")
+
+
+def notice_row(notice: Notice) -> Row:
+    pending = notice.state is NoticeState.PENDING and notice.next_attempt_at is not None
+    return Row(
+        key=notice_key(notice.order_id, notice.endpoint_id, notice.sequence),
+        version=notice.version,
+        body=notice.model_dump_json(exclude_defaults=True),
+        work=NOTICES if pending else None,
+        due=stamp(notice.next_attempt_at) if pending and notice.next_attempt_at else None,
+        shelf=f"hook#{notice.endpoint_id}",
+        place_on_shelf=f"{stamp(notice.happened_at)}#{notice.notice_id}",
+    )
+
+
+def notice_of_row(row: Row) -> Notice:
+    return Notice.model_validate_json(row.body).model_copy(update={"version": row.version})
+
+
+# --- brands and keys ------------------------------------------------------------------------------------------
+
+
+def endpoint_key(brand_id: str, endpoint_id: str) -> Key:
+    return Key(f"brand#{brand_id}", f"hook#{endpoint_id}")
+
+
+def endpoint_row(endpoint: Endpoint) -> Row:
+    return Row(
+        key=endpoint_key(endpoint.brand_id, endpoint.endpoint_id),
+        version=endpoint.version,
+        body=endpoint.model_dump_json(exclude_defaults=True),
+    )
+
+
+def endpoint_of_row(row: Row) -> Endpoint:
+    return Endpoint.model_validate_json(row.body).model_copy(update={"version": row.version})
+
+
+def access_key_row(key: AccessKey) -> Row:
+    return Row(Key(f"key#{key.key_hash}", "key"), key.version, key.model_dump_json(exclude_defaults=True))
+
+
+def access_key_key(key_hash: str) -> Key:
+    return Key(f"key#{key_hash}", "key")
+
+
+# --- markets and fleet ----------------------------------------------------------------------------------------
+
+MARKETS: Final = "markets"
+
+
+def market_key(market_id: str) -> Key:
+    return Key(MARKETS, f"market#{market_id}")
+
+
+def market_row(market: Market, version: int) -> Row:
+    return Row(market_key(market.market_id), version, market.model_dump_json())
+
+
+def lease_key(market_id: str) -> Key:
+    return Key(f"market#{market_id}", "lease")
+
+
+def pointer_key(market_id: str) -> Key:
+    return Key(f"market#{market_id}", "rules")
+
+
+def fleet_collection(market_id: str) -> str:
+    return f"fleet#{market_id}"
+
+
+FLEET_KINDS: Final[dict[str, tuple[type[Courier] | type[Crew] | type[Permit] | type[Slot], str]]] = {
+    "couriers": (Courier, "courier"),
+    "crews": (Crew, "crew"),
+    "permits": (Permit, "permit"),
+    "slots": (Slot, "slot"),
+}
+
+
+def courier_key(market_id: str, courier_id: str) -> Key:
+    return Key(fleet_collection(market_id), f"courier#{courier_id}")
+
+
+def slot_key(market_id: str, slot_id: str) -> Key:
+    return Key(fleet_collection(market_id), f"slot#{slot_id}")
+
+
+def take_from_slot(market_id: str, slot_id: str, count: int) -> Count:
+    """Take capacity; lost when there is not so much left."""
+    return Count(slot_key(market_id, slot_id), LEFT, -count)
+
+
+def give_back_to_slot(market_id: str, slot_id: str) -> Count:
+    return Count(slot_key(market_id, slot_id), LEFT, 1, floor=None)
+
+
+def load_fleet(table: Table, market_id: str) -> Fleet:
+    """The whole fleet of a market, with what each slot has left, in one strongly consistent reading."""
+    nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
+    types = {name: noun for noun, name in FLEET_KINDS.values()}
+    left: dict[str, int] = {}
+    for row in table.read(fleet_collection(market_id)).rows:
+        kind, name = row.key.sk.split("#", 1)
+        nouns[kind][name] = types[kind].model_validate_json(row.body)
+        if kind == "slot":
+            left[name] = row.counters.get(LEFT, 0)
+    return Fleet.model_construct(
+        couriers=nouns["courier"],
+        crews=nouns["crew"],
+        permits=nouns["permit"],
+        slots=nouns["slot"],
+        left=left,
+    )
+
+
+def epoch(moment: datetime) -> int:
+    """Seconds, as the table's own clean-up reads them."""
+    return int(moment.timestamp())

@@ -1,0 +1,125 @@
+"""Who could go: couriers, their crews with credentials, permits, and slots of capacity.
+
+Nothing here says that somebody *may* go. That is derived at a moment, by `clearance`, and never stored as true.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from chalicelib.domain.gifts import ItemClass, TemperatureRange
+from chalicelib.domain.places import Address
+from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Text, Window
+from chalicelib.domain.zones import CredentialKind
+
+
+class Proof(StrEnum):
+    """What a courier can bring back from a hand-over."""
+
+    PICKUP_CODE = "pickup_code"
+    RECEIPT_CODE = "receipt_code"
+    SIGNATURE = "signature"
+    IDENTITY = "identity"
+    PHOTO = "photo"
+
+
+class Courier(Shape):
+    """A courier company as this market uses it. `dialect` names the file in `couriers/` that speaks to it."""
+
+    courier_id: Slug
+    market_id: Slug
+    dialect: Slug
+    account: Slug = Field(description="Which of our accounts at the courier: a key into the secret store.")
+    proofs: frozenset[Proof] = frozenset()
+    insured_limit: Money | None = Field(default=None, description="Absent: nothing of value.")
+    suspended: bool = False
+
+
+class TestResult(StrEnum):
+    """What a test said."""
+
+    NEGATIVE = "negative"
+    POSITIVE = "positive"
+    PENDING = "pending"
+
+
+class Credential(Shape):
+    """One test or code of a crew. Its passing is derived; a pending one passes nothing."""
+
+    kind: CredentialKind
+    result: TestResult
+    sampled_at: Instant
+    reported_at: Instant | None = None
+
+    def model_post_init(self, _context: object) -> None:
+        if self.reported_at is not None and self.reported_at < self.sampled_at:
+            raise ValueError("a test is reported after it was sampled")
+        if self.result is not TestResult.PENDING and self.reported_at is None:
+            raise ValueError("a result has the time it was reported")
+
+
+class Vehicle(Shape):
+    """What the crew drives."""
+
+    plate: Text = Field(description="As on the plate, compared folded.", examples=["沪A·D12345"])
+    compartments: tuple[TemperatureRange, ...] = Field(
+        default=(), description="The temperatures it can keep; none: ambient only."
+    )
+
+
+class Crew(Shape):
+    """One or more people and a vehicle, known by a name that is not theirs."""
+
+    crew_id: Slug
+    market_id: Slug
+    courier_id: Slug
+    vehicle: Vehicle
+    home: Address | None = Field(
+        default=None, description="Where the crew must be able to leave from and return to."
+    )
+    credentials: tuple[Credential, ...] = Field(default=(), max_length=50)
+    withdrawn: bool = Field(default=False, description="Off duty, off the whitelist, or shut in.")
+
+
+class Permit(Shape):
+    """A pass: one vehicle, the districts it names, an interval."""
+
+    permit_id: Slug
+    market_id: Slug
+    plate: Text
+    districts: frozenset[str] | Literal["all"] = Field(description="District codes it is good for, or 'all'.")
+    valid: Window
+    revoked_at: Instant | None = Field(
+        default=None, description="From then on it is worth nothing; a stay that reaches it is not covered."
+    )
+
+
+class Slot(Shape):
+    """A crew's capacity over a window: so many deliveries."""
+
+    slot_id: Slug
+    market_id: Slug
+    courier_id: Slug
+    crew_id: Slug
+    window: Window
+    capacity: int = Field(ge=0, le=1000)
+    price: Money
+    on_time_permille: int = Field(default=950, ge=0, le=1000, description="From the courier's own record.")
+    trip_minutes: int = Field(default=60, ge=1, le=1440, description="From pick-up to the destination.")
+    return_minutes: int = Field(
+        default=30, ge=0, le=1440, description="From the destination to out of the zones."
+    )
+    item_classes: frozenset[ItemClass] | None = Field(default=None, description="Absent: carries everything.")
+
+
+class Fleet(Shape):
+    """A market's fleet at one reading. `left` is what each slot still holds."""
+
+    couriers: dict[str, Courier]
+    crews: dict[str, Crew]
+    permits: dict[str, Permit]
+    slots: dict[str, Slot]
+    left: dict[str, int]

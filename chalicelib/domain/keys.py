@@ -1,0 +1,39 @@
+"""Who may speak to us: bearer keys, kept as hashes, each with a role and an owner."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+from chalicelib.domain.shapes import Instant, Shape, Slug
+
+
+class Role(StrEnum):
+    """What a key may do."""
+
+    BRAND = "brand"
+    OPERATOR = "operator"
+    SOURCE = "source"
+
+
+class Key(Shape):
+    """A key as kept: the secret itself is shown once and nowhere stored."""
+
+    key_hash: str
+    role: Role
+    owner: Slug
+    created_at: Instant
+    disabled: bool = False
+    version: int = 1
+
+
+class Caller(Shape):
+    """Who is calling, as the authorizer found out."""
+
+    role: Role
+    owner: str
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256; the secrets have 256 bits of chance in them, so a slow hash would protect nothing more."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,256 @@
+"""A leg of an order's way, its bookings at couriers, and what the couriers' events make of them.
+
+At most one live booking a leg. An attempt is saved before the call; a timeout is *unknown*; a cancellation is
+over when the courier says so. Events are folded as a set, sorted by the courier's own event time, so the order
+of arrival, doubles and skipped states change nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from chalicelib.domain.shapes import Instant, Money, Shape
+from chalicelib.domain.zones import Handover
+
+
+class BookingState(StrEnum):
+    """Where one booking stands between us and the courier."""
+
+    ATTEMPTED = "attempted"
+    UNKNOWN = "unknown"
+    BOOKED = "booked"
+    REFUSED = "refused"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+LIVE = frozenset({BookingState.ATTEMPTED, BookingState.UNKNOWN, BookingState.BOOKED, BookingState.CANCELLING})
+"""States in which a courier may be holding the job: while one is live, no other is attempted."""
+
+
+class EventKind(StrEnum):
+    """What a courier can tell us, in our words."""
+
+    ACCEPTED = "accepted"
+    COURIER_ASSIGNED = "courier_assigned"
+    AT_PICK_UP = "at_pick_up"
+    PICKED_UP = "picked_up"
+    IN_TRANSIT = "in_transit"
+    DELIVERED = "delivered"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    PICK_UP_FAILED = "pick_up_failed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"
+
+
+_RANK = {kind: rank for rank, kind in enumerate(EventKind)}
+ENDS = frozenset(
+    {
+        EventKind.DELIVERED,
+        EventKind.RETURNED,
+        EventKind.PICK_UP_FAILED,
+        EventKind.CANCELLED,
+        EventKind.FAILED,
+    }
+)
+"""Kinds after which a booking moves no more, unless the courier explicitly corrects itself."""
+IN_CUSTODY = frozenset({EventKind.PICKED_UP, EventKind.IN_TRANSIT, EventKind.RETURNING})
+"""The gift is with the courier: house.md, law 0."""
+
+
+class Event(Shape):
+    """One thing a courier said, as kept. Immutable; its key makes doubles one."""
+
+    reference: str
+    courier_id: str
+    kind: EventKind
+    raw_status: str = Field(max_length=64, description="The courier's own code.")
+    occurred_at: Instant = Field(description="The courier's event time: the order of truth.")
+    received_at: Instant
+    event_id: str = Field(max_length=128, description="Theirs, or made of delivery, status and event time.")
+    reason: str = Field(default="", max_length=120, description="The courier's reason, as a code.")
+    correction: bool = Field(default=False, description="The courier says that an earlier end was wrong.")
+    source: str = Field(default="callback", description="'callback' or 'look_up'.")
+
+
+class Track(Shape):
+    """What the events of one booking come to."""
+
+    kind: EventKind | None = None
+    at: Instant | None = None
+    picked_up_at: Instant | None = None
+    ended_at: Instant | None = None
+    reason: str = ""
+    events: int = 0
+    unreadable: int = 0
+
+    @property
+    def has_custody(self) -> bool:
+        """True while the courier holds the gift."""
+        return self.kind in IN_CUSTODY
+
+    @property
+    def has_ended(self) -> bool:
+        return self.kind in ENDS
+
+
+def fold(events: Iterable[Event]) -> Track:
+    """The events of one booking as one track: the same for every order of arrival.
+
+    A terminal kind is sticky: later events change nothing unless they are explicit corrections. Skipped states
+    are legal. Unreadable codes are counted and move nothing.
+    """
+    unique = {event.event_id: event for event in sorted(events, key=_order, reverse=True)}
+    kind: EventKind | None = None
+    at = picked_up_at = ended_at = None
+    reason, unreadable = "", 0
+    for event in sorted(unique.values(), key=_order):
+        if event.kind is EventKind.UNREADABLE:
+            unreadable += 1
+            continue
+        if kind in ENDS and not event.correction:
+            continue
+        if kind is EventKind.RETURNING and event.kind in (EventKind.PICKED_UP, EventKind.IN_TRANSIT):
+            continue  # a job on its way back does not set out again without a correction
+        kind, at, reason = event.kind, event.occurred_at, event.reason
+        if kind in IN_CUSTODY and picked_up_at is None:
+            picked_up_at = event.occurred_at
+        ended_at = event.occurred_at if kind in ENDS else None
+    return Track(
+        kind=kind,
+        at=at,
+        picked_up_at=picked_up_at,
+        ended_at=ended_at,
+        reason=reason,
+        events=len(unique),
+        unreadable=unreadable,
+    )
+
+
+def _order(event: Event) -> tuple[datetime, int, str, bool, str, str]:
+    # total over all that the track is made of: two events that tie here come to the same track
+    return (
+        event.occurred_at, _RANK[event.kind], event.event_id, event.correction, event.reason, event.raw_status,
+    )  # fmt: skip
+
+
+class Booking(Shape):
+    """One attempt to have a courier carry this leg."""
+
+    number: int = Field(ge=1)
+    reference: str = Field(description="Ours, given to the courier: names order, leg and attempt.")
+    courier_id: str
+    slot_id: str
+    crew_id: str
+    state: BookingState
+    attempted_at: Instant
+    next_look: Instant | None = None
+    delivery_id: str | None = Field(default=None, description="The courier's own name for it.")
+    fee: Money | None = None
+    codes: str | None = Field(default=None, description="Pick-up and receipt codes, sealed.")
+    cancel_reason: str = ""
+    cancel_tries: int = 0
+    looks: int = Field(default=0, description="Look-ups since the state was last certain.")
+    track: Track = Track()
+
+    @property
+    def is_live(self) -> bool:
+        """True while a courier may hold the job."""
+        return self.state in LIVE and not self.track.has_ended
+
+
+class Assignment(Shape):
+    """The slot this leg was given, on what clearance."""
+
+    slot_id: str
+    courier_id: str
+    crew_id: str
+    start: Instant
+    end: Instant
+    valid_until: Instant
+    handovers: tuple[Handover, ...] = Field(min_length=1)
+    rules_version: int
+    assigned_at: Instant
+
+    @property
+    def handover(self) -> Handover:
+        """The one the courier is told: the nearest to the client that is allowed."""
+        return self.handovers[0]
+
+
+class Refusal(Shape):
+    """A courier said no; nobody is asked twice for the same reason."""
+
+    slot_id: str
+    courier_id: str
+    reason: str
+    at: Instant
+    whole_courier: bool = Field(default=False, description="It holds for every slot of that courier.")
+
+
+class Leg(Shape):
+    """One stretch of the way. Most orders have one; a relay has more."""
+
+    leg_no: int = Field(default=1, ge=1)
+    assignment: Assignment | None = None
+    bookings: tuple[Booking, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def live_booking(self) -> Booking | None:
+        """The booking a courier may be holding now."""
+        return next((booking for booking in reversed(self.bookings) if booking.is_live), None)
+
+    @property
+    def deciding_booking(self) -> Booking | None:
+        """The booking that says where the gift is: the live one, else one that ended with the gift moved.
+
+        Delivered and returned say that it moved, even when the pick-up was never heard of.
+        """
+        live = self.live_booking
+        if live is not None:
+            return live
+        arrived = (EventKind.DELIVERED, EventKind.RETURNED)
+        moved = [b for b in self.bookings if b.track.picked_up_at or b.track.kind in arrived]
+        return moved[-1] if moved else None
+
+    def booking(self, reference: str) -> Booking | None:
+        return next((b for b in self.bookings if b.reference == reference), None)
+
+    def with_booking(self, booking: Booking) -> Leg:
+        """This leg with that booking added or replaced."""
+        others = tuple(b for b in self.bookings if b.number != booking.number)
+        ordered = tuple(sorted((*others, booking), key=lambda b: b.number))
+        return self.model_copy(update={"bookings": ordered})
+
+    @property
+    def refused_by(self) -> frozenset[str]:
+        """Slots and couriers that clearance leaves out."""
+        return frozenset(r.courier_id if r.whole_courier else r.slot_id for r in self.refusals)
+
+
+_REFERENCE = re.compile(r"(ord_[a-z2-7]{26})-([1-9][0-9]?)-([1-9][0-9]{0,3})")
+
+
+def reference_of(order_id: str, leg_no: int, number: int) -> str:
+    """Our name for one attempt: the order can be read off it, so that a callback needs no look-up."""
+    return f"{order_id}-{leg_no}-{number}"
+
+
+def order_of(reference: str) -> tuple[str, int, int] | None:
+    """(order id, leg, attempt) of a reference of ours, or None for a foreign one."""
+    match = _REFERENCE.fullmatch(reference)
+    return (match[1], int(match[2]), int(match[3])) if match else None
+
+
+def replace_leg(legs: Sequence[Leg], leg: Leg) -> tuple[Leg, ...]:
+    """The legs with that one in its place."""
+    return tuple(leg if leg.leg_no == old.leg_no else old for old in legs)

@@ -1,0 +1,381 @@
+"""The gift order: what a brand hands in, what is kept of it, and the state that can be read off it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic.functional_validators import BeforeValidator
+
+from chalicelib.domain.clearance import Decision, Delivery, Reason
+from chalicelib.domain.gifts import Gift
+from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg
+from chalicelib.domain.places import Market, Place
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window
+from chalicelib.domain.zones import TO_THE_CLIENT
+
+SCHEMA = 1
+"""The version of the stored shape; `facts` upcasts older ones on read."""
+
+POLL = timedelta(minutes=15)
+"""A courier that has been silent this long about a live job is asked."""
+SETTLE = timedelta(minutes=2)
+"""How long a booking may take to show up at the courier before a look-up that finds nothing is believed."""
+RELOOK = timedelta(minutes=30)
+"""How often a held gift is looked at again when nothing else wakes it."""
+TOLD_WITHIN = timedelta(minutes=2)
+"""An ended order whose last notice is not confirmed sent is looked at again after this."""
+
+
+class Tier(IntEnum):
+    """Priority, strictly: nobody of a lower tier is served in the place of a higher one."""
+
+    STANDARD = 1
+    SILVER = 2
+    GOLD = 3
+    PLATINUM = 4
+    DIAMOND = 5
+
+
+TierName = Annotated[
+    Tier,
+    BeforeValidator(lambda v: Tier[v.upper()] if isinstance(v, str) and v.upper() in Tier.__members__ else v),
+    PlainSerializer(lambda v: Tier(v).name.lower(), return_type=str),
+    WithJsonSchema({"type": "string", "enum": [tier.name.lower() for tier in Tier]}),
+]
+
+
+class Fallback(StrEnum):
+    """What the brand wishes when nobody may go."""
+
+    HOLD = "hold"
+    DIGITAL = "digital"
+    CANCEL = "cancel"
+
+
+class OrderState(StrEnum):
+    """Past tense, derived, in this spelling everywhere."""
+
+    PLACED = "placed"
+    HELD = "held"
+    STRANDED = "stranded"
+    ASSIGNED = "assigned"
+    BOOKED = "booked"
+    PICKED_UP = "picked_up"
+    AT_GATE = "at_gate"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    FULFILLED_DIGITALLY = "fulfilled_digitally"
+
+
+ENDED = frozenset(
+    {
+        OrderState.STRANDED,
+        OrderState.AT_GATE,
+        OrderState.DELIVERED,
+        OrderState.FAILED,
+        OrderState.RETURNED,
+        OrderState.CANCELLED,
+        OrderState.FULFILLED_DIGITALLY,
+    }
+)
+"""States nothing more is planned for. At gate, the client's own receipt may still follow."""
+
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{6,14}$"), Field(examples=["+8613800138000"])]
+"""E.164."""
+
+
+class Contact(Shape):
+    """A person to hand over to or take from. Personal: sealed, never echoed."""
+
+    name: Text
+    phone: Phone
+
+
+class Recipient(Shape):
+    """The client and where the client is. Personal: sealed, never echoed."""
+
+    name: Text
+    phone: Phone
+    place: Place
+
+
+class PickUp(Shape):
+    """Where the gift is fetched: a boutique, a kitchen, a hotel."""
+
+    name: Text
+    place: Place
+    contact: Contact
+
+
+class NewOrder(Shape):
+    """A gift order as a brand hands it in."""
+
+    market: Slug = Field(examples=["SHA"])
+    reference: Slug = Field(
+        description="The brand's own name for it; not personal.", examples=["EASTER-0001"]
+    )
+    gift: Gift
+    pick_up: PickUp
+    recipient: Recipient
+    window: Window
+    tier: TierName = Tier.STANDARD
+    fallback: Fallback = Fallback.HOLD
+
+
+class Private(Shape):
+    """What is sealed: everything that says who or where the client is."""
+
+    recipient: Recipient
+    pick_up_contact: Contact
+
+
+class Moved(Shape):
+    """The order entered a state."""
+
+    state: OrderState
+    at: Instant
+
+
+class Outlook(Shape):
+    """The last clearance of the order as a whole: why it waits, and when it is looked at again."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    decided_at: Instant
+    next_look: Instant | None
+    digest: str = Field(description="Of the verdict; an unchanged one writes no evidence.")
+
+
+class Order(Shape):
+    """An order as kept; `sealed` holds its `Private` part."""
+
+    schema_version: int = Field(description="Of this stored shape; always written.")
+    order_id: str
+    brand_id: str
+    market_id: str
+    shard: int = 0
+    reference: str
+    gift: Gift
+    pick_up_name: str
+    pick_up_place: Place
+    window: Window
+    tier: TierName
+    fallback: Fallback
+    placed_at: Instant
+    fingerprint: str = Field(description="Of the body it was placed with, keyed by the idempotency key.")
+    legs: tuple[Leg, ...] = (Leg(),)
+    outlook: Outlook | None = None
+    evidence_count: int = 0
+    cancel_asked_at: Instant | None = None
+    cancel_refused: str = Field(default="", description="Why the courier would not cancel.")
+    received_at: Instant | None = Field(default=None, description="The client's own receipt, after the gate.")
+    history: tuple[Moved, ...]
+    told: bool = Field(default=False, description="The last state of an ended order has been told.")
+    version: int = 1
+    sealed: bytes = Field(default=b"", exclude=True, repr=False)
+
+    @property
+    def state(self) -> OrderState:
+        """The last state entered."""
+        return self.history[-1].state
+
+    @property
+    def leg(self) -> Leg:
+        """The leg under way."""
+        return self.legs[-1]
+
+    def delivery(self, private: Private) -> Delivery:
+        """What clearance has to know."""
+        return Delivery.model_construct(
+            gift=self.gift,
+            pick_up=self.pick_up_place,
+            drop_off=private.recipient.place,
+            window=self.window,
+        )
+
+
+def order_id_of(brand_id: str, idempotency_key: str) -> str:
+    """The id that follows from brand and key: the same request is the same order, wherever it lands.
+
+    130 bits of SHA-256, in lower-case base32 without padding: safe in URLs, and says nothing of the key.
+    """
+    digest = hashlib.sha256(f"{brand_id}\x00{idempotency_key}".encode()).digest()
+    return "ord_" + base64.b32encode(digest).decode().lower()[:26]
+
+
+def fingerprint_of(idempotency_key: str, new: NewOrder) -> str:
+    """What tells the same body from another; keyed, because the body holds personal data."""
+    body = new.model_dump_json().encode()
+    return hmac.new(idempotency_key.encode(), body, hashlib.sha256).hexdigest()[:32]
+
+
+def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, at: datetime) -> Order:
+    """The order as first written, without its sealed part."""
+    order_id = order_id_of(brand_id, idempotency_key)
+    return Order(
+        schema_version=SCHEMA,
+        order_id=order_id,
+        brand_id=brand_id,
+        market_id=market.market_id,
+        shard=hashlib.sha256(order_id.encode()).digest()[0] % market.shards,
+        reference=new.reference,
+        gift=new.gift,
+        pick_up_name=new.pick_up.name,
+        pick_up_place=new.pick_up.place,
+        window=new.window,
+        tier=new.tier,
+        fallback=new.fallback,
+        placed_at=at,
+        fingerprint=fingerprint_of(idempotency_key, new),
+        history=(Moved(state=OrderState.PLACED, at=at),),
+    )
+
+
+def state_of(order: Order) -> OrderState:
+    """The state that the saved facts come to, whatever happened on the way."""
+    if order.received_at is not None:
+        return OrderState.DELIVERED
+    leg = order.leg
+    booking = leg.deciding_booking
+    if booking is not None:
+        track = booking.track
+        if track.kind is EventKind.DELIVERED:
+            nearest = leg.assignment.handover if leg.assignment else None
+            return OrderState.DELIVERED if nearest in TO_THE_CLIENT else OrderState.AT_GATE
+        if track.kind is EventKind.RETURNED:
+            return OrderState.RETURNED
+        if track.kind is EventKind.RETURNING:
+            return OrderState.RETURNING
+        if track.has_custody:
+            return OrderState.PICKED_UP
+        if track.has_ended and track.picked_up_at is not None:
+            return OrderState.FAILED
+        if booking.is_live:
+            if booking.state in (BookingState.BOOKED, BookingState.CANCELLING):
+                return OrderState.BOOKED
+            return OrderState.ASSIGNED
+    if order.cancel_asked_at is not None:
+        return OrderState.CANCELLED
+    if leg.assignment is not None:
+        return OrderState.ASSIGNED
+    if order.outlook is not None:
+        return OrderState.STRANDED if order.outlook.next_look is None else OrderState.HELD
+    return OrderState.PLACED
+
+
+def moved(order: Order, at: datetime, **changes: object) -> Order:
+    """The next version of the order: the changes, its state derived anew, and the step in its history."""
+    after = order.model_copy(update={**changes, "version": order.version + 1})
+    state = state_of(after)
+    if state is not order.state:
+        after = after.model_copy(
+            update={"history": (*order.history, Moved(state=state, at=at)), "told": False}
+        )
+    return after
+
+
+def is_over(order: Order) -> bool:
+    """True when nothing is planned and no courier can be holding a job of it."""
+    return order.state in ENDED and not any(b.is_live for leg in order.legs for b in leg.bookings)
+
+
+def in_pool(order: Order) -> bool:
+    """True when the order waits for an assignment."""
+    return order.state in (OrderState.PLACED, OrderState.HELD)
+
+
+def due_at(order: Order) -> datetime | None:
+    """When somebody has to look at this order again, or None when nothing is owed any more.
+
+    This one rule feeds the pool, the sweep and the retry of whatever was lost on the way.
+    """
+    if in_pool(order):
+        looked = order.outlook.next_look if order.outlook else None
+        return looked or order.placed_at
+    looks = [when for leg in order.legs for b in leg.bookings if (when := _booking_due(b)) is not None]
+    if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
+        looks.append(order.leg.assignment.assigned_at + timedelta(minutes=1))
+    if looks:
+        return min(looks)
+    if order.told:
+        return None
+    return order.history[-1].at + TOLD_WITHIN
+
+
+def _booking_due(booking: Booking) -> datetime | None:
+    if not booking.is_live:
+        return None
+    return booking.next_look or booking.attempted_at + SETTLE
+
+
+class OrderView(Shape):
+    """An order as a brand reads it. Whom it is for stays out: the brand knows, and answers are logged."""
+
+    order_id: str
+    market: str
+    reference: str
+    state: OrderState
+    version: int
+    tier: TierName
+    fallback: Fallback
+    window: Window
+    gift: Gift
+    placed_at: Instant
+    reasons: tuple[Reason, ...] = Field(default=(), description="Why it is held or stranded.")
+    next_look: Instant | None = None
+    handover: str | None = Field(default=None, description="How it will change, or changed, hands.")
+    courier: str | None = None
+    cancel_asked_at: Instant | None = None
+    cancel_refused: str | None = None
+    history: tuple[Moved, ...]
+
+
+def view(order: Order) -> OrderView:
+    """The order as its brand reads it now."""
+    leg = order.leg
+    waiting = order.outlook if order.state in (OrderState.HELD, OrderState.STRANDED) else None
+    return OrderView.model_construct(
+        order_id=order.order_id,
+        market=order.market_id,
+        reference=order.reference,
+        state=order.state,
+        version=order.version,
+        tier=order.tier,
+        fallback=order.fallback,
+        window=order.window,
+        gift=order.gift,
+        placed_at=order.placed_at,
+        reasons=waiting.reasons if waiting else (),
+        next_look=waiting.next_look if waiting else None,
+        handover=leg.assignment.handover if leg.assignment else None,
+        courier=leg.assignment.courier_id if leg.assignment else None,
+        cancel_asked_at=order.cancel_asked_at,
+        cancel_refused=order.cancel_refused or None,
+        history=order.history,
+    )
+
+
+def first_view(order: Order) -> OrderView:
+    """The order as the answer to its placing read: what a repeat of the request gets again."""
+    return view(order).model_copy(
+        update={
+            "state": OrderState.PLACED,
+            "version": 1,
+            "reasons": (),
+            "next_look": None,
+            "handover": None,
+            "courier": None,
+            "cancel_asked_at": None,
+            "cancel_refused": None,
+            "history": order.history[:1],
+        }
+    )

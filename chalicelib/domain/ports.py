@@ -1,0 +1,201 @@
+"""What a flow can reach beyond the domain, and what each must promise. Real things live in `aws/`; fakes that
+pass the same contract live in `tests/fakes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from chalicelib.domain.assignment import Plan, Problem
+from chalicelib.domain.dialect import Account, Dialect, Reply, Request
+
+
+@dataclass(frozen=True)
+class Key:
+    """The name of one fact: a collection and a place in it."""
+
+    pk: str
+    sk: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fact as the table keeps it. `version` is what conditional writes compare."""
+
+    key: Key
+    version: int
+    body: str
+    """JSON."""
+    sealed: bytes = b""
+    work: str | None = None
+    """The bucket of the work index this row stands in, with ..."""
+    due: str | None = None
+    """... the stamp of when it has to be looked at."""
+    shelf: str | None = None
+    """The listing this row stands in, with ..."""
+    place_on_shelf: str | None = None
+    """... its place there."""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    expires_at: int | None = None
+    """Epoch seconds after which the row may vanish; a reader filters, the table's own clean-up comes late."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Write this row if the stored version is `was`; None: if there is no row. Counters are written only anew."""
+
+    row: Row
+    was: int | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Add `by` to a counter of a row that exists, unless it would fall below `floor`."""
+
+    key: Key
+    counter: str
+    by: int
+    floor: int | None = 0
+
+
+@dataclass(frozen=True)
+class Require:
+    """The row's version is still this (None: there is no such row)."""
+
+    key: Key
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Delete the row if its version is `was`."""
+
+    key: Key
+    was: int
+
+
+Change = Keep | Count | Require | Drop
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a listing, and where the next page starts (None: this was the last)."""
+
+    rows: tuple[Row, ...]
+    after: str | None
+
+
+@dataclass(frozen=True)
+class KeyPage:
+    """Some keys of an index. Indexes may lag behind the rows: read the row before believing it."""
+
+    keys: tuple[Key, ...]
+    after: str | None
+
+
+class Table(Protocol):
+    """Where facts are. Reads of rows are strongly consistent, reads of indexes are not."""
+
+    def get(self, key: Key) -> Row | None: ...
+
+    def get_many(self, keys: Sequence[Key]) -> list[Row]:
+        """The rows that exist, in no promised order; any number of keys."""
+
+    def read(self, pk: str, prefix: str = "", *, limit: int | None = None, after: str | None = None) -> Page:
+        """A collection in the order of `sk`, those that start with `prefix`. No limit: all of it."""
+
+    def find_due(self, bucket: str, until: datetime, limit: int, after: str | None = None) -> KeyPage:
+        """Keys in a bucket of the work index that are due at or before `until`, the longest due first."""
+
+    def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
+        """Keys on a shelf, the last place first."""
+
+    def write(self, *changes: Change) -> None:
+        """All of them or none; at most 100. Raises `Lost` (a condition failed), `Throttled`."""
+
+
+class Topic(StrEnum):
+    """The queues. A message is a nudge: it carries an id and may be lost, doubled, late or out of order."""
+
+    DISPATCH = "dispatch"
+    BOOK = "book"
+    HEAR = "hear"
+    TELL = "tell"
+    RULES = "rules"
+
+
+class Queues(Protocol):
+    """Where nudges go."""
+
+    def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
+        """One message an id. Raises `Throttled` when some could not be sent."""
+
+
+class Line(Protocol):
+    """The only way out over HTTP."""
+
+    def send(self, request: Request, *, public_only: bool = False) -> Reply:
+        """Raises `Unanswered` on a timeout or a broken line. Never follows redirects.
+
+        `public_only`: the address is resolved, and refused with `Refused` when it is private, loopback,
+        link-local or otherwise not on the public internet.
+        """
+
+
+class Sealer(Protocol):
+    """Keeps personal data unreadable at rest. `context` is bound to the seal: another one does not open it."""
+
+    def seal(self, plain: bytes, context: str) -> bytes: ...
+
+    def unseal(self, sealed: bytes, context: str) -> bytes: ...
+
+
+class Solver(Protocol):
+    """Finds the best plan."""
+
+    def assign(self, problem: Problem) -> Plan: ...
+
+
+class Secrets(Protocol):
+    """What must not stand in the environment."""
+
+    def accounts(self, dialect: str, account: str) -> Sequence[Account]:
+        """Our account at a courier: the present secret first, the former one after it during a rotation."""
+
+    def signing_keys(self) -> Sequence[str]:
+        """For cursors and links: the oldest first, the last one signs."""
+
+
+class Log(Protocol):
+    """One line a fact, with ids and never with personal data."""
+
+    def __call__(self, event: str, **facts: Any) -> None: ...
+
+
+@dataclass
+class World:
+    """Everything a flow can reach, handed in from outside. Built by `wiring`, faked by tests."""
+
+    table: Table
+    queues: Queues
+    line: Line
+    sealer: Sealer
+    solver: Solver
+    secrets: Secrets
+    dialects: Mapping[str, Dialect]
+    clock: Callable[[], datetime]
+    dice: Callable[[], float]
+    """Uniform in [0, 1)."""
+    token: Callable[[], str]
+    """An unguessable name, URL-safe."""
+    log: Log
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What one process may remember to save a read: snapshots by digest, markets, access tokens."""
+    stopwatch: Callable[[], float] = lambda: 0.0
+    """Seconds, for durations only."""
+    webhooks_may_be_private: bool = False
+    """True only where receivers live on loopback: the sandbox and tests."""

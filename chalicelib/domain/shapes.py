@@ -1,0 +1,105 @@
+"""What every shape shares: frozen, closed, and times in UTC.
+
+Two kinds of shape: `Shape` is ours or a caller's and refuses unknown fields; `Foreign` comes from a courier
+or another system that may add fields tomorrow, and ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Shape(BaseModel):
+    """Ours: frozen and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
+
+
+class Foreign(BaseModel):
+    """Theirs: frozen, and deaf to what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _utc(moment: datetime) -> datetime:
+    # outside these years the conversion, or adding a trip to it, leaves what a datetime can hold
+    if not 1970 <= moment.year < 9000:
+        raise ValueError(f"a moment between the years 1970 and 9000 was expected, got {moment.isoformat()}")
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment: needs an offset, is kept in UTC."""
+
+
+@cache
+def zone_info(name: str) -> ZoneInfo:
+    """The IANA zone of that name. Raises ValueError for anything else."""
+    try:
+        return ZoneInfo(name)
+    except Exception as error:
+        raise ValueError(f"{name!r} is not an IANA time zone such as 'Asia/Shanghai'") from error
+
+
+def _known_zone(name: str) -> str:
+    zone_info(name)
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=64, examples=["Asia/Shanghai"]), AfterValidator(_known_zone)]
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name we let into keys, URLs and logs: never personal by shape."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["CNY", "EUR"])]
+
+
+class Money(Shape):
+    """An amount in minor units (fen, cents) of one currency; never a float."""
+
+    amount: int = Field(ge=0, le=10**13, examples=[88000])
+    currency: Currency
+
+
+class Window(Shape):
+    """Half-open `[start, end)`, and the zone whose clock the people involved read."""
+
+    start: Instant
+    end: Instant
+    time_zone: TimeZone = "UTC"
+
+    def model_post_init(self, _context: object) -> None:
+        if self.end <= self.start:
+            raise ValueError(
+                f"a window ends after it starts, this one runs {self.start.isoformat()} to {self.end.isoformat()}"
+            )
+
+    def overlap(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
+        """What `[start, end)` and this window share, or None."""
+        low, high = max(self.start, start), min(self.end, end)
+        return (low, high) if low < high else None
+
+
+_FOLDED = re.compile(r"[\s·,，。.\-—_/（）()]+")
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: full width to half, case and punctuation dropped.
+
+    `黄浦区` and ` 黄浦 区` are one name; `Rue-Saint Honoré` and `rue saint honoré` too.
+    """
+    return _FOLDED.sub("", unicodedata.normalize("NFKC", name)).casefold()
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as a key sorts it: UTC, microseconds, always the same length."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,303 @@
+"""Published rules as they are kept: immutable chunks under their hash, and one pointer a market.
+
+Zones are put into chunks by the bits of their id's hash: one chunk for all, and a chunk that grows too large
+is split in two by the next bit. So the chunks follow from the content alone (the same rules are the same
+snapshot, wherever they were packed), and a changed zone changes one chunk. A manifest names the chunks and
+carries the rest; its hash is the snapshot's digest. Version and time of publication are the pointer's: a feed
+that repeats itself is fresh, and nothing new.
+
+    collection (pk)     place (sk)        noun
+    market#<market>     rules             Pointer            (facts.pointer_key)
+    snapshot#<digest>   manifest          Manifest           compressed, in `sealed`
+    chunk#<digest>      chunk             zones              compressed, in `sealed`
+    upload#<upload>     upload            Upload             work: upload (while it is validated)
+    upload#<upload>     have#<nnn>        Have               one a part
+    upload#<upload>     part#<nnn>#<n>    piece of a part    compressed, in `sealed`
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from hashlib import sha256
+from typing import Final
+
+from pydantic import BaseModel, TypeAdapter
+
+from chalicelib.domain.facts import pointer_key
+from chalicelib.domain.places import Datum
+from chalicelib.domain.ports import Key, Row
+from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, stamp
+from chalicelib.domain.uploads import Content, Upload, UploadState
+from chalicelib.domain.zones import Level, Policy, Rules, Zone
+
+CHUNK_BYTES: Final = 256 * 1024
+"""JSON bytes above which a chunk is split. A zone of the most points that are taken is alone in its chunk."""
+PIECE_BYTES: Final = 300 * 1024
+"""Compressed bytes in one row; the store takes 400 KB."""
+UPLOADS: Final = "upload"
+"""The bucket of the work index in which uploads wait to be validated."""
+
+
+class Manifest(Shape):
+    """A snapshot but for its zones, and where those are."""
+
+    schema_version: int = 1
+    market_id: Slug
+    time_zone: TimeZone
+    datum: Datum
+    stale_after_hours: float
+    policies: tuple[Policy, ...]
+    zones: int
+    levels: dict[str, int]
+    chunks: tuple[str, ...]
+
+
+class Pointer(Shape):
+    """Which rules hold in a market: the one row whose conditional write publishes."""
+
+    market_id: Slug
+    version: int
+    digest: str
+    published_at: Instant
+    changed_at: Instant
+    """When it last said something new."""
+    upload_id: str
+    source: str
+    finished_at: Instant
+    """When the last upload that landed was finished: an older `replace` that comes late is not let in."""
+    replaced_at: Instant
+    """The same for the last `replace`: nothing older than it is let in."""
+    time_zone: TimeZone
+    datum: Datum
+    stale_after_hours: float
+    zones: int
+    levels: dict[str, int]
+    policies: tuple[str, ...]
+
+
+class Have(Shape):
+    """A part that has arrived."""
+
+    number: int
+    digest: str
+    size: int
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A snapshot ready to be kept."""
+
+    digest: str
+    manifest: bytes
+    levels: Mapping[str, int]
+    chunks: Mapping[str, bytes]
+
+
+# --- there --------------------------------------------------------------------------------------------------
+
+
+def pack(content: Content) -> Packed:
+    """Chunks and manifest, under the hash of what they say."""
+    chunks = {sha256(chunk).hexdigest(): chunk for chunk in _chunks(content.zones)}
+    counts = Counter(zone.level for zone in content.zones)
+    levels = {level.name.lower(): counts[level] for level in Level if counts[level]}
+    stated = {
+        "schema_version": 1,
+        "market_id": content.market_id,
+        "time_zone": content.time_zone,
+        "datum": content.datum.value,
+        "stale_after_hours": content.stale_after_hours,
+        "policies": [_plain(policy) for policy in content.policies],
+        "zones": len(content.zones),
+        "levels": levels,
+        "chunks": list(chunks),
+    }
+    manifest = json.dumps(stated, ensure_ascii=False, separators=(",", ":")).encode()
+    return Packed(sha256(manifest).hexdigest(), manifest, levels, chunks)
+
+
+def _chunks(zones: Sequence[Zone]) -> Iterator[bytes]:
+    leaves = [
+        (
+            int.from_bytes(sha256(zone.zone_id.encode()).digest()),
+            zone.model_dump_json(exclude_defaults=True).encode(),
+        )
+        for zone in zones
+    ]
+    leaves.sort()
+    yield from _split(leaves, 255)
+
+
+def _split(leaves: Sequence[tuple[int, bytes]], bit: int) -> Iterator[bytes]:
+    if not leaves:
+        return
+    if len(leaves) == 1 or sum(len(text) + 1 for _, text in leaves) < CHUNK_BYTES:
+        yield b"[" + b",".join(text for _, text in leaves) + b"]"
+        return
+    yield from _split([leaf for leaf in leaves if not leaf[0] >> bit & 1], bit - 1)
+    yield from _split([leaf for leaf in leaves if leaf[0] >> bit & 1], bit - 1)
+
+
+def _plain(value: object) -> object:
+    """JSON that is the same every time: sets are sorted, defaults are left out."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {
+            name: _plain(getattr(value, name))
+            for name, info in fields.items()
+            if info.is_required() or getattr(value, name) != info.get_default()
+        }
+    if isinstance(value, (frozenset, set)):
+        return sorted(str(_plain(each)) for each in value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+# --- and back -----------------------------------------------------------------------------------------------
+
+
+@cache
+def _zones() -> TypeAdapter[tuple[Zone, ...]]:
+    return TypeAdapter(tuple[Zone, ...])
+
+
+def unpack_zones(chunk: bytes, digest: str) -> tuple[Zone, ...]:
+    """The zones of a chunk. Raises `Torn` when it is not what its name says."""
+    _verify(chunk, digest)
+    return _zones().validate_json(chunk)
+
+
+def unpack_manifest(manifest: bytes, digest: str) -> Manifest:
+    """Raises `Torn` when it is not what its name says."""
+    _verify(manifest, digest)
+    return Manifest.model_validate_json(manifest)
+
+
+class Torn(Exception):
+    """A published snapshot cannot be read whole: an alarm. Nobody may conclude that there are no zones."""
+
+
+def _verify(raw: bytes, digest: str) -> None:
+    if sha256(raw).hexdigest() != digest:
+        raise Torn(f"what is kept under {digest!r} has another hash")
+
+
+def content_of(manifest: Manifest, zones: Iterable[Zone]) -> Content:
+    """What a snapshot says."""
+    content = Content(
+        market_id=manifest.market_id,
+        time_zone=manifest.time_zone,
+        datum=manifest.datum,
+        stale_after_hours=manifest.stale_after_hours,
+        policies=manifest.policies,
+        zones=tuple(sorted(zones, key=lambda zone: zone.zone_id)),
+    )
+    if len(content.zones) != manifest.zones:
+        raise Torn(f"{manifest.zones} zones were expected, {len(content.zones)} are there")
+    return content
+
+
+def rules_of(content: Content, pointer: Pointer) -> Rules:
+    """A snapshot as published: everything was validated when it was read."""
+    return Rules.model_construct(
+        market_id=content.market_id,
+        version=pointer.version,
+        digest=pointer.digest,
+        time_zone=content.time_zone,
+        datum=content.datum,
+        published_at=pointer.published_at,
+        stale_after_hours=content.stale_after_hours,
+        zones=content.zones,
+        policies=content.policies,
+    )
+
+
+# --- rows ---------------------------------------------------------------------------------------------------
+
+
+def squeeze(raw: bytes) -> bytes:
+    return zlib.compress(raw, 6)
+
+
+def unsqueeze(row: Row) -> bytes:
+    return zlib.decompress(row.sealed)
+
+
+def chunk_key(digest: str) -> Key:
+    return Key(f"chunk#{digest}", "chunk")
+
+
+def chunk_row(digest: str, chunk: bytes) -> Row:
+    return Row(chunk_key(digest), 1, json.dumps({"size": len(chunk)}), sealed=squeeze(chunk))
+
+
+def snapshot_key(digest: str) -> Key:
+    return Key(f"snapshot#{digest}", "manifest")
+
+
+def snapshot_row(packed: Packed) -> Row:
+    body = json.dumps({"size": len(packed.manifest)})
+    return Row(snapshot_key(packed.digest), 1, body, sealed=squeeze(packed.manifest))
+
+
+def pointer_row(pointer: Pointer) -> Row:
+    """The row's version is the rules': whoever decides under them can require it."""
+    return Row(pointer_key(pointer.market_id), pointer.version, pointer.model_dump_json())
+
+
+def pointer_of_row(row: Row) -> Pointer:
+    return Pointer.model_validate_json(row.body)
+
+
+def upload_key(upload_id: str) -> Key:
+    return Key(f"upload#{upload_id}", "upload")
+
+
+def upload_row(upload: Upload, due: datetime | None = None, expires_at: int | None = None) -> Row:
+    waits = upload.state is UploadState.VALIDATING and due is not None
+    return Row(
+        key=upload_key(upload.upload_id),
+        version=upload.version,
+        body=upload.model_dump_json(exclude_defaults=True),
+        work=UPLOADS if waits else None,
+        due=stamp(due) if waits and due is not None else None,
+        expires_at=expires_at,
+    )
+
+
+def upload_of_row(row: Row) -> Upload:
+    return Upload.model_validate_json(row.body).model_copy(update={"version": row.version})
+
+
+def have_key(upload_id: str, number: int) -> Key:
+    return Key(upload_key(upload_id).pk, f"have#{number:03d}")
+
+
+def part_prefix(number: int) -> str:
+    return f"part#{number:03d}#"
+
+
+def piece_key(upload_id: str, number: int, piece: int) -> Key:
+    return Key(upload_key(upload_id).pk, f"{part_prefix(number)}{piece}")
+
+
+def pieces_of(raw: bytes) -> list[bytes]:
+    """A part, compressed, in pieces that fit a row each."""
+    small = squeeze(raw)
+    return [small[start : start + PIECE_BYTES] for start in range(0, len(small), PIECE_BYTES)]
+
+
+def part_of_pieces(pieces: Iterable[Row]) -> bytes:
+    """The part again."""
+    return zlib.decompress(b"".join(row.sealed for row in pieces))

@@ -1,0 +1,266 @@
+"""Where the outside meets the flows: bodies in, answers out, errors as problem+json, verdicts for batches,
+and the log line. The only place that knows how an error looks from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from chalice.app import Response
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from chalicelib.domain.errors import Delayed, Fault, Invalid, Malformed, Refused, TooLarge, Unconditional
+
+PROBLEM = "application/problem+json"
+BODY_LIMIT = 256 * 1024
+"""Bytes of an ordinary request body."""
+
+PERSONAL = frozenset({"recipient", "contact", "address", "name", "phone", "home", "line"})
+"""A pointer that passes one of these is personal: the value is never echoed."""
+
+_P = ParamSpec("_P")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+# --- in -------------------------------------------------------------------------------------------------------
+
+
+def body_of(request: Any, model: type[_Model], limit: int = BODY_LIMIT) -> _Model:
+    """The request's body as that model. Raises `TooLarge`, `Malformed`, `Invalid` with every field that is wrong."""
+    raw: bytes = request.raw_body
+    if len(raw) > limit:
+        raise TooLarge(f"the body has {len(raw)} bytes, at most {limit} are taken here")
+    if not raw.strip():
+        raise Malformed("the body is empty, a JSON object was expected")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read") from None
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def query_of(request: Any, model: type[_Model]) -> _Model:
+    """Those query parameters that the model knows. Raises `Invalid`."""
+    given = request.query_params or {}
+    try:
+        return model.model_validate({name: given[name] for name in model.model_fields if name in given})
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError, prefix: str = "") -> Refused:
+    """A validation error as ours: each fault with its pointer, what stood there and what was expected."""
+    details = error.errors(include_url=False, include_context=False)
+    if len(details) == 1 and details[0]["type"] == "json_invalid":
+        return Malformed(f"the body is not JSON: {details[0]['msg']}")
+    faults = [_fault(detail, prefix) for detail in details[:50]]
+    first = faults[0]
+    more = f", and {len(details) - 1} more" if len(details) > 1 else ""
+    return Invalid(f"{first.pointer or '/'}: {first.detail}{more}", faults)
+
+
+def _fault(detail: ErrorDetails, prefix: str) -> Fault:
+    path = [str(part) for part in detail["loc"]]
+    pointer = prefix + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message = "this field is not known here"
+    elif detail["type"] == "timezone_aware":
+        message = "a time needs its offset, such as 2022-04-11T09:00:00+08:00"
+    value = detail.get("input")
+    personal = not PERSONAL.isdisjoint(path) or isinstance(value, (dict, list, tuple, BaseModel))
+    if not PERSONAL.isdisjoint(path) and detail["type"] == "value_error":
+        message = message.split(", got", 1)[0]
+    return Fault(pointer, message, None if personal or detail["type"] == "missing" else repr(value)[:120])
+
+
+def header(request: Any, name: str) -> str | None:
+    """A request header, whatever its case."""
+    value = request.headers.get(name)
+    return value if isinstance(value, str) else None
+
+
+def idempotency_key(request: Any) -> str:
+    """The Idempotency-Key header, 1 to 255 visible ASCII characters. Raises `Malformed`."""
+    key = header(request, "idempotency-key")
+    if not key:
+        raise Malformed(
+            "the header Idempotency-Key is missing; send one that names this gift, such as a UUID"
+        )
+    if len(key) > 255 or not all("!" <= char <= "~" for char in key):
+        raise Malformed("Idempotency-Key has 1 to 255 visible ASCII characters")
+    return key
+
+
+def if_match(request: Any) -> int:
+    """The version that If-Match names, written \"v7\". Raises `Unconditional` without, `Malformed` for junk."""
+    value = header(request, "if-match")
+    if value is None:
+        raise Unconditional('send If-Match with the ETag you read, such as "v7"')
+    tag = value.strip().strip('"')
+    if not tag.startswith("v") or not tag[1:].isdigit() or len(tag) > 12:
+        raise Malformed(f'If-Match is the ETag you read, such as "v7", got {value[:40]!r}')
+    return int(tag[1:])
+
+
+# --- out ------------------------------------------------------------------------------------------------------
+
+
+def answer(
+    model: BaseModel | Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer; nothing of ours is cached on the way."""
+    body = (
+        model.model_dump_json(exclude_none=True)
+        if isinstance(model, BaseModel)
+        else json.dumps(model, ensure_ascii=False, separators=(",", ":"), default=_as_json)
+    )
+    return Response(
+        body=body,
+        status_code=status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, (frozenset, set, tuple)):
+        return sorted(value) if isinstance(value, (frozenset, set)) else list(value)
+    raise TypeError(f"{type(value)!r} does not go into an answer")
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    faults: Iterable[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """RFC 9457. `errors` is the extension its own example uses."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    errors = [
+        {"pointer": fault.pointer, "detail": fault.detail}
+        | ({} if fault.value is None else {"value": fault.value})
+        for fault in faults
+    ]
+    if errors:
+        body["errors"] = errors
+    return Response(
+        body=json.dumps(body, ensure_ascii=False),
+        status_code=status,
+        headers={"Content-Type": PROBLEM, "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def spoken(view: Callable[_P, Response]) -> Callable[_P, Response]:
+    """A view whose errors answer as problem+json. Chalice turns them into a bare 500 before any middleware."""
+
+    @wraps(view)
+    def speak(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except Refused as error:
+            return problem(error.status, error.title, error.detail, error.faults)
+        except Delayed:
+            return problem(
+                503,
+                "Not now",
+                "the store or a courier is busy; the same request again is safe",
+                headers={"Retry-After": "1"},
+            )
+        except Exception as error:
+            log_failure(view.__name__, error)
+            return problem(500, "Our fault", "it is on record; the same request again is safe")
+
+    return speak
+
+
+def rewritten(response: Response) -> Response:
+    """Chalice's own `{Code, Message}` bodies (405, 415, 500 ...) as problem+json."""
+    body = response.body
+    if isinstance(body, dict) and set(body) == {"Code", "Message"}:
+        text = str(body["Message"]).removeprefix(f"{body['Code']}: ")
+        return problem(response.status_code, str(body["Code"]), text)
+    return response
+
+
+# --- batches --------------------------------------------------------------------------------------------------
+
+
+def verdicts(
+    records: Iterable[Mapping[str, Any]], handle: Callable[[str], None], name: str
+) -> dict[str, Any]:
+    """Every message of a batch gets its own verdict: done, noted and dropped, or given back.
+
+    `handle` gets the id that the nudge carries. What is given back is named in `batchItemFailures`; after the
+    queue's last try it goes to the dead-letter queue alone.
+    """
+    failures: list[dict[str, str]] = []
+    done: set[str] = set()
+    for record in records:
+        message_id = str(record.get("messageId", ""))
+        try:
+            nudged = _nudged_id(record)
+            if nudged not in done:  # the same nudge twice in one batch is one nudge
+                handle(nudged)
+                done.add(nudged)
+        except Refused as error:
+            log("message_dropped", function=name, message=message_id, why=type(error).__name__)
+        except Delayed as error:
+            log("message_given_back", function=name, message=message_id, why=type(error).__name__)
+            failures.append({"itemIdentifier": message_id})
+        except Exception as error:
+            log_failure(name, error, message=message_id)
+            failures.append({"itemIdentifier": message_id})
+    return {"batchItemFailures": failures}
+
+
+def _nudged_id(record: Mapping[str, Any]) -> str:
+    # anything that is not a nudge of ours raises, and ends in the dead-letter queue where a person can see it
+    body = json.loads(record["body"])
+    if not isinstance(body, dict) or body.get("v") != 1 or not isinstance(body.get("id"), str):
+        raise ValueError("not a nudge of version 1")
+    name: str = body["id"]
+    return name
+
+
+# --- the log line ---------------------------------------------------------------------------------------------
+
+
+def log(event: str, **facts: Any) -> None:
+    """One JSON line on standard output. Ids and counts only: nothing personal is ever passed here."""
+    _line(json.dumps({"event": event, **facts}, default=str, ensure_ascii=False) + "\n")
+
+
+def log_failure(where: str, error: Exception, **facts: Any) -> None:
+    """An error that is our bug: its type and where it was raised. Its text may quote data, and stays out."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    at = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+    line = {"event": "failure", "where": where, "error": type(error).__name__, "at": at, **facts}
+    _line(json.dumps(line) + "\n")
+
+
+def log_to(write: Callable[[str], Any] | None) -> None:
+    """Send the lines elsewhere than to standard output; None: back."""
+    global _line
+    _line = write or _to_standard_output
+
+
+def _to_standard_output(line: str) -> None:
+    sys.stdout.write(line)
+
+
+_line: Callable[[str], Any] = _to_standard_output

@@ -1,0 +1,412 @@
+"""Book an assigned leg, and settle every booking that is not settled: the attempt protocol.
+
+The attempt is saved before the call. A timeout is *unknown*: nothing is attempted again before the courier's
+settle time has passed and a look-up under our reference found nothing. A cancellation is over when the courier
+says so. Called again at any time it does what is still owed, and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.clearance import Decision, Reason
+from chalicelib.domain.dialect import (
+    BookAnswer,
+    Booked,
+    CancelConfirmed,
+    CancelRefused,
+    Found,
+    Job,
+    NotFound,
+    NotTaken,
+)
+from chalicelib.domain.errors import Lost
+from chalicelib.domain.evidence import Step
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import Booking, BookingState, Event, Refusal, reference_of, replace_leg
+from chalicelib.domain.orders import POLL, Order, is_over, moved
+from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.flows import check
+from chalicelib.flows.ask import NoAccount, ask
+
+TRIES = 5
+ATTEMPTS = 4
+"""Attempts at one slot before it counts as refusing."""
+BACK_OFF = (1, 2, 4, 8, 15)
+"""Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer."""
+
+
+def book(world: World, order_id: str) -> None:
+    """Whatever this order's bookings need now."""
+    order = facts.load_order(world.table, order_id)
+    for booking in [b for leg in order.legs for b in leg.bookings if b.is_live]:
+        if booking is not order.leg.live_booking:
+            _settle(world, order, booking)  # an orphan: a job we had given up for lost
+            order = facts.load_order(world.table, order_id)
+    live = order.leg.live_booking
+    if live is not None:
+        _settle(world, order, live)
+    elif is_over(order):
+        world.queues.nudge(Topic.TELL, [order_id])
+    elif order.cancel_asked_at is not None:
+        _close_cancelled(world, order)
+    elif order.leg.assignment is not None:
+        _attempt(world, order)
+
+
+# --- booking --------------------------------------------------------------------------------------------------
+
+
+def _attempt(world: World, order: Order) -> None:
+    now = world.clock()
+    assignment = order.leg.assignment
+    assert assignment is not None
+    on = check.ground(world, order.market_id)
+    verdict = check.check(world, order, on, now)
+    courier = on.fleet.couriers.get(assignment.courier_id)
+    if verdict.decision is not Decision.YES or courier is None or now >= assignment.end:
+        reasons = verdict.reasons or (Reason.WINDOW,)
+        piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
+        after = moved(unassigned(order, now, reasons), now, evidence_count=order.evidence_count + 1)
+        if _write(world, after, check.keep_evidence(piece), check.give_back(order, assignment.slot_id)):
+            world.queues.nudge(Topic.DISPATCH, [order.market_id])
+            world.queues.nudge(Topic.TELL, [order.order_id])
+        return
+    number = max((b.number for b in order.leg.bookings), default=0) + 1
+    booking = Booking(
+        number=number,
+        reference=reference_of(order.order_id, order.leg.leg_no, number),
+        courier_id=assignment.courier_id,
+        slot_id=assignment.slot_id,
+        crew_id=assignment.crew_id,
+        state=BookingState.ATTEMPTED,
+        attempted_at=now,
+        next_look=now + world.dialects[courier.dialect].settle,
+    )
+    leg = order.leg.model_copy(update={"assignment": check.refreshed(assignment, verdict, on)})
+    order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
+    if not _write(world, order):
+        return  # somebody else is at it, or the order has changed: whoever comes next looks anew
+    answer = _call(world, order, booking, courier)
+    _record(world, order.order_id, booking, answer)
+
+
+def _call(world: World, order: Order, booking: Booking, courier: Courier) -> BookAnswer:
+    assignment = order.leg.assignment
+    assert assignment is not None
+    private = facts.unseal_private(world.sealer, order)
+    job = Job(
+        reference=booking.reference,
+        gift=order.gift,
+        pick_up_name=order.pick_up_name,
+        pick_up=order.pick_up_place,
+        pick_up_contact=private.pick_up_contact,
+        recipient=private.recipient,
+        deliver_from=max(assignment.start, order.window.start),
+        deliver_by=min(assignment.end, order.window.end),
+        handover=assignment.handover,
+        time_zone=order.window.time_zone,
+        proofs=courier.proofs,
+    )
+    now = world.clock()
+    try:
+        answer: BookAnswer = ask(
+            world,
+            courier,
+            lambda dialect, account, token: dialect.book(account, token, job, now),
+            lambda dialect, reply: dialect.booked(reply, job),
+        )
+    except NoAccount as error:
+        world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
+        answer = NotTaken(type(error).__name__, whole_courier=True)
+    return answer
+
+
+def _record(world: World, order_id: str, booking: Booking, answer: BookAnswer) -> None:
+    """Save what the courier said to this attempt, whatever has happened to the order meanwhile."""
+
+    def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
+        if present.state not in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
+            return None  # a callback or another worker was quicker
+        if isinstance(answer, Booked):
+            codes = None
+            if answer.codes:
+                text = "\n".join(f"{name}={code}" for name, code in sorted(answer.codes.items()))
+                codes = world.sealer.seal(text.encode(), present.reference).hex()
+            fee = answer.fee
+            return _taken(order, now, present, delivery_id=answer.delivery_id, fee=fee, codes=codes), []
+        if isinstance(answer, NotTaken):
+            return _refused(order, now, present, answer)
+        return _with(
+            order, now, present,
+            state=BookingState.UNKNOWN, next_look=max(now, present.next_look or now), looks=0,
+        ), []  # fmt: skip
+
+    order = _again_and_again(world, order_id, booking.number, after)
+    world.queues.nudge(Topic.TELL, [order_id])
+    if order is None:
+        return
+    if isinstance(answer, NotTaken):
+        world.queues.nudge(Topic.DISPATCH, [order.market_id])
+    elif isinstance(answer, Booked) and order.cancel_asked_at is not None:
+        world.queues.nudge(Topic.BOOK, [order_id])
+
+
+def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) -> tuple[Order, list[Change]]:
+    refusal = Refusal(
+        slot_id=booking.slot_id,
+        courier_id=booking.courier_id,
+        reason=answer.reason,
+        at=now,
+        whole_courier=answer.whole_courier,
+    )
+    ended = booking.model_copy(update={"state": BookingState.REFUSED, "next_look": None})
+    leg = order.leg.with_booking(ended)
+    leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
+    with_refusal = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    after = moved(unassigned(with_refusal, now, (Reason.COURIER_REFUSED,)), now)
+    return after, [check.give_back(order, booking.slot_id)]
+
+
+def _taken(order: Order, now: datetime, booking: Booking, **known: object) -> Order:
+    """The courier has it. Who has meanwhile asked for its end gets that next."""
+    unwanted = order.cancel_asked_at is not None or booking.cancel_reason != ""
+    if unwanted and not order.cancel_refused:
+        reason = booking.cancel_reason or "brand"
+        return _with(
+            order, now, booking,
+            state=BookingState.CANCELLING, cancel_reason=reason, next_look=now, looks=0, **known,
+        )  # fmt: skip
+    look = silent_until(order, now)
+    return _with(order, now, booking, state=BookingState.BOOKED, next_look=look, looks=0, **known)
+
+
+def silent_until(order: Order, now: datetime) -> datetime:
+    """When a courier that says nothing is asked: nothing is expected of it before the stay begins, and at the
+    end of the stay a job that was never begun is over."""
+    assignment = order.leg.assignment
+    if assignment is None:
+        return now + POLL
+    look = max(now, assignment.start) + POLL
+    return min(look, assignment.end) if assignment.end > now else look
+
+
+# --- settling -------------------------------------------------------------------------------------------------
+
+
+def _settle(world: World, order: Order, booking: Booking) -> None:
+    now = world.clock()
+    reason = _why_end(order, booking, now)
+    if booking.state is BookingState.BOOKED and reason and not order.cancel_refused:
+        marked = _with(
+            order, now, booking, state=BookingState.CANCELLING, cancel_reason=reason, next_look=now
+        )
+        if not _write(world, marked):
+            return
+        order, booking = marked, _same(marked, booking.number)
+    if booking.next_look is not None and booking.next_look > now:
+        return
+    courier_row = world.table.get(facts.courier_key(order.market_id, booking.courier_id))
+    if courier_row is None:
+        world.log("courier_gone", order=order.order_id, courier=booking.courier_id)
+        return
+    courier = Courier.model_validate_json(courier_row.body)
+    if booking.state is BookingState.CANCELLING:
+        _cancel(world, order, booking, courier)
+    else:
+        _look_up(world, order, booking, courier)
+
+
+def _why_end(order: Order, booking: Booking, now: datetime) -> str:
+    """Why a job the courier has not begun should be ended; empty when it should not."""
+    if booking.track.picked_up_at is not None:
+        return ""
+    if order.cancel_asked_at is not None:
+        return "brand"
+    assignment = order.leg.assignment
+    return "too_late" if assignment is not None and now >= assignment.end else ""
+
+
+def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> None:
+    """Ask the courier what it knows under our reference."""
+    now = world.clock()
+    answer = ask(
+        world,
+        courier,
+        lambda dialect, account, token: dialect.look_up(
+            account, token, booking.reference, booking.delivery_id, now
+        ),
+        lambda dialect, reply: dialect.looked_up(reply, booking.reference, courier.courier_id, now),
+    )
+    if isinstance(answer, Found) and answer.event is not None:
+        save_event(world, order.order_id, answer.event)
+
+    def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
+        if not present.is_live or present.state is BookingState.CANCELLING:
+            return None
+        if isinstance(answer, Found):
+            return _taken(order, now, present, delivery_id=answer.delivery_id), []
+        if isinstance(answer, NotFound):
+            if present.state is BookingState.BOOKED:
+                # it said yes and now knows nothing: alarming, but nobody may conclude that the gift is free
+                world.log("booking_vanished", order=order.order_id, courier=present.courier_id)
+                return _with(
+                    order, now, present, next_look=silent_until(order, now), looks=present.looks + 1
+                ), []
+            return _lost(order, now, present)
+        return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
+
+    _again_and_again(world, order.order_id, booking.number, after)
+    if isinstance(answer, Found):
+        world.queues.nudge(Topic.HEAR, [order.order_id])
+        world.queues.nudge(Topic.TELL, [order.order_id])
+    elif isinstance(answer, NotFound):
+        world.queues.nudge(Topic.BOOK, [order.order_id])
+
+
+def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:
+    """The attempt never arrived: the leg is free for another, under a new number."""
+    tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id)
+    gone = booking.model_copy(update={"state": BookingState.LOST, "next_look": None})
+    leg = order.leg.with_booking(gone)
+    if tried < ATTEMPTS or order.leg.assignment is None:
+        return moved(order, now, legs=replace_leg(order.legs, leg)), []
+    with_lost = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    refusal = NotTaken("silent")
+    after, changes = _refused(with_lost, now, gone, refusal)
+    kept = after.leg.with_booking(gone)
+    return after.model_copy(update={"legs": replace_leg(after.legs, kept)}), changes
+
+
+def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> None:
+    """Ask for the cancellation, and again until the courier gives a certain answer."""
+    now = world.clock()
+    answer = ask(
+        world,
+        courier,
+        lambda dialect, account, token: dialect.cancel(
+            account, token, booking.reference, booking.delivery_id, booking.cancel_reason, now
+        ),
+        lambda dialect, reply: dialect.cancelled(reply),
+    )
+
+    def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
+        if present.state is not BookingState.CANCELLING or present.track.has_ended:
+            return None
+        if isinstance(answer, CancelConfirmed):
+            if answer.returning or present.track.has_custody:
+                # the courier holds the gift and brings it back; its events say when
+                return _with(
+                    order, now, present,
+                    state=BookingState.BOOKED, next_look=silent_until(order, now), cancel_tries=present.cancel_tries + 1,
+                ), []  # fmt: skip
+            freed, changes = let_go(order, now, present, answer)
+            return moved(freed, now), changes
+        if isinstance(answer, CancelRefused):
+            changed = _with(
+                order, now, present,
+                state=BookingState.BOOKED, next_look=silent_until(order, now), cancel_tries=present.cancel_tries + 1,
+            )  # fmt: skip
+            return changed.model_copy(update={"cancel_refused": answer.reason[:100]}), []
+        return _with(
+            order, now, present,
+            next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
+        ), []  # fmt: skip
+
+    changed = _again_and_again(world, order.order_id, booking.number, after)
+    if changed is not None:
+        world.queues.nudge(Topic.TELL, [order.order_id])
+        if isinstance(answer, CancelConfirmed):
+            world.queues.nudge(Topic.DISPATCH, [order.market_id])
+        elif isinstance(answer, CancelRefused):
+            world.log("cancel_refused", order=order.order_id, courier=booking.courier_id, why=answer.reason)
+            world.queues.nudge(Topic.HEAR, [order.order_id])
+
+
+def let_go(
+    order: Order, now: datetime, booking: Booking, answer: CancelConfirmed | None = None
+) -> tuple[Order, list[Change]]:
+    """The courier has let go before it had the gift: the slot's place comes back, the leg is free.
+
+    The caller takes the step (`moved`): letting go may be one part of it.
+    """
+    fee = answer.fee if answer and answer.fee else booking.fee
+    gone = booking.model_copy(update={"state": BookingState.CANCELLED, "next_look": None, "fee": fee})
+    leg = order.leg.with_booking(gone)
+    assignment = leg.assignment
+    with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    if assignment is None or assignment.slot_id != booking.slot_id or leg.live_booking is not None:
+        return with_gone, []  # an orphan of an assignment that was given back long ago
+    after = unassigned(with_gone, now, (Reason.COURIER_REFUSED,))
+    return after, [check.give_back(order, booking.slot_id)]
+
+
+def _close_cancelled(world: World, order: Order) -> None:
+    """The brand wanted it cancelled, and no courier holds it."""
+    now = world.clock()
+    changes: list[Change] = []
+    if order.leg.assignment is not None:
+        changes.append(check.give_back(order, order.leg.assignment.slot_id))
+    leg = order.leg.model_copy(update={"assignment": None})
+    if _write(world, moved(order, now, legs=replace_leg(order.legs, leg)), *changes):
+        world.queues.nudge(Topic.TELL, [order.order_id])
+
+
+# --- saving ---------------------------------------------------------------------------------------------------
+
+
+def save_event(world: World, order_id: str, event: Event) -> None:
+    """Keep what a courier said; a double is the same row."""
+    try:
+        world.table.write(Keep(facts.event_row(order_id, event), was=None))
+    except Lost:
+        pass  # it was kept before
+
+
+def unassigned(order: Order, now: datetime, reasons: tuple[Reason, ...]) -> Order:
+    """Back in the pool, unless the brand has asked for the end of it. No step yet."""
+    leg = order.leg.model_copy(update={"assignment": None})
+    outlook = check.back_to_pool(now, Decision.NO, reasons)
+    return order.model_copy(update={"legs": replace_leg(order.legs, leg), "outlook": outlook})
+
+
+def _with(order: Order, now: datetime, booking: Booking, **changes: object) -> Order:
+    leg = next(leg for leg in order.legs if leg.booking(booking.reference) is not None)
+    changed = leg.with_booking(booking.model_copy(update=changes))
+    return moved(order, now, legs=replace_leg(order.legs, changed))
+
+
+def _same(order: Order, number: int) -> Booking:
+    return next(b for b in order.leg.bookings if b.number == number)
+
+
+def _write(world: World, order: Order, *more: Change) -> bool:
+    try:
+        world.table.write(facts.keep_order(order), *more)
+    except Lost:
+        return False
+    return True
+
+
+def _again_and_again(
+    world: World,
+    order_id: str,
+    number: int,
+    after: Callable[[Order, Booking, datetime], tuple[Order, list[Change]] | None],
+) -> Order | None:
+    """Apply a step to the order as it is, again if it moved meanwhile. None when there was nothing to do."""
+    for _ in range(TRIES):
+        order = facts.load_order(world.table, order_id)
+        step = after(order, _same(order, number), world.clock())
+        if step is None:
+            return None
+        changed, more = step
+        if _write(world, changed, *more):
+            return changed
+    raise Lost([0])
+
+
+def _later(now: datetime, tries: int) -> datetime:
+    return now + timedelta(minutes=BACK_OFF[min(tries, len(BACK_OFF) - 1)])

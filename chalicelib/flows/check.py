@@ -1,0 +1,116 @@
+"""Clear one order that already has an assignment, again: before booking, at pick-up, at hand-over, on new rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.clearance import HANDLING, Clearer, Decision, Reason, Verdict
+from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
+from chalicelib.domain.fleet import Fleet
+from chalicelib.domain.legs import Assignment
+from chalicelib.domain.orders import Order, Outlook
+from chalicelib.domain.ports import Count, Keep, World
+from chalicelib.domain.shapes import Window
+from chalicelib.domain.zones import Atlas
+from chalicelib.flows import publish
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What one check rests on: rules and fleet as they were read together."""
+
+    atlas: Atlas | None
+    fleet: Fleet
+
+
+def ground(world: World, market_id: str) -> Ground:
+    """Rules and fleet as they are now."""
+    return Ground(publish.atlas(world, market_id), facts.load_fleet(world.table, market_id))
+
+
+def check(world: World, order: Order, on: Ground, at: datetime) -> Verdict:
+    """May the assigned crew still do this, from `at` to the end of the stay it was given?
+
+    Only what may be permitted is asked again; the window and the capacity were settled by the assignment.
+    """
+    assignment = order.leg.assignment
+    assert assignment is not None
+    slot = on.fleet.slots.get(assignment.slot_id)
+    if on.atlas is None or slot is None:
+        reason = Reason.RULES_MISSING if on.atlas is None else Reason.NO_SLOTS
+        decision = Decision.HOLD if on.atlas is None else Decision.NO
+        return Verdict.model_construct(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
+    start = max(at, assignment.start)
+    hand_over_by = assignment.end - timedelta(minutes=slot.return_minutes)
+    stay = Window.model_construct(
+        start=start, end=max(hand_over_by, start + HANDLING), time_zone=order.window.time_zone
+    )
+    delivery = order.delivery(facts.unseal_private(world.sealer, order))
+    return Clearer(on.atlas, on.fleet, at).clear(
+        delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay})
+    )
+
+
+def evidence(
+    order: Order,
+    step: Step,
+    verdict: Verdict,
+    on: Ground,
+    at: datetime,
+    turned_down: Iterable[TurnedDown] = (),
+    reasons: tuple[Reason, ...] | None = None,
+) -> Evidence:
+    """The next piece of evidence of this order; saved in the transaction that acts on it."""
+    slot = on.fleet.slots.get(verdict.slot_id)
+    crew = on.fleet.crews.get(slot.crew_id) if slot else None
+    return fitted(
+        Evidence(
+            evidence_id=f"{order.evidence_count + 1:04d}",
+            order_id=order.order_id,
+            step=step,
+            decided_at=at,
+            decision=verdict.decision,
+            reasons=verdict.reasons if reasons is None else reasons,
+            rules_version=on.atlas.rules.version if on.atlas else None,
+            rules_digest=on.atlas.rules.digest if on.atlas else None,
+            known_at=at,
+            zones=verdict.zone_ids,
+            policies=verdict.policies,
+            slot=verdict.slot_id or None,
+            crew=crew.crew_id if crew else None,
+            courier=slot.courier_id if slot else None,
+            permits=verdict.permit_ids,
+            credentials=verdict.credentials,
+            handovers=tuple(verdict.handovers),
+            valid_until=verdict.valid_until,
+            turned_down=tuple(turned_down),
+        )
+    )
+
+
+def keep_evidence(piece: Evidence) -> Keep:
+    return Keep(facts.evidence_row(piece), was=None)
+
+
+def refreshed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment:
+    """The assignment under the rules of now."""
+    return assignment.model_copy(
+        update={
+            "handovers": verdict.handovers,
+            "valid_until": verdict.valid_until or assignment.valid_until,
+            "rules_version": on.atlas.rules.version if on.atlas else assignment.rules_version,
+        }
+    )
+
+
+def give_back(order: Order, slot_id: str) -> Count:
+    """The slot's place, back: in the same transaction as the step of the order that frees it."""
+    return facts.give_back_to_slot(order.market_id, slot_id)
+
+
+def back_to_pool(at: datetime, decision: Decision, reasons: tuple[Reason, ...]) -> Outlook:
+    """Waits again, and is looked at at once."""
+    return Outlook(decision=decision, reasons=reasons, decided_at=at, next_look=at, digest="")

@@ -1,0 +1,264 @@
+"""Dispatch a market: clear its open orders against its slots, plan, and save what was decided.
+
+Law 3 keeps it safe beside other planners; the lease only saves work. Assigned legs, the slots' counters and the
+evidence go into one transaction, on the condition that the rules are still those that were read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.assignment import Problem, cost_of
+from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Reason, Verdict
+from chalicelib.domain.clearance import ground as rule_at
+from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
+from chalicelib.domain.legs import Assignment, replace_leg
+from chalicelib.domain.orders import RELOOK, Order, Outlook, in_pool, moved
+from chalicelib.domain.ports import Change, Key, Require, Topic, World
+from chalicelib.flows import check, enlist, lease
+
+POOL = 1000
+"""Open orders looked at in one round; the rest follows in the next."""
+LEGS = 20
+"""Legs in one transaction."""
+TRIES = 5
+FAR = timedelta(days=3650)
+CROWDED_RELOOK = timedelta(minutes=5)
+"""A place may come free at any time, so who only lacks a place is looked at more often."""
+RETELL = timedelta(hours=1)
+"""For so long after a change of state each look repeats the nudge to tell it: the first may have been lost."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What was decided for one order in this round, ready to be saved."""
+
+    before: Order
+    after: Order
+    evidence: Evidence | None
+    takes: str | None
+
+
+def dispatch(world: World, market_id: str, everything: bool = False) -> None:
+    """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed."""
+    holder = lease.take(world, market_id)
+    if holder is None:
+        return
+    more = True
+    try:
+        more = _round(world, market_id, holder, everything)
+    finally:
+        again = lease.release(world, market_id, holder)
+        if again or more:
+            world.queues.nudge(Topic.DISPATCH, [market_id])
+
+
+def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
+    """Plan and save. True when there is reason to come again at once."""
+    now = world.clock()
+    try:
+        market = enlist.market(world, market_id)
+    except Missing:
+        return False
+    keys: list[Key] = []
+    more = False
+    for shard in range(market.shards):
+        page = world.table.find_due(
+            facts.pool_bucket(market_id, shard), now + FAR if everything else now, POOL
+        )
+        keys += page.keys
+        more = more or page.after is not None
+    if not keys:
+        return False
+    orders = [facts.order_of_row(row) for row in world.table.get_many(keys)]
+    orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
+    on = check.ground(world, market_id)
+    rulings = decide(world, orders, on, now)
+    saved = _save(world, market_id, holder, rulings, on)
+    world.queues.nudge(Topic.BOOK, [r.after.order_id for r in saved if r.takes is not None])
+    world.queues.nudge(
+        Topic.TELL,
+        [r.after.order_id for r in saved if now - r.after.history[-1].at < RETELL],
+    )
+    return (more and bool(saved)) or len(saved) < len(rulings)
+
+
+# --- deciding: pure but for opening the seals -----------------------------------------------------------------
+
+
+def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetime) -> list[Ruling]:
+    """Every open order's fate in this round."""
+    if on.atlas is None:
+        return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders]
+    clearer = Clearer(on.atlas, on.fleet, now)
+    slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
+    verdicts: dict[str, list[Verdict]] = {}
+    deliveries: dict[str, Delivery] = {}
+    costs: dict[tuple[str, str], int] = {}
+    for order in orders:
+        delivery = order.delivery(facts.unseal_private(world.sealer, order))
+        deliveries[order.order_id] = delivery
+        answers = [clearer.clear(delivery, slot, order.leg.refused_by) for slot in slots]
+        verdicts[order.order_id] = answers
+        for slot, verdict in zip(slots, answers, strict=True):
+            if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
+                costs[order.order_id, slot.slot_id] = cost_of(slot.price.amount, slot.on_time_permille)
+    plan = world.solver.assign(
+        Problem(
+            orders={order.order_id: int(order.tier) for order in orders},
+            slots={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
+            costs=costs,
+        )
+    )
+    rulings = []
+    for order in orders:
+        answers = verdicts[order.order_id]
+        chosen = plan.chosen.get(order.order_id)
+        if chosen is not None:
+            verdict = next(v for v in answers if v.slot_id == chosen)
+            rulings.append(_goes(order, verdict, answers, on, now))
+        else:
+            reasons = reasons_of(answers, on.fleet.left) or (
+                Reason.NO_SLOTS,
+                *rule_at(
+                    deliveries[order.order_id],
+                    on.atlas,
+                    max(now, order.window.start),
+                    max(order.window.end, now + HANDLING),
+                    now,
+                ).reasons,
+            )
+            rulings.append(_waits(order, on, now, reasons, answers))
+    return rulings
+
+
+def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int]) -> tuple[Reason, ...]:
+    """Why nobody goes, the most frequent first; empty when no slot shares the window at all."""
+    counted: dict[Reason, int] = {}
+    for verdict in answers:
+        if Reason.WINDOW in verdict.reasons:
+            continue
+        if verdict.decision is Decision.YES:
+            full = Reason.OUTRANKED if left.get(verdict.slot_id, 0) > 0 else Reason.SLOT_FULL
+            counted[full] = counted.get(full, 0) + 1
+        for reason in verdict.reasons:
+            counted[reason] = counted.get(reason, 0) + 1
+    return tuple(sorted(counted, key=lambda reason: (-counted[reason], reason)))
+
+
+def _goes(
+    order: Order, verdict: Verdict, answers: Sequence[Verdict], on: check.Ground, now: datetime
+) -> Ruling:
+    slot = on.fleet.slots[verdict.slot_id]
+    assert on.atlas is not None
+    assert verdict.start is not None
+    assert verdict.end is not None
+    assert verdict.valid_until is not None
+    assignment = Assignment(
+        slot_id=slot.slot_id,
+        courier_id=slot.courier_id,
+        crew_id=slot.crew_id,
+        start=verdict.start,
+        end=verdict.end,
+        valid_until=verdict.valid_until,
+        handovers=verdict.handovers,
+        rules_version=on.atlas.rules.version,
+        assigned_at=now,
+    )
+    others = grouped(v for v in answers if v.decision is not Decision.YES)
+    piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others)
+    leg = order.leg.model_copy(update={"assignment": assignment})
+    after = moved(
+        order,
+        now,
+        legs=replace_leg(order.legs, leg),
+        outlook=None,
+        evidence_count=order.evidence_count + 1,
+    )
+    return Ruling(order, after, piece, slot.slot_id)
+
+
+def _waits(
+    order: Order, on: check.Ground, now: datetime, reasons: tuple[Reason, ...], answers: Sequence[Verdict]
+) -> Ruling:
+    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
+    over = now + HANDLING > order.window.end
+    crowded = Reason.OUTRANKED in reasons or Reason.SLOT_FULL in reasons
+    again = now + (CROWDED_RELOOK if crowded else RELOOK)
+    next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
+    digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
+    changed = order.outlook is None or order.outlook.digest != digest or over
+    piece = None
+    if changed:
+        nobody = Verdict.model_construct(decision=decision, slot_id="", reasons=reasons)
+        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
+    after = moved(
+        order,
+        now,
+        outlook=Outlook(
+            decision=decision, reasons=reasons, decided_at=now, next_look=next_look, digest=digest
+        ),
+        evidence_count=order.evidence_count + (1 if piece else 0),
+    )
+    return Ruling(order, after, piece, None)
+
+
+# --- saving ---------------------------------------------------------------------------------------------------
+
+
+def _save(
+    world: World, market_id: str, holder: str, rulings: Sequence[Ruling], on: check.Ground
+) -> list[Ruling]:
+    """Those rulings that were saved. The losers of a race stay in the pool."""
+    saved: list[Ruling] = []
+    began = world.clock()
+    for start in range(0, len(rulings), LEGS):
+        if world.clock() - began > lease.LIFE / 2:
+            if not lease.renew(world, market_id, holder):
+                break
+            began = world.clock()
+        saved += _save_some(world, market_id, list(rulings[start : start + LEGS]), on)
+    return saved
+
+
+def _save_some(world: World, market_id: str, rulings: list[Ruling], on: check.Ground) -> list[Ruling]:
+    for _ in range(TRIES):
+        if not rulings:
+            return []
+        changes, owners = _changes(market_id, rulings, on)
+        try:
+            world.table.write(*changes)
+            return rulings
+        except Lost as lost:
+            losers = {name for at in lost.at for name in owners[at]}
+            if not losers:  # the rules have moved on: nothing of this round may be saved
+                return []
+            rulings = [r for r in rulings if r.after.order_id not in losers]
+    return []
+
+
+def _changes(
+    market_id: str, rulings: Sequence[Ruling], on: check.Ground
+) -> tuple[list[Change], list[list[str]]]:
+    """The transaction, and for each change the orders that fall out when it fails."""
+    version = on.atlas.rules.version if on.atlas else None
+    changes: list[Change] = [Require(facts.pointer_key(market_id), version)]
+    owners: list[list[str]] = [[]]
+    takers: dict[str, list[str]] = {}
+    for ruling in rulings:
+        name = ruling.after.order_id
+        changes.append(facts.keep_order(ruling.after))
+        owners.append([name])
+        if ruling.evidence is not None:
+            changes.append(check.keep_evidence(ruling.evidence))
+            owners.append([name])
+        if ruling.takes is not None:
+            takers.setdefault(ruling.takes, []).append(name)
+    for slot_id, names in sorted(takers.items()):
+        changes.append(facts.take_from_slot(market_id, slot_id, len(names)))
+        owners.append(names)
+    return changes, owners

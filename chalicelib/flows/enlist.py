@@ -1,0 +1,292 @@
+"""Enlist what a market works with: itself, its couriers, crews, permits and slots, and access keys.
+
+Everything is put under its own name: the first time it is new, after that it is replaced, and the same again
+changes nothing and nudges again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from chalicelib.domain import facts
+from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+from chalicelib.domain.keys import Key as AccessKey
+from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.places import Market
+from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Topic, World
+from chalicelib.domain.shapes import Shape, zone_info
+
+TRIES = 5
+REMEMBERED = timedelta(seconds=60)
+"""How long a process trusts the market it has read."""
+
+_Noun = TypeVar("_Noun", Courier, Crew, Permit, Slot)
+
+
+# --- markets ------------------------------------------------------------------------------------------------
+
+
+def put_market(world: World, market: Market) -> Market:
+    """Create or replace a market.
+
+    Raises `Invalid` for an unknown time zone, `Clashing` for what open orders and published rules rest on.
+    """
+    try:
+        zone_info(market.time_zone)
+    except ValueError as error:
+        fault = Fault("/time_zone", str(error), market.time_zone)
+        raise Invalid(f"/time_zone: {error}", [fault]) from None
+    key = facts.market_key(market.market_id)
+    for _ in range(TRIES):
+        row = world.table.get(key)
+        before = Market.model_validate_json(row.body) if row else None
+        if before is not None:
+            _keeps_faith(world, before, market)
+        world.memory.pop(_memory(market.market_id), None)
+        version = row.version if row else 0
+        if before == market:
+            return market
+        try:
+            world.table.write(Keep(facts.market_row(market, version + 1), was=row.version if row else None))
+        except Lost:
+            continue
+        return market
+    raise Delayed(f"the market {market.market_id!r} is being changed by somebody else")
+
+
+def _keeps_faith(world: World, before: Market, after: Market) -> None:
+    if after.shards < before.shards:
+        raise Clashing(
+            f"shards can grow only, there are {before.shards}, got {after.shards!r}: orders stand in them"
+        )
+    published = world.table.get(facts.pointer_key(after.market_id)) is not None
+    if published and after.datum is not before.datum:
+        raise Clashing(
+            f"the datum stays {before.datum.value!r} once rules are published, got {after.datum.value!r}"
+        )
+
+
+def market(world: World, market_id: str) -> Market:
+    """The market, as it was at most a minute ago. Raises `Missing`."""
+    now = world.clock()
+    known: tuple[datetime, Market] | None = world.memory.get(_memory(market_id))
+    if known is not None and known[0] <= now < known[0] + REMEMBERED:
+        return known[1]
+    row = world.table.get(facts.market_key(market_id))
+    if row is None:
+        raise Missing(f"no market {market_id!r}")
+    found = Market.model_validate_json(row.body)
+    world.memory[_memory(market_id)] = (now, found)
+    return found
+
+
+def markets(world: World) -> list[Market]:
+    """Every market, by name."""
+    return [Market.model_validate_json(row.body) for row in world.table.read(facts.MARKETS).rows]
+
+
+def _memory(market_id: str) -> str:
+    return f"market#{market_id}"
+
+
+# --- the fleet ----------------------------------------------------------------------------------------------
+
+
+def put_courier(world: World, courier: Courier) -> Courier:
+    """Create or replace a courier. Raises `Invalid` for a dialect that nobody here speaks."""
+    if courier.dialect not in world.dialects:
+        spoken = ", ".join(sorted(world.dialects))
+        detail = f"a dialect that is spoken here was expected: {spoken}"
+        raise Invalid(f"/dialect: {detail}", [Fault("/dialect", detail, courier.dialect)])
+    return _put(world, courier.market_id, "courier", courier.courier_id, courier)
+
+
+def put_crew(world: World, crew: Crew) -> Crew:
+    """Create or replace a crew. Raises `Invalid` without its courier."""
+    _needs(world, crew.market_id, "courier", crew.courier_id)
+    return _put(world, crew.market_id, "crew", crew.crew_id, crew)
+
+
+def put_permit(world: World, permit: Permit) -> Permit:
+    """Create or replace a permit."""
+    return _put(world, permit.market_id, "permit", permit.permit_id, permit)
+
+
+def put_slot(world: World, slot: Slot) -> Slot:
+    """Create or replace a slot. What is left moves with the capacity.
+
+    Raises `Invalid` without its crew and courier, `Clashing` when more is taken than the new capacity holds.
+    """
+    _needs(world, slot.market_id, "courier", slot.courier_id)
+    crew = Crew.model_validate_json(_needs(world, slot.market_id, "crew", slot.crew_id).body)
+    if crew.courier_id != slot.courier_id:
+        detail = f"the courier of the crew {crew.crew_id!r} was expected, {crew.courier_id!r}"
+        raise Invalid(f"/courier_id: {detail}", [Fault("/courier_id", detail, slot.courier_id)])
+    market(world, slot.market_id)
+    key = facts.slot_key(slot.market_id, slot.slot_id)
+    for _ in range(TRIES):
+        row = world.table.get(key)
+        before = Slot.model_validate_json(row.body) if row else None
+        try:
+            if row is None or before is None:
+                new = Row(key, 1, _json(slot), counters={facts.LEFT: slot.capacity})
+                world.table.write(Keep(new, was=None), _room(slot, world.table.get(_room_key(slot))))
+            else:
+                _make_room(world, slot, before)
+                if before != slot:
+                    world.table.write(Keep(Row(key, row.version + 1, _json(slot)), was=row.version))
+        except Lost:
+            continue
+        if before is not None and before != slot:
+            world.queues.nudge(Topic.RULES, [f"rezone:{slot.market_id}:"])
+        world.queues.nudge(Topic.DISPATCH, [slot.market_id])
+        return slot
+    raise Delayed(f"the slot {slot.slot_id!r} is being changed by somebody else")
+
+
+class Room(Shape):
+    """The capacity that a slot's counter was last set to.
+
+    A row of its own, because a transaction names a row once: the counter and this change together, the slot's
+    own row after them. Stopped in between, the next put finds here what has been counted.
+    """
+
+    capacity: int
+
+
+def _room_key(slot: Slot) -> Key:
+    return Key(f"market#{slot.market_id}", f"room#{slot.slot_id}")
+
+
+def _room(slot: Slot, before: Row | None) -> Keep:
+    version = before.version if before else 0
+    kept = Row(_room_key(slot), version + 1, Room(capacity=slot.capacity).model_dump_json())
+    return Keep(kept, was=before.version if before else None)
+
+
+def _make_room(world: World, slot: Slot, before: Slot) -> None:
+    """Move what is left by as much as the capacity moves. Raises `Clashing` when that much is not free."""
+    row = world.table.get(_room_key(slot))
+    counted = Room.model_validate_json(row.body).capacity if row else before.capacity
+    by = slot.capacity - counted
+    if by == 0:
+        return
+    key = facts.slot_key(slot.market_id, slot.slot_id)
+    try:
+        world.table.write(Count(key, facts.LEFT, by), _room(slot, row))
+    except Lost as lost:
+        if 0 in lost.at and by < 0 and world.table.get(key) is not None:
+            raise Clashing(
+                f"a capacity of at least what is taken of the slot {slot.slot_id!r} was expected, "
+                f"{slot.capacity} is less"
+            ) from None
+        raise
+
+
+def fleet(world: World, market_id: str) -> Fleet:
+    """The whole fleet of a market and what each slot has left. Raises `Missing` without such a market."""
+    market(world, market_id)
+    return facts.load_fleet(world.table, market_id)
+
+
+def member(world: World, market_id: str, kind: str, name: str) -> Courier | Crew | Permit | Slot:
+    """One of the fleet; `kind` is couriers, crews, permits or slots. Raises `Missing`."""
+    noun, short = facts.FLEET_KINDS[kind]
+    row = world.table.get(_member_key(market_id, short, name))
+    if row is None:
+        raise Missing(f"no {short} {name!r} in the market {market_id!r}")
+    return noun.model_validate_json(row.body)
+
+
+def remove(world: World, market_id: str, kind: str, name: str) -> None:
+    """Take one out of the fleet. Raises `Missing`, and `Clashing` for a slot that somebody has taken from."""
+    found = member(world, market_id, kind, name)
+    key = _member_key(market_id, facts.FLEET_KINDS[kind][1], name)
+    for _ in range(TRIES):
+        row = world.table.get(key)
+        if row is None:
+            break
+        changes: list[Change] = [Drop(key, row.version)]
+        try:
+            if isinstance(found, Slot):
+                # nobody can take from a slot without room
+                _make_room(world, found.model_copy(update={"capacity": 0}), found)
+                room = world.table.get(_room_key(found))
+                changes += [Drop(room.key, room.version)] if room else []
+            world.table.write(*changes)
+        except Lost:
+            continue
+        break
+    else:
+        raise Delayed(f"{name!r} is being changed by somebody else")
+    _tell_of_change(world, market_id)
+
+
+def _put(world: World, market_id: str, kind: str, name: str, noun: _Noun) -> _Noun:
+    market(world, market_id)
+    key = _member_key(market_id, kind, name)
+    for _ in range(TRIES):
+        row = world.table.get(key)
+        if row is None or type(noun).model_validate_json(row.body) != noun:
+            version = row.version if row else 0
+            try:
+                world.table.write(Keep(Row(key, version + 1, _json(noun)), was=row.version if row else None))
+            except Lost:
+                continue
+        _tell_of_change(world, market_id)
+        return noun
+    raise Delayed(f"the {kind} {name!r} is being changed by somebody else")
+
+
+def _needs(world: World, market_id: str, kind: str, name: str) -> Row:
+    row = world.table.get(_member_key(market_id, kind, name))
+    if row is None:
+        detail = f"a {kind} of the market {market_id!r} was expected"
+        raise Invalid(f"/{kind}_id: {detail}", [Fault(f"/{kind}_id", detail, name)])
+    return row
+
+
+def _tell_of_change(world: World, market_id: str) -> None:
+    """Who may go has changed: what is under way is decided again, and what waits may go now."""
+    world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:"])
+    world.queues.nudge(Topic.DISPATCH, [market_id])
+
+
+def _member_key(market_id: str, kind: str, name: str) -> Key:
+    return Key(facts.fleet_collection(market_id), f"{kind}#{name}")
+
+
+def _json(noun: Any) -> str:
+    text: str = noun.model_dump_json(exclude_defaults=True)
+    return text
+
+
+# --- access keys --------------------------------------------------------------------------------------------
+
+
+def create_key(world: World, role: Role, owner: str) -> str:
+    """A new key's secret. It is shown this once; the table keeps its hash."""
+    secret = f"cordon_{role.value}_{world.token()}"
+    key = AccessKey(key_hash=hash_of(secret), role=role, owner=owner, created_at=world.clock())
+    world.table.write(Keep(facts.access_key_row(key), was=None))
+    return secret
+
+
+def disable_key(world: World, key_hash: str) -> AccessKey:
+    """No more answers to this key, once the authorizer has forgotten it (5 minutes). Raises `Missing`."""
+    for _ in range(TRIES):
+        row = world.table.get(facts.access_key_key(key_hash))
+        if row is None:
+            raise Missing(f"no key with the hash {key_hash!r}")
+        key = AccessKey.model_validate_json(row.body)
+        if key.disabled:
+            return key
+        key = key.model_copy(update={"disabled": True, "version": row.version + 1})
+        try:
+            world.table.write(Keep(facts.access_key_row(key), was=row.version))
+        except Lost:
+            continue
+        return key
+    raise Delayed(f"the key {key_hash!r} is being changed by somebody else")

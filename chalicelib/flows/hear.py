@@ -1,0 +1,238 @@
+"""Hear what couriers said: fold the saved events of an order into its bookings, whatever order they came in.
+
+Every run reads all events and folds them anew, so a lost nudge, a double or a late event is nothing special.
+A pick-up and a hand-over are cleared again at the courier's own time of it: a gift that nobody may move any
+more is recalled, and what cannot be undone is at least on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from chalicelib.domain import facts
+from chalicelib.domain.clearance import Decision
+from chalicelib.domain.dialect import Callback, Heard
+from chalicelib.domain.errors import Lost, Missing, Unauthorised
+from chalicelib.domain.evidence import Evidence, Step
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import (
+    Booking,
+    BookingState,
+    Event,
+    EventKind,
+    Leg,
+    Refusal,
+    Track,
+    fold,
+    order_of,
+    replace_leg,
+)
+from chalicelib.domain.orders import Order, moved
+from chalicelib.domain.ports import Change, Count, Row, Topic, World
+from chalicelib.flows import book, check
+
+TRIES = 5
+
+
+def receive(world: World, market_id: str, courier_id: str, callback: Callback) -> Heard:
+    """A courier's callback: verified on the raw bytes, its events saved, the orders nudged. One write an event.
+
+    Raises `Unauthorised` for anything unproven and `Missing` for a courier we do not have.
+    """
+    courier = _courier(world, market_id, courier_id)
+    dialect = world.dialects[courier.dialect]
+    accounts = world.secrets.accounts(courier.dialect, courier.account)
+    if not accounts:
+        raise Unauthorised("no secret is known for this courier")
+    now = world.clock()
+    try:
+        heard = dialect.hear(accounts, callback, courier_id, now)
+    except Unauthorised:
+        world.log("callback_forged", courier=courier_id, market=market_id)
+        raise
+    ours: dict[str, None] = {}
+    for event in heard.events:
+        named = order_of(event.reference)
+        if named is None:
+            continue
+        if event.kind is EventKind.UNREADABLE:
+            world.log("callback_unreadable", courier=courier_id, status=event.raw_status)
+        book.save_event(world, named[0], event)
+        ours[named[0]] = None
+    if heard.foreign:
+        world.log("callback_foreign", courier=courier_id, count=len(heard.foreign))
+    if ours:
+        world.queues.nudge(Topic.HEAR, ours)
+    return heard
+
+
+def greet(world: World, market_id: str, courier_id: str, callback: Callback) -> bytes:
+    """The answer to a courier that checks our address."""
+    courier = _courier(world, market_id, courier_id)
+    accounts = world.secrets.accounts(courier.dialect, courier.account)
+    return world.dialects[courier.dialect].greet(accounts, callback, world.clock())
+
+
+def _courier(world: World, market_id: str, courier_id: str) -> Courier:
+    """The courier, remembered for a minute: callbacks must be quick, and its dialect does not change."""
+    name = f"courier#{market_id}#{courier_id}"
+    known: tuple[datetime, Courier] | None = world.memory.get(name)
+    now = world.clock()
+    if known is not None and 0 <= (now - known[0]).total_seconds() < 60:
+        return known[1]
+    row = world.table.get(facts.courier_key(market_id, courier_id))
+    if row is None:
+        raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
+    courier = Courier.model_validate_json(row.body)
+    world.memory[name] = (now, courier)
+    return courier
+
+
+def hear(world: World, order_id: str) -> None:
+    """Fold what is saved into the order. Raises `Missing` for an event of an order that is not here."""
+    for _ in range(TRIES):
+        rows = world.table.read(order_id).rows
+        order = _order(rows, order_id)
+        events: dict[str, list[Event]] = {}
+        for row in rows:
+            if row.key.sk.startswith("event#"):
+                event = Event.model_validate_json(row.body)
+                events.setdefault(event.reference, []).append(event)
+        after, pieces, more = _folded(world, order, events)
+        if after is None:
+            world.queues.nudge(Topic.TELL, [order_id])
+            return
+        try:
+            world.table.write(
+                facts.keep_order(after), *(check.keep_evidence(piece) for piece in pieces), *more
+            )
+        except Lost:
+            continue
+        world.queues.nudge(Topic.TELL, [order_id])
+        if any(b.state is BookingState.CANCELLING for leg in after.legs for b in leg.bookings):
+            world.queues.nudge(Topic.BOOK, [order_id])
+        if any(isinstance(change, Count) for change in more):
+            world.queues.nudge(Topic.DISPATCH, [order.market_id])
+        return
+    raise Lost([0])
+
+
+def _order(rows: Iterable[Row], order_id: str) -> Order:
+    for row in rows:
+        if row.key.sk == facts.ORDER:
+            return facts.order_of_row(row)
+    raise Missing(f"no order {order_id!r}")
+
+
+def _folded(
+    world: World, order: Order, events: dict[str, list[Event]]
+) -> tuple[Order | None, list[Evidence], list[Change]]:
+    """The order with every booking's track, the evidence of what was cleared again, and places given back."""
+    now = world.clock()
+    leg = order.leg
+    fresh: list[tuple[Booking, Track]] = []
+    for booking in leg.bookings:
+        track = fold(events.get(booking.reference, ()))
+        if track != booking.track:
+            fresh.append((booking, track))
+    if not fresh:
+        return None, [], []
+    pieces: list[Evidence] = []
+    more: list[Change] = []
+    changed = order
+    for booking, track in fresh:
+        heard = booking.model_copy(
+            update={"track": track, "next_look": book.silent_until(order, now), "looks": 0}
+        )
+        heard = heard.model_copy(update={"state": _state(leg, booking, track)})
+        leg = changed.leg.with_booking(heard)
+        changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
+        if heard.state is BookingState.CANCELLING and booking.state is not BookingState.CANCELLING:
+            world.log("orphan_found", order=order.order_id, courier=booking.courier_id)
+            heard = heard.model_copy(update={"cancel_reason": "orphan", "next_look": now})
+            changed = changed.model_copy(
+                update={"legs": replace_leg(changed.legs, changed.leg.with_booking(heard))}
+            )
+        if _let_go(heard, track):
+            changed, given = _back(changed, now, heard, track)
+            more += given
+        elif leg.assignment is not None and heard.state is not BookingState.CANCELLING:
+            changed, checked = _checked(world, changed, heard, booking.track, track)
+            pieces += checked
+    after = moved(changed, now)
+    return after, pieces, more
+
+
+def _state(leg: Leg, booking: Booking, track: Track) -> BookingState:
+    if booking.state in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
+        return BookingState.BOOKED  # whoever reports on a job has it
+    if booking.state in (BookingState.LOST, BookingState.REFUSED, BookingState.CANCELLED):
+        if track.has_ended or track.kind is None:
+            return booking.state
+        return BookingState.CANCELLING
+    return booking.state
+
+
+def _let_go(booking: Booking, track: Track) -> bool:
+    """True when the courier has ended it without ever having had the gift."""
+    return (
+        booking.state in (BookingState.BOOKED, BookingState.CANCELLING)
+        and track.picked_up_at is None
+        and track.kind in (EventKind.CANCELLED, EventKind.PICK_UP_FAILED, EventKind.FAILED)
+    )
+
+
+def _back(order: Order, now: datetime, booking: Booking, track: Track) -> tuple[Order, list[Change]]:
+    by_us = booking.state is BookingState.CANCELLING
+    if not by_us:
+        refusal = Refusal(
+            slot_id=booking.slot_id,
+            courier_id=booking.courier_id,
+            reason=track.reason or str(track.kind),
+            at=now,
+        )
+        leg = order.leg.model_copy(update={"refusals": (*order.leg.refusals, refusal)})
+        order = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    return book.let_go(order, now, booking)
+
+
+def _checked(
+    world: World, order: Order, booking: Booking, before: Track, track: Track
+) -> tuple[Order, list[Evidence]]:
+    """Clear what has just been done at the time it was done."""
+    pieces: list[Evidence] = []
+    picked = track.picked_up_at if before.picked_up_at is None else None
+    handed = (
+        track.at if track.kind is EventKind.DELIVERED and before.kind is not EventKind.DELIVERED else None
+    )
+    if picked is None and handed is None:
+        return order, pieces
+    on = check.ground(world, order.market_id)
+    for step, at in ((Step.PICK_UP, picked), (Step.HAND_OVER, handed)):
+        if at is None:
+            continue
+        verdict = check.check(world, order, on, at)
+        pieces.append(check.evidence(order, step, verdict, on, at))
+        order = order.model_copy(update={"evidence_count": order.evidence_count + 1})
+        if verdict.decision is Decision.YES:
+            assignment = order.leg.assignment
+            assert assignment is not None
+            leg = order.leg.model_copy(update={"assignment": check.refreshed(assignment, verdict, on)})
+            order = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+            continue
+        world.log(
+            "moved_uncleared", order=order.order_id, step=step, reasons=[str(r) for r in verdict.reasons]
+        )
+        if step is Step.PICK_UP and not track.has_ended and track.kind is not EventKind.RETURNING:
+            recalled = booking.model_copy(
+                update={
+                    "state": BookingState.CANCELLING,
+                    "cancel_reason": "not_cleared",
+                    "next_look": world.clock(),
+                }
+            )
+            order = order.model_copy(
+                update={"legs": replace_leg(order.legs, order.leg.with_booking(recalled))}
+            )
+    return order, pieces

@@ -1,0 +1,143 @@
+"""Look at things without changing them: an order, a list, its evidence, and a clearance nobody acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from chalicelib.domain import facts
+from chalicelib.domain.clearance import Clearer, Decision, Delivery, Reason
+from chalicelib.domain.clearance import ground as rule_at
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
+from chalicelib.domain.gifts import Gift
+from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
+from chalicelib.domain.ports import World
+from chalicelib.domain.shapes import Instant, Shape, Slug, Window
+from chalicelib.domain.zones import Handover
+from chalicelib.flows import check, enlist
+from chalicelib.flows.dispatch import reasons_of
+
+
+def own_order(world: World, brand_id: str, order_id: str) -> Order:
+    """The brand's own order. Another brand's looks exactly like none at all."""
+    row = world.table.get(facts.order_key(order_id))
+    if row is not None:
+        order = facts.order_of_row(row)
+        if order.brand_id == brand_id:
+            return order
+    raise Missing(f"no order {order_id!r}")
+
+
+def any_order(world: World, order_id: str) -> Order:
+    """The order, whoever's it is: for operators."""
+    return facts.load_order(world.table, order_id)
+
+
+def orders_of(world: World, brand_id: str, limit: int, after: str | None) -> tuple[list[Order], str | None]:
+    """The brand's orders, the last placed first, and where the next page starts."""
+    page = world.table.find_shelved(f"brand#{brand_id}", limit, after)
+    rows = {row.key: row for row in world.table.get_many(page.keys)}
+    return [facts.order_of_row(rows[key]) for key in page.keys if key in rows], page.after
+
+
+def evidence_of(world: World, order_id: str) -> list[Evidence]:
+    """Every decision about the order, the first first."""
+    rows = world.table.read(order_id, "evidence#").rows
+    return [Evidence.model_validate_json(row.body) for row in rows]
+
+
+class ClearanceQuestion(Shape):
+    """Could this be delivered? The same shapes as an order; nothing of it is kept."""
+
+    market: Slug
+    gift: Gift
+    pick_up: PickUp
+    recipient: Recipient
+    window: Window
+
+
+class Possible(Shape):
+    """One slot that could."""
+
+    slot: str
+    courier: str
+    start: Instant
+    end: Instant
+    handovers: tuple[Handover, ...]
+    valid_until: Instant
+    left: int
+
+
+class ClearanceAnswer(Shape):
+    """Who could deliver this, when, and why not the others."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...] = ()
+    rules_version: int | None
+    rules_published_at: Instant | None
+    possible: tuple[Possible, ...] = Field(description="The earliest first.")
+    turned_down: tuple[TurnedDown, ...]
+    decided_at: Instant
+
+
+def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
+    """A dry run under the rules and the fleet of now."""
+    now = world.clock()
+    enlist.market(world, question.market)
+    on = check.ground(world, question.market)
+    if on.atlas is None:
+        return _answer(on, now, Decision.HOLD, (Reason.RULES_MISSING,), (), ())
+    delivery = Delivery(
+        gift=question.gift,
+        pick_up=question.pick_up.place,
+        drop_off=question.recipient.place,
+        window=question.window,
+    )
+    clearer = Clearer(on.atlas, on.fleet, now)
+    verdicts = [clearer.clear(delivery, slot) for slot in on.fleet.slots.values()]
+    possible = [
+        Possible(
+            slot=v.slot_id,
+            courier=on.fleet.slots[v.slot_id].courier_id,
+            start=v.start,
+            end=v.end,
+            handovers=v.handovers,
+            valid_until=v.valid_until,
+            left=on.fleet.left.get(v.slot_id, 0),
+        )
+        for v in verdicts
+        if v.decision is Decision.YES and v.start and v.end and v.valid_until
+    ]
+    possible.sort(key=lambda p: (p.start, p.slot))
+    others = grouped(v for v in verdicts if v.decision is not Decision.YES)
+    if any(p.left > 0 for p in possible):
+        return _answer(on, now, Decision.YES, (), possible, others)
+    start, end = max(now, question.window.start), max(question.window.end, now)
+    reasons = reasons_of(verdicts, on.fleet.left) or (
+        Reason.NO_SLOTS,
+        *(rule_at(delivery, on.atlas, start, end, now).reasons if start < end else (Reason.WINDOW,)),
+    )
+    held = any(v.decision is Decision.HOLD for v in verdicts)
+    return _answer(on, now, Decision.HOLD if held else Decision.NO, reasons, possible, others)
+
+
+def _answer(
+    on: check.Ground,
+    now: Instant,
+    decision: Decision,
+    reasons: tuple[Reason, ...],
+    possible: Sequence[Possible],
+    turned_down: tuple[TurnedDown, ...],
+) -> ClearanceAnswer:
+    rules = on.atlas.rules if on.atlas else None
+    return ClearanceAnswer(
+        decision=decision,
+        reasons=reasons,
+        rules_version=rules.version if rules else None,
+        rules_published_at=rules.published_at if rules else None,
+        possible=tuple(possible),
+        turned_down=turned_down,
+        decided_at=now,
+    )

@@ -1,0 +1,424 @@
+"""Publish a market's rules: take an upload in parts, read it whole, make it known by one conditional write.
+
+What holds is what the market's pointer names, and nothing else. Chunks and manifests stand under the hash of
+their content, so writing them again is harmless; pointer and upload change together in one transaction, so an
+upload lands once, wherever its publisher stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from chalicelib.domain import facts, snapshots
+from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing
+from chalicelib.domain.places import Datum
+from chalicelib.domain.ports import Change, Drop, Keep, Require, Row, Topic, World
+from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
+from chalicelib.domain.uploads import (
+    PARTS,
+    Content,
+    Difference,
+    Faults,
+    Mode,
+    Reading,
+    Upload,
+    UploadFault,
+    UploadStart,
+    UploadState,
+    difference,
+    part_of,
+)
+from chalicelib.domain.zones import Atlas, Rules, Zone
+from chalicelib.flows import enlist
+
+TRIES = 5
+KEPT = timedelta(days=30)
+"""How long an upload and its parts can be looked at; what it published stays."""
+PATIENCE = timedelta(minutes=2)
+"""After so long an upload that nobody has settled is nudged again."""
+REMEMBERED = 2
+"""Snapshots of a market a process keeps: the present one, and the one that is being left."""
+
+
+# --- handing in ---------------------------------------------------------------------------------------------
+
+
+def begin(
+    world: World,
+    market_id: str,
+    source: str,
+    *,
+    mode: Mode | str,
+    time_zone: str,
+    datum: Datum | str,
+    stale_after_hours: float | None = None,
+) -> Upload:
+    """A new upload, empty and open. Raises `Missing` without such a market."""
+    market = enlist.market(world, market_id)
+    start = UploadStart.model_validate(
+        {"mode": mode, "time_zone": time_zone, "datum": datum, "stale_after_hours": stale_after_hours}
+    )
+    now = world.clock()
+    upload = Upload(
+        upload_id=f"upl_{world.token()[:26]}",
+        market_id=market.market_id,
+        source=source,
+        begun_at=now,
+        **dict(start),
+    )
+    world.table.write(Keep(_row(upload, now), was=None))
+    return upload
+
+
+def upload_of(world: World, market_id: str, upload_id: str, source: str | None = None) -> Upload:
+    """The upload as it is now; `source`: if it is theirs. Raises `Missing`."""
+    row = world.table.get(snapshots.upload_key(upload_id))
+    upload = snapshots.upload_of_row(row) if row else None
+    if upload is None or upload.market_id != market_id or source not in (None, upload.source):
+        raise Missing(f"no upload {upload_id!r} for the market {market_id!r}")
+    return upload
+
+
+def add_part(
+    world: World, market_id: str, upload_id: str, number: int, raw: bytes, source: str | None = None
+) -> Have:
+    """Keep a part; the same number again replaces it. Whether it is right is seen when all is there.
+
+    Raises `Malformed`, `Invalid` or `TooLarge` for what cannot be a part, `Clashing` once it is finished.
+    """
+    if not 1 <= number <= PARTS:
+        raise Missing(f"parts are numbered 1 to {PARTS}, got {number!r}")
+    part_of(raw)
+    upload = upload_of(world, market_id, upload_id, source)
+    if upload.state is not UploadState.OPEN:
+        raise Clashing(f"the upload {upload_id!r} is {upload.state.value}, parts are taken while it is open")
+    row = world.table.get(snapshots.have_key(upload_id, number))
+    before = Have.model_validate_json(row.body) if row else None
+    pieces = snapshots.pieces_of(raw)
+    have = Have(number=number, digest=sha256(raw).hexdigest(), size=len(raw), pieces=len(pieces))
+    if before == have:
+        return have
+    was = row.version if row else None
+    version, expires_at = (was or 0) + 1, facts.epoch(upload.begun_at + KEPT)
+    old = before.pieces if before else 0
+    changes: list[Change] = [
+        Require(snapshots.upload_key(upload_id), upload.version),
+        Keep(
+            Row(
+                snapshots.have_key(upload_id, number),
+                version,
+                have.model_dump_json(),
+                expires_at=expires_at,
+            ),
+            was=was,
+        ),
+    ]
+    for piece, text in enumerate(pieces):
+        key = snapshots.piece_key(upload_id, number, piece)
+        kept = Row(key, version, "{}", sealed=text, expires_at=expires_at)
+        changes.append(Keep(kept, was=was if piece < old else None))
+    if was is not None:
+        left = range(len(pieces), old)
+        changes += [Drop(snapshots.piece_key(upload_id, number, piece), was) for piece in left]
+    world.table.write(*changes)
+    return have
+
+
+def finish(
+    world: World, market_id: str, upload_id: str, parts: int | None = None, source: str | None = None
+) -> Upload:
+    """No more parts: have it read. `parts`: how many there are, without which a lost last one goes unseen.
+
+    Raises `Clashing` when one is missing. Once more is no harm, and nudges again.
+    """
+    for _ in range(TRIES):
+        upload = upload_of(world, market_id, upload_id, source)
+        if upload.state is UploadState.OPEN:
+            have = _check_parts(world, upload, parts)
+            now = world.clock()
+            upload = _next(upload, state=UploadState.VALIDATING, finished_at=now, parts=have)
+            try:
+                world.table.write(Keep(_row(upload, now), was=upload.version - 1))
+            except Lost:
+                continue
+        elif parts not in (None, upload.parts):
+            raise Clashing(f"the upload {upload_id!r} was finished with {upload.parts} parts, not {parts!r}")
+        if upload.state is UploadState.VALIDATING:
+            world.queues.nudge(Topic.RULES, [f"publish:{market_id}:{upload_id}"])
+        return upload
+    raise Delayed(f"the upload {upload_id!r} is being changed by somebody else")
+
+
+def _check_parts(world: World, upload: Upload, parts: int | None) -> int:
+    rows = world.table.read(snapshots.upload_key(upload.upload_id).pk, "have#").rows
+    numbers = [Have.model_validate_json(row.body).number for row in rows]
+    wanted = parts if parts is not None else max(numbers, default=0)
+    missing = sorted(set(range(1, wanted + 1)) - set(numbers))
+    extra = sorted(set(numbers) - set(range(1, wanted + 1)))
+    if missing or extra or not numbers:
+        told = ", ".join(str(number) for number in (missing or extra)[:20])
+        which = f"missing: {told}" if missing else f"too many: {told}" if extra else "none has arrived"
+        raise Clashing(f"parts 1 to {wanted or 'n'} were expected, {which}")
+    return len(numbers)
+
+
+def nudge_waiting(world: World, limit: int = 100) -> int:
+    """Nudge every upload that was finished and has stood still since; for the sweep."""
+    page = world.table.find_due(snapshots.UPLOADS, world.clock(), limit)
+    waiting = [snapshots.upload_of_row(row) for row in world.table.get_many(page.keys)]
+    names = [
+        f"publish:{upload.market_id}:{upload.upload_id}"
+        for upload in waiting
+        if upload.state is UploadState.VALIDATING
+    ]
+    if names:
+        world.queues.nudge(Topic.RULES, names)
+    return len(names)
+
+
+# --- publishing ---------------------------------------------------------------------------------------------
+
+
+def publish(world: World, market_id: str, upload_id: str) -> None:
+    """Read a finished upload and make it the market's rules, or refuse it with every fault.
+
+    Run by the queue; repeatable wherever it stopped. Raises `Delayed` when others keep publishing meanwhile.
+    """
+    upload = upload_of(world, market_id, upload_id)
+    if upload.state is UploadState.OPEN:
+        raise Clashing(f"the upload {upload_id!r} is not finished")
+    if upload.state is UploadState.VALIDATING:
+        upload = _settle(world, upload)
+    if upload.state is UploadState.PUBLISHED:
+        world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:"])
+        world.queues.nudge(Topic.DISPATCH, [market_id])
+
+
+def _settle(world: World, upload: Upload) -> Upload:
+    reading = _read(world, upload)
+    for _ in range(TRIES):
+        now = world.clock()
+        row = world.table.get(facts.pointer_key(upload.market_id))
+        pointer = snapshots.pointer_of_row(row) if row else None
+        late = _too_late(upload, pointer)
+        base = _loaded(world, upload.market_id, pointer).content if pointer else None
+        found = Faults([late], 1) if late else reading.settle(base, now)
+        try:
+            if isinstance(found, Faults):
+                return _refuse(world, upload, reading, found, now)
+            return _land(world, upload, reading, pointer, base, found, now)
+        except Lost:
+            upload = upload_of(world, upload.market_id, upload.upload_id)
+            if upload.state is not UploadState.VALIDATING:
+                return upload
+    raise Delayed(f"others keep publishing for the market {upload.market_id!r}")
+
+
+def _read(world: World, upload: Upload) -> Reading:
+    market = enlist.market(world, upload.market_id)
+    reading = Reading(
+        market,
+        UploadStart(
+            mode=upload.mode,
+            time_zone=upload.time_zone,
+            datum=upload.datum,
+            stale_after_hours=upload.stale_after_hours,
+        ),
+    )
+    pk = snapshots.upload_key(upload.upload_id).pk
+    arrived = len(world.table.read(pk, "have#").rows)
+    if arrived != upload.parts:
+        reading.faults.add(
+            None, "/parts", f"{upload.parts} were expected, as when it was finished", repr(arrived)
+        )
+    for number in range(1, upload.parts + 1):
+        rows = world.table.read(pk, snapshots.part_prefix(number)).rows
+        if not rows:
+            raise Torn(f"part {number} of the upload {upload.upload_id!r} is gone")
+        reading.read(number, snapshots.part_of_pieces(rows))
+    return reading
+
+
+def _too_late(upload: Upload, pointer: Pointer | None) -> UploadFault | None:
+    """Nudges come in any order; what was said later holds."""
+    assert upload.finished_at is not None
+    if pointer is None:
+        return None
+    newest = pointer.finished_at if upload.mode is Mode.REPLACE else pointer.replaced_at
+    if upload.finished_at >= newest:
+        return None
+    detail = f"nothing finished later was expected, but {pointer.upload_id!r} is in force; state it anew"
+    return UploadFault(pointer="", detail=detail, value=upload.finished_at.isoformat())
+
+
+def _land(
+    world: World,
+    upload: Upload,
+    reading: Reading,
+    pointer: Pointer | None,
+    base: Content | None,
+    content: Content,
+    now: datetime,
+) -> Upload:
+    """Chunks first, then the manifest, then pointer and upload in one transaction."""
+    assert upload.finished_at is not None
+    packed = snapshots.pack(content)
+    same = pointer is not None and pointer.digest == packed.digest
+    if not same:
+        _keep_snapshot(world, packed, pointer)
+    version = 1 if pointer is None else pointer.version if same else pointer.version + 1
+    replaces = upload.mode is Mode.REPLACE
+    after = Pointer(
+        market_id=upload.market_id,
+        version=version,
+        digest=packed.digest,
+        published_at=max(now, pointer.published_at) if pointer else now,
+        changed_at=pointer.changed_at if same and pointer else now,
+        upload_id=upload.upload_id,
+        source=upload.source,
+        finished_at=max(upload.finished_at, pointer.finished_at) if pointer else upload.finished_at,
+        replaced_at=upload.finished_at if replaces or pointer is None else pointer.replaced_at,
+        time_zone=content.time_zone,
+        datum=content.datum,
+        stale_after_hours=content.stale_after_hours,
+        zones=len(content.zones),
+        levels=dict(packed.levels),
+        policies=tuple(policy.reference for policy in content.policies),
+    )
+    settled = _settled(
+        upload,
+        reading,
+        now,
+        state=UploadState.PUBLISHED,
+        rules_version=version,
+        rules_digest=packed.digest,
+        unchanged=same,
+        difference=Difference() if same else difference(base, content),
+    )
+    world.table.write(
+        Keep(snapshots.pointer_row(after), was=pointer.version if pointer else None),
+        Keep(_row(settled, now), was=upload.version),
+    )
+    world.log(
+        "rules_published", market=upload.market_id, upload=upload.upload_id, version=version, unchanged=same
+    )
+    return settled
+
+
+def _keep_snapshot(world: World, packed: Packed, pointer: Pointer | None) -> None:
+    known = set(_manifest(world, pointer.digest).chunks) if pointer else set()
+    rows = [snapshots.chunk_row(name, chunk) for name, chunk in packed.chunks.items() if name not in known]
+    for row in [*rows, snapshots.snapshot_row(packed)]:
+        try:
+            world.table.write(Keep(row, was=None))
+        except Lost:
+            continue  # the same content stands there already
+
+
+def _refuse(world: World, upload: Upload, reading: Reading, faults: Faults, now: datetime) -> Upload:
+    settled = _settled(
+        upload,
+        reading,
+        now,
+        state=UploadState.REFUSED,
+        faults=tuple(faults.listed),
+        fault_count=faults.count,
+    )
+    world.table.write(Keep(_row(settled, now), was=upload.version))
+    world.log("rules_refused", market=upload.market_id, upload=upload.upload_id, faults=faults.count)
+    return settled
+
+
+def _settled(upload: Upload, reading: Reading, now: datetime, **changes: object) -> Upload:
+    return _next(
+        upload,
+        settled_at=now,
+        remarks=tuple(reading.remarks.listed),
+        remark_count=reading.remarks.count,
+        **changes,
+    )
+
+
+def _next(upload: Upload, **changes: object) -> Upload:
+    return upload.model_copy(update={**changes, "version": upload.version + 1})
+
+
+def _row(upload: Upload, now: datetime) -> Row:
+    return snapshots.upload_row(upload, now + PATIENCE, facts.epoch(upload.begun_at + KEPT))
+
+
+# --- reading what holds -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A snapshot in memory."""
+
+    content: Content
+    chunks: Mapping[str, tuple[Zone, ...]]
+    atlas: Atlas
+    """As last published; another publication of the same content swaps only its rules' head."""
+
+
+def in_force(world: World, market_id: str) -> Pointer:
+    """Which rules hold. Raises `Missing` when none were ever published."""
+    row = world.table.get(facts.pointer_key(market_id))
+    if row is None:
+        raise Missing(f"no rules were published for the market {market_id!r}")
+    return snapshots.pointer_of_row(row)
+
+
+def atlas(world: World, market_id: str) -> Atlas | None:
+    """The rules that hold now, laid out for look-ups; None when none were ever published.
+
+    One strong read a call; the snapshot itself is read and parsed once a digest. Raises `Torn` when a part of
+    it is not there: unknown is not open.
+    """
+    row = world.table.get(facts.pointer_key(market_id))
+    return None if row is None else _loaded(world, market_id, snapshots.pointer_of_row(row)).atlas
+
+
+def _loaded(world: World, market_id: str, pointer: Pointer) -> _Loaded:
+    name = f"rules#{market_id}"
+    known: dict[str, _Loaded] = world.memory.get(name, {})
+    loaded = known.get(pointer.digest)
+    if loaded is None:
+        parsed = {digest: zones for other in known.values() for digest, zones in other.chunks.items()}
+        loaded = _load(world, pointer, parsed)
+    rules = snapshots.rules_of(loaded.content, pointer)
+    if (rules.version, rules.published_at) != (loaded.atlas.rules.version, loaded.atlas.rules.published_at):
+        head = copy.copy(loaded.atlas)
+        head.rules = rules
+        loaded = _Loaded(loaded.content, loaded.chunks, head)
+    others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
+    world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: loaded}
+    return loaded
+
+
+def _load(world: World, pointer: Pointer, parsed: Mapping[str, tuple[Zone, ...]]) -> _Loaded:
+    manifest = _manifest(world, pointer.digest)
+    wanted = [digest for digest in manifest.chunks if digest not in parsed]
+    rows = {row.key: row for row in world.table.get_many([snapshots.chunk_key(name) for name in wanted])}
+    chunks: dict[str, tuple[Zone, ...]] = {}
+    for digest in manifest.chunks:
+        if digest in parsed:
+            chunks[digest] = parsed[digest]
+            continue
+        row = rows.get(snapshots.chunk_key(digest))
+        if row is None:
+            raise Torn(f"the chunk {digest!r} of the snapshot {pointer.digest!r} is missing")
+        chunks[digest] = snapshots.unpack_zones(snapshots.unsqueeze(row), digest)
+    content = snapshots.content_of(manifest, (zone for zones in chunks.values() for zone in zones))
+    rules: Rules = snapshots.rules_of(content, pointer)
+    return _Loaded(content, chunks, rules.atlas())
+
+
+def _manifest(world: World, digest: str) -> snapshots.Manifest:
+    row = world.table.get(snapshots.snapshot_key(digest))
+    if row is None:
+        raise Torn(f"the snapshot {digest!r} is missing")
+    return snapshots.unpack_manifest(snapshots.unsqueeze(row), digest)

@@ -1,0 +1,63 @@
+"""Find everything that has stood still too long, and nudge it. Nothing waits for a message that may never come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.domain import facts
+from chalicelib.domain.orders import Order, due_at, is_over
+from chalicelib.domain.places import Market
+from chalicelib.domain.ports import Topic, World
+from chalicelib.flows import publish, tell
+
+PAGE = 500
+"""Orders nudged in one shard in one minute; the rest is still due in the next."""
+
+
+def tick(world: World) -> None:
+    """One nudge for every market with open work that is due."""
+    now = world.clock()
+    for market in _markets(world):
+        if any(
+            world.table.find_due(facts.pool_bucket(market.market_id, shard), now, 1).keys
+            for shard in range(market.shards)
+        ):
+            world.queues.nudge(Topic.DISPATCH, [market.market_id])
+
+
+def sweep(world: World) -> None:
+    """Nudge every order that is due for anything but an assignment, every notice that is due, and
+    every upload that was finished and has stood still."""
+    now = world.clock()
+    nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.HEAR: {}, Topic.TELL: {}}
+    for market in _markets(world):
+        for shard in range(market.shards):
+            page = world.table.find_due(facts.wait_bucket(market.market_id, shard), now, PAGE)
+            for row in world.table.get_many(page.keys):
+                for topic in _owed(facts.order_of_row(row), now):
+                    nudges[topic][row.key.pk] = None
+    for order_id in tell.due_notices(world, PAGE):
+        nudges[Topic.TELL][order_id] = None
+    for topic, ids in nudges.items():
+        if ids:
+            world.queues.nudge(topic, ids)
+    uploads = publish.nudge_waiting(world)
+    found = {topic.value: len(ids) for topic, ids in nudges.items()} | {"uploads": uploads}
+    if any(found.values()):
+        world.log("swept", **found)
+
+
+def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:
+    """Which step this order waits for, seen from where it stands."""
+    due = due_at(order)
+    if due is None or due > now:
+        return ()  # the index lags behind the order
+    if is_over(order):
+        return (Topic.TELL,)
+    if any(b.is_live for leg in order.legs for b in leg.bookings):
+        return (Topic.HEAR, Topic.BOOK)
+    return (Topic.BOOK, Topic.TELL)
+
+
+def _markets(world: World) -> list[Market]:
+    return [Market.model_validate_json(row.body) for row in world.table.read(facts.MARKETS).rows]

@@ -1,0 +1,1 @@
+"""One blueprint per audience; each view is a few lines into a flow."""

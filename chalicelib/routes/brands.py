@@ -1,0 +1,126 @@
+"""What a brand's engineers call: orders in, orders out, their evidence, and a dry run of clearance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalice.app import Blueprint, Response
+from pydantic import Field
+
+from chalicelib import edge, wiring
+from chalicelib.domain.errors import Fault, Invalid
+from chalicelib.domain.evidence import Evidence
+from chalicelib.domain.keys import Role
+from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
+from chalicelib.domain.shapes import Shape
+from chalicelib.flows import cancel as cancelling
+from chalicelib.flows import look
+from chalicelib.flows.place import place
+from chalicelib.routes import cursors
+from chalicelib.routes.calling import caller
+
+
+class OrderList(Shape):
+    """A page of orders, the last placed first."""
+
+    data: tuple[OrderView, ...]
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class EvidenceList(Shape):
+    """Every decision about one order, the first first."""
+
+    order_id: str
+    data: tuple[Evidence, ...]
+
+
+class Limit(Shape):
+    """How long a page is."""
+
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes, behind that authorizer."""
+    bp = Blueprint("brands")
+
+    @bp.route("/v1/orders", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def place_order() -> Response:
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        key = edge.idempotency_key(request)
+        order, repeated = place(wiring.world(), brand.owner, key, edge.body_of(request, NewOrder))
+        headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
+        if repeated:
+            headers["Idempotent-Replayed"] = "true"
+        return edge.answer(first_view(order), 202, headers)
+
+    @bp.route("/v1/orders", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_orders() -> Response:
+        request = bp.current_request
+        who = caller(request, Role.BRAND, Role.OPERATOR)
+        query: Mapping[str, str] = request.query_params or {}
+        brand = who.owner if who.role is Role.BRAND else query.get("brand", "")
+        if not brand:
+            raise Invalid("/brand: an operator names the brand", [Fault("/brand", "a brand was expected")])
+        limit = edge.query_of(request, Limit).limit
+        world, scope = wiring.world(), f"orders|{brand}"
+        after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
+        orders, more = look.orders_of(world, brand, limit, after)
+        page = OrderList(
+            data=tuple(view(order) for order in orders),
+            has_more=more is not None,
+            next_cursor=None if more is None else cursors.sign(world, scope, more),
+        )
+        return edge.answer(page)
+
+    @bp.route("/v1/orders/{order_id}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_order(order_id: str) -> Response:
+        order = _readable(bp.current_request, order_id)
+        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/cancel", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def cancel_order(order_id: str) -> Response:
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        version = edge.if_match(request)
+        order = cancelling.cancel(wiring.world(), brand.owner, order_id, version)
+        return edge.answer(view(order), 202, {"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/evidence", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_evidence(order_id: str) -> Response:
+        order = _readable(bp.current_request, order_id)
+        pieces = look.evidence_of(wiring.world(), order.order_id)
+        return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)))
+
+    @bp.route("/v1/orders/{order_id}/receipts", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def record_receipt(order_id: str) -> Response:
+        request = bp.current_request
+        caller(request, Role.OPERATOR)
+        order = cancelling.receipt(wiring.world(), order_id)
+        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/clearances", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def ask_clearance() -> Response:
+        request = bp.current_request
+        caller(request, Role.BRAND, Role.OPERATOR)
+        question = edge.body_of(request, look.ClearanceQuestion)
+        return edge.answer(look.clearance(wiring.world(), question))
+
+    return bp
+
+
+def _readable(request: Any, order_id: str) -> Order:
+    who = caller(request, Role.BRAND, Role.OPERATOR)
+    if who.role is Role.OPERATOR:
+        return look.any_order(wiring.world(), order_id)
+    return look.own_order(wiring.world(), who.owner, order_id)

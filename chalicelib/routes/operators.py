@@ -1,0 +1,283 @@
+"""What operators and sources of rules call: markets, fleet, rules and keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from chalice.app import Blueprint, Response
+from pydantic import BaseModel, Field, RootModel, StringConstraints, TypeAdapter, ValidationError
+
+from chalicelib import edge, wiring
+from chalicelib.domain.errors import Fault, Invalid, Missing
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+from chalicelib.domain.keys import Caller, Role, hash_of
+from chalicelib.domain.places import Market
+from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.domain.uploads import PARTS, UploadStart
+from chalicelib.flows import enlist, publish
+from chalicelib.routes.calling import caller
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+BOTH = (Role.OPERATOR, Role.SOURCE)
+
+
+class MarketList(Shape):
+    """Every market, by name."""
+
+    data: tuple[Market, ...]
+    has_more: bool = False
+
+
+class FleetView(Shape):
+    """A market's fleet at one reading; `left` is what each slot still holds."""
+
+    couriers: tuple[Courier, ...]
+    crews: tuple[Crew, ...]
+    permits: tuple[Permit, ...]
+    slots: tuple[Slot, ...]
+    left: dict[str, int]
+
+
+class Finish(Shape):
+    """How many parts were sent: a lost last one would open what it closes."""
+
+    parts: int = Field(ge=1, le=PARTS)
+
+
+class NewKey(Shape):
+    """Whom a key is for. A brand's key has the brand as its owner."""
+
+    role: Role
+    owner: Slug
+
+
+class CreatedKey(Shape):
+    """The secret is shown this once."""
+
+    secret: str
+    key_hash: str
+    role: Role
+    owner: str
+
+
+class DisabledKey(Shape):
+    """A key that opens nothing any more."""
+
+    key_hash: str
+    role: Role
+    owner: str
+    disabled: bool
+
+
+_SLUG: TypeAdapter[str] = TypeAdapter(Slug)
+_HASH: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")])
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes, behind that authorizer."""
+    bp = Blueprint("operators")
+
+    def who(*roles: Role) -> Caller:
+        return caller(bp.current_request, *roles)
+
+    # --- markets --------------------------------------------------------------------------------------------
+
+    @bp.route("/v1/markets", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_markets() -> Response:
+        who(*BOTH)
+        return edge.answer(MarketList(data=tuple(enlist.markets(wiring.world()))))
+
+    @bp.route("/v1/markets/{market_id}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_market(market_id: str) -> Response:
+        who(*BOTH)
+        return edge.answer(enlist.market(wiring.world(), _named(market_id)))
+
+    @bp.route("/v1/markets/{market_id}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_market(market_id: str) -> Response:
+        who(Role.OPERATOR)
+        market = _stated(bp.current_request, Market, market_id=market_id)
+        return edge.answer(enlist.put_market(wiring.world(), market))
+
+    # --- the fleet ------------------------------------------------------------------------------------------
+
+    @bp.route("/v1/markets/{market_id}/fleet", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_fleet(market_id: str) -> Response:
+        who(*BOTH)
+        return edge.answer(_fleet_view(enlist.fleet(wiring.world(), _named(market_id))))
+
+    @bp.route("/v1/markets/{market_id}/couriers/{courier_id}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_courier(market_id: str, courier_id: str) -> Response:
+        who(*BOTH)
+        courier = _stated(bp.current_request, Courier, market_id=market_id, courier_id=courier_id)
+        return edge.answer(enlist.put_courier(wiring.world(), courier))
+
+    @bp.route("/v1/markets/{market_id}/crews/{crew_id}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_crew(market_id: str, crew_id: str) -> Response:
+        who(*BOTH)
+        crew = _stated(bp.current_request, Crew, market_id=market_id, crew_id=crew_id)
+        return edge.answer(enlist.put_crew(wiring.world(), crew))
+
+    @bp.route("/v1/markets/{market_id}/permits/{permit_id}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_permit(market_id: str, permit_id: str) -> Response:
+        who(*BOTH)
+        permit = _stated(bp.current_request, Permit, market_id=market_id, permit_id=permit_id)
+        return edge.answer(enlist.put_permit(wiring.world(), permit))
+
+    @bp.route("/v1/markets/{market_id}/slots/{slot_id}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_slot(market_id: str, slot_id: str) -> Response:
+        who(*BOTH)
+        slot = _stated(bp.current_request, Slot, market_id=market_id, slot_id=slot_id)
+        return edge.answer(enlist.put_slot(wiring.world(), slot))
+
+    @bp.route(
+        "/v1/markets/{market_id}/couriers/{courier_id}", methods=["GET", "DELETE"], authorizer=authorizer
+    )
+    @edge.spoken
+    def get_or_remove_courier(market_id: str, courier_id: str) -> Response:
+        return _member(bp.current_request, market_id, "couriers", courier_id)
+
+    @bp.route("/v1/markets/{market_id}/crews/{crew_id}", methods=["GET", "DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def get_or_remove_crew(market_id: str, crew_id: str) -> Response:
+        return _member(bp.current_request, market_id, "crews", crew_id)
+
+    @bp.route("/v1/markets/{market_id}/permits/{permit_id}", methods=["GET", "DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def get_or_remove_permit(market_id: str, permit_id: str) -> Response:
+        return _member(bp.current_request, market_id, "permits", permit_id)
+
+    @bp.route("/v1/markets/{market_id}/slots/{slot_id}", methods=["GET", "DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def get_or_remove_slot(market_id: str, slot_id: str) -> Response:
+        return _member(bp.current_request, market_id, "slots", slot_id)
+
+    # --- rules ----------------------------------------------------------------------------------------------
+
+    @bp.route("/v1/markets/{market_id}/rules", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_rules(market_id: str) -> Response:
+        who(*BOTH)
+        pointer = publish.in_force(wiring.world(), _named(market_id))
+        return edge.answer(pointer, headers={"ETag": f'"v{pointer.version}"'})
+
+    @bp.route("/v1/markets/{market_id}/rules/uploads", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def begin_upload(market_id: str) -> Response:
+        source = who(*BOTH).owner
+        start = edge.body_of(bp.current_request, UploadStart)
+        upload = publish.begin(wiring.world(), _named(market_id), source, **dict(start))
+        place = f"/v1/markets/{market_id}/rules/uploads/{upload.upload_id}"
+        return edge.answer(upload, 201, {"Location": place})
+
+    @bp.route("/v1/markets/{market_id}/rules/uploads/{upload_id}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_upload(market_id: str, upload_id: str) -> Response:
+        source = _source(who(*BOTH))
+        return edge.answer(publish.upload_of(wiring.world(), _named(market_id), _named(upload_id), source))
+
+    @bp.route(
+        "/v1/markets/{market_id}/rules/uploads/{upload_id}/parts/{number}",
+        methods=["PUT"],
+        authorizer=authorizer,
+    )
+    @edge.spoken
+    def put_part(market_id: str, upload_id: str, number: str) -> Response:
+        source = _source(who(*BOTH))
+        raw: bytes = bytes(bp.current_request.raw_body)
+        name, at = _named(upload_id), _number(number)
+        return edge.answer(publish.add_part(wiring.world(), _named(market_id), name, at, raw, source))
+
+    @bp.route(
+        "/v1/markets/{market_id}/rules/uploads/{upload_id}/finish", methods=["POST"], authorizer=authorizer
+    )
+    @edge.spoken
+    def finish_upload(market_id: str, upload_id: str) -> Response:
+        source, name = _source(who(*BOTH)), _named(upload_id)
+        parts = edge.body_of(bp.current_request, Finish).parts
+        return edge.answer(publish.finish(wiring.world(), _named(market_id), name, parts, source), 202)
+
+    # --- keys -----------------------------------------------------------------------------------------------
+
+    @bp.route("/v1/keys", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def create_key() -> Response:
+        who(Role.OPERATOR)
+        wanted = edge.body_of(bp.current_request, NewKey)
+        secret = enlist.create_key(wiring.world(), wanted.role, wanted.owner)
+        made = CreatedKey(secret=secret, key_hash=hash_of(secret), role=wanted.role, owner=wanted.owner)
+        return edge.answer(made, 201)
+
+    @bp.route("/v1/keys/{key_hash}", methods=["DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def disable_key(key_hash: str) -> Response:
+        who(Role.OPERATOR)
+        key = enlist.disable_key(wiring.world(), _named(key_hash, _HASH))
+        shown = DisabledKey(key_hash=key.key_hash, role=key.role, owner=key.owner, disabled=key.disabled)
+        return edge.answer(shown)
+
+    return bp
+
+
+def _member(request: Any, market_id: str, kind: str, name: str) -> Response:
+    """One of the fleet: shown, or taken out."""
+    caller(request, *BOTH)
+    world, market_id, name = wiring.world(), _named(market_id), _named(name)
+    if request.method == "DELETE":
+        enlist.remove(world, market_id, kind, name)
+        return Response("", status_code=204, headers={"Cache-Control": "no-store"})
+    return edge.answer(enlist.member(world, market_id, kind, name))
+
+
+def _fleet_view(fleet: Fleet) -> FleetView:
+    return FleetView(
+        couriers=tuple(fleet.couriers.values()),
+        crews=tuple(fleet.crews.values()),
+        permits=tuple(fleet.permits.values()),
+        slots=tuple(fleet.slots.values()),
+        left=fleet.left,
+    )
+
+
+def _source(who: Caller) -> str | None:
+    """A source sees its own uploads, an operator everybody's."""
+    return who.owner if who.role is Role.SOURCE else None
+
+
+def _named(name: str, shape: TypeAdapter[str] = _SLUG) -> str:
+    """A name from the path. What cannot be one names nothing: `Missing`."""
+    try:
+        return shape.validate_python(name)
+    except ValidationError:
+        raise Missing(f"nothing has the name {name[:80]!r}") from None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PARTS):
+        raise Missing(f"parts are numbered 1 to {PARTS}, got {text[:20]!r}")
+    return int(text)
+
+
+def _stated(request: Any, model: type[_Model], **names: str) -> _Model:
+    """The body as that model; what the path says may be left out of it, and is not contradicted."""
+    given: dict[str, Any] = edge.body_of(request, RootModel[dict[str, Any]]).root
+    faults = [
+        Fault(f"/{name}", f"{_named(value)!r} was expected, as in the path", repr(given[name])[:120])
+        for name, value in names.items()
+        if given.get(name, value) != value
+    ]
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
+    try:
+        return model.model_validate_json(json.dumps({**given, **names}))
+    except ValidationError as error:
+        raise edge.invalid(error) from None

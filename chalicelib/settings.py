@@ -1,0 +1,40 @@
+"""The environment as one frozen model, read once. No other file looks at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.domain.ports import Topic
+
+
+class Settings(BaseModel):
+    """What a deployment is told about itself. The template sets every one of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table: str = Field(validation_alias="CORDON_TABLE")
+    dispatch_queue: str = Field(validation_alias="CORDON_DISPATCH_QUEUE")
+    book_queue: str = Field(validation_alias="CORDON_BOOK_QUEUE")
+    hear_queue: str = Field(validation_alias="CORDON_HEAR_QUEUE")
+    tell_queue: str = Field(validation_alias="CORDON_TELL_QUEUE")
+    rules_queue: str = Field(validation_alias="CORDON_RULES_QUEUE")
+    seal_key: str = Field(validation_alias="CORDON_SEAL_KEY")
+    secret: str = Field(validation_alias="CORDON_SECRET")
+    stage: str = Field(default="dev", validation_alias="CORDON_STAGE")
+
+    def queue_urls(self) -> dict[Topic, str]:
+        return {
+            Topic.DISPATCH: self.dispatch_queue,
+            Topic.BOOK: self.book_queue,
+            Topic.HEAR: self.hear_queue,
+            Topic.TELL: self.tell_queue,
+            Topic.RULES: self.rules_queue,
+        }
+
+
+def read(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises ValueError that names every variable that is missing."""
+    return Settings.model_validate(dict(os.environ if environment is None else environment))

@@ -1,0 +1,63 @@
+"""The composition root: the only place where the real table, queues, line, sealer and solver are built.
+
+Everything is built on first use, so that importing the app costs nothing that a request does not need.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from functools import cache
+
+from chalicelib import edge
+from chalicelib.domain.ports import World
+
+_world: World | None = None
+
+
+def world() -> World:
+    """The world of this process."""
+    global _world
+    if _world is None:
+        _world = real()
+    return _world
+
+
+def use(other: World | None) -> None:
+    """Put another world in the place of the real one: the sandbox and tests. None: build the real one anew."""
+    global _world
+    _world = other
+
+
+@cache
+def _random() -> secrets.SystemRandom:
+    return secrets.SystemRandom()
+
+
+def real() -> World:
+    """The world on AWS, from the environment."""
+    from chalicelib import settings
+    from chalicelib.aws.line import UrllibLine
+    from chalicelib.aws.queues import SqsQueues
+    from chalicelib.aws.sealer import KmsSealer
+    from chalicelib.aws.secrets import SecretsManagerSecrets
+    from chalicelib.aws.table import DynamoTable
+    from chalicelib.couriers import Folder
+    from chalicelib.solver import ExactSolver
+
+    told = settings.read()
+    return World(
+        table=DynamoTable(told.table),
+        queues=SqsQueues(told.queue_urls()),
+        line=UrllibLine(),
+        sealer=KmsSealer(told.seal_key),
+        solver=ExactSolver(),
+        secrets=SecretsManagerSecrets(told.secret),
+        dialects=Folder(),
+        clock=lambda: datetime.now(UTC),
+        dice=_random().random,
+        token=lambda: secrets.token_urlsafe(32),
+        log=edge.log,
+        stopwatch=time.monotonic,
+    )

@@ -1,0 +1,264 @@
+"""Write `chalicelib/openapi.json` from the models: `python -m cli.openapi [--check]`.
+
+OpenAPI 3.1.1. Every route of the app has a line below; a route without one, or a line without a route, is an
+error, so the document cannot drift from the app, nor the app from it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from chalicelib.domain.notices import CloudEvent
+from chalicelib.domain.orders import NewOrder, OrderView
+from chalicelib.domain.shapes import Shape
+from chalicelib.flows import look
+from chalicelib.routes import brands
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
+
+DESCRIPTION = """Gifts through the cordon: hand in gift orders, learn who may still deliver them and why, and be
+told what becomes of them. Times need an offset; money is minor units and a currency; a coordinate names its
+datum. Errors are RFC 9457 problem+json and name the field. Whom a gift is for is never in an answer."""
+
+
+class FieldFault(Shape):
+    """One field that is wrong."""
+
+    pointer: str = Field(description="RFC 6901 pointer into the body.")
+    detail: str
+    value: str | None = Field(default=None, description="What stood there; absent where it is personal.")
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldFault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path, as documented."""
+
+    summary: str
+    tag: str
+    roles: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    raw_body: str = ""
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    headers: tuple[str, ...] = ()
+    query: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+
+
+HEADERS = {
+    "Idempotency-Key": "Names this gift: 1 to 255 visible ASCII characters. The same key and body again get the "
+    "same answer; the same key with another body is refused.",
+    "If-Match": 'The ETag you read, such as "v7".',
+}
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("POST", "/v1/orders"): Operation(
+        "Place a gift order",
+        "Orders",
+        ("brand",),
+        body=NewOrder,
+        answer=OrderView,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 413, 422),
+    ),
+    ("GET", "/v1/orders"): Operation(
+        "List your orders, the last placed first",
+        "Orders",
+        ("brand", "operator"),
+        answer=brands.OrderList,
+        query={
+            "limit": "1 to 100, 20 when absent",
+            "cursor": "`next_cursor` of the page before",
+            "brand": "operators name the brand",
+        },
+        problems=(400, 422),
+    ),
+    ("GET", "/v1/orders/{order_id}"): Operation(
+        "Read an order", "Orders", ("brand", "operator"), answer=OrderView, problems=(404,)
+    ),
+    ("POST", "/v1/orders/{order_id}/cancel"): Operation(
+        "Cancel an order; a booked one is over when the courier confirms",
+        "Orders",
+        ("brand",),
+        answer=OrderView,
+        status=202,
+        headers=("If-Match",),
+        problems=(404, 409, 412, 428),
+    ),
+    ("GET", "/v1/orders/{order_id}/evidence"): Operation(
+        "Every decision about an order and what it rests on",
+        "Orders",
+        ("brand", "operator"),
+        answer=brands.EvidenceList,
+        problems=(404,),
+    ),
+    ("POST", "/v1/orders/{order_id}/receipts"): Operation(
+        "Record that the client has what was left at the gate",
+        "Orders",
+        ("operator",),
+        answer=OrderView,
+        problems=(404, 409),
+    ),
+    ("POST", "/v1/clearances"): Operation(
+        "Who could deliver this, when, and why not the others; nothing is kept",
+        "Clearance",
+        ("brand", "operator"),
+        body=look.ClearanceQuestion,
+        answer=look.ClearanceAnswer,
+        problems=(404, 422),
+    ),
+    ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
+        "A courier's callback, in its own dialect; the proof is in the request",
+        "Couriers",
+        raw_body="*/*",
+        problems=(400, 401, 404, 413),
+    ),
+    ("GET", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
+        "A courier checks the callback address", "Couriers", problems=(401, 404)
+    ),
+    ("GET", "/openapi.json"): Operation("This document", "About"),
+}
+
+
+def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> dict[str, Any]:
+    """The whole document."""
+    used = {m for op in operations.values() for m in (op.body, op.answer) if m is not None}
+    models = sorted(used | {Problem, CloudEvent}, key=lambda m: m.__name__)
+    modes = [(model, "validation") for model in models]
+    _, schemas = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": "Cordon", "version": "1.0.0", "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}],
+        "paths": dict(_paths(operations)),
+        "webhooks": {"order": {"post": _webhook()}},
+        "components": {
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of ours: brand, operator, source.",
+                }
+            },
+            "schemas": schemas["$defs"],
+        },
+    }
+
+
+def _paths(operations: Mapping[tuple[str, str], Operation]) -> Iterator[tuple[str, dict[str, Any]]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), operation in operations.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation)
+    yield from sorted(paths.items())
+
+
+def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+    ]
+    parameters += [
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": HEADERS[name],
+            "schema": {"type": "string"},
+        }
+        for name in operation.headers
+    ]
+    parameters += [
+        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        for name, text in operation.query.items()
+    ]
+    answer: dict[str, Any] = {"description": operation.summary}
+    if operation.answer is not None:
+        answer["content"] = {"application/json": {"schema": _ref(operation.answer)}}
+    responses: dict[str, Any] = {str(operation.status): answer}
+    refusals = {*operation.problems, *((401, 403) if operation.roles else ())}
+    for status in sorted(refusals):
+        responses[str(status)] = {
+            "description": "A problem",
+            "content": {"application/problem+json": {"schema": _ref(Problem)}},
+        }
+    words = [part.strip("{}") for part in path.split("/") if part and part != "v1"]
+    document: dict[str, Any] = {
+        "operationId": "_".join([method.lower(), *words]).replace(".", "_"),
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "responses": responses,
+    }
+    if operation.roles:
+        document["description"] = f"For keys with the role {' or '.join(operation.roles)}."
+    else:
+        document["security"] = []
+    if parameters:
+        document["parameters"] = parameters
+    if operation.body is not None:
+        document["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(operation.body)}},
+        }
+    elif operation.raw_body:
+        document["requestBody"] = {"required": True, "content": {operation.raw_body: {"schema": {}}}}
+    return document
+
+
+def _webhook() -> dict[str, Any]:
+    return {
+        "summary": "An order entered a state",
+        "description": "Sent to your webhook endpoints, signed by Standard Webhooks; at least once, in any order.",
+        "requestBody": {"content": {"application/cloudevents+json": {"schema": _ref(CloudEvent)}}},
+        "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Send no more here"}},
+    }
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def undocumented() -> list[str]:
+    """Routes without a line here, and lines without a route."""
+    from app import app
+
+    routes = {(method, path) for path, methods in app.routes.items() for method in methods}
+    return sorted(f"{method} {path}" for method, path in routes ^ OPERATIONS.keys())
+
+
+def main(arguments: list[str]) -> int:
+    missing = undocumented()
+    if missing:
+        print("routes and document differ in:", *missing, sep="\n  ", file=sys.stderr)
+        return 1
+    text = json.dumps(document(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    if "--check" in arguments:
+        if not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != text:
+            print("chalicelib/openapi.json has drifted from the models: run `make openapi`", file=sys.stderr)
+            return 1
+        return 0
+    DOCUMENT.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

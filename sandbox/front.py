@@ -1,0 +1,145 @@
+"""API Gateway's part: the app over HTTP, with its authorizer, and the gateway's own errors as the template
+words them.
+
+Built on Chalice's local gateway for the event it makes; not on its server, which answers 22 requests a second
+(Nagle) and resets under 32 connections (research: chalice.md, section 6).
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from chalice.app import Chalice
+from chalice.config import Config
+from chalice.local import (
+    ForbiddenError,
+    LocalChalice,
+    LocalGateway,
+    LocalGatewayAuthorizer,
+    LocalGatewayException,
+    NotAuthorizedError,
+)
+
+LIMIT = 10 * 1024 * 1024
+"""API Gateway takes no more."""
+
+
+class SandboxChalice(LocalChalice):
+    """The app with a current request for each thread; a plain Chalice has one for all."""
+
+
+class CachingAuthorizer(LocalGatewayAuthorizer):
+    """Asks the app's authorizer once per token and keeps its answer, as API Gateway does."""
+
+    def __init__(self, app: Chalice, ttl_s: float) -> None:
+        super().__init__(app)
+        self._ttl_s = ttl_s
+        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def authorize(self, raw_path: str, lambda_event: Any, lambda_context: Any) -> Any:
+        route = self._route_for_event(lambda_event)
+        if not route or not route.authorizer:
+            return lambda_event, lambda_context
+        method = lambda_event["requestContext"]["httpMethod"]
+        arn = self._arn_builder.build_arn(method, raw_path.split("?")[0])
+        asked = self._prepare_authorizer_event(arn, lambda_event, lambda_context)
+        token = asked["authorizationToken"]
+        kept = self._kept.get(token)
+        if kept is None or kept[0] < time.monotonic():
+            authorizer: Any = route.authorizer
+            kept = (time.monotonic() + self._ttl_s, authorizer(asked, lambda_context))
+            self._kept[token] = kept
+        if not self._check_can_invoke_view_function(arn, kept[1]):
+            raise ForbiddenError({}, b"denied")
+        return self._update_lambda_event(lambda_event, kept[1]), lambda_context
+
+
+class Front:
+    """Serves the app on 127.0.0.1."""
+
+    def __init__(self, app: Chalice, template: dict[str, Any], port: int = 0, ttl_s: float = 300) -> None:
+        app.__class__ = SandboxChalice
+        self.gateway = LocalGateway(app, Config(config_from_disk={"app_name": "cordon"}))
+        self.gateway._authorizer = CachingAuthorizer(app, ttl_s)
+        self.refusals = _refusals(template)
+        self.server = _Server(("127.0.0.1", port), _handler(self))
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self._thread = threading.Thread(target=self.server.serve_forever, name="front", daemon=True)
+
+    def __enter__(self) -> Front:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, dict[str, Any], bytes]:
+        """One request through gateway and app."""
+        if body is not None and len(body) > LIMIT:
+            return self._refused("REQUEST_TOO_LARGE")
+        try:
+            said = self.gateway.handle_request(method, path, headers, body)
+        except NotAuthorizedError:
+            return self._refused("UNAUTHORIZED")
+        except ForbiddenError as error:
+            unknown = error.body != b"denied"
+            return self._refused("MISSING_AUTHENTICATION_TOKEN" if unknown else "ACCESS_DENIED")
+        except LocalGatewayException:
+            return self._refused("DEFAULT_5XX")
+        content = said.get("body") or ""
+        raw = base64.b64decode(content) if said.get("isBase64Encoded") else content
+        sent = {**said["headers"], **said.get("multiValueHeaders", {})}
+        return said["statusCode"], sent, raw if isinstance(raw, bytes) else raw.encode()
+
+    def _refused(self, kind: str) -> tuple[int, dict[str, Any], bytes]:
+        status, body = self.refusals[kind]
+        return status, {"Content-Type": "application/problem+json"}, body
+
+
+def _refusals(template: dict[str, Any]) -> dict[str, tuple[int, bytes]]:
+    """What the deployed gateway would answer, read off the template."""
+    words = template["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
+    return {
+        kind: (int(said["StatusCode"]), said["ResponseTemplates"]["application/json"].encode())
+        for kind, said in words.items()
+    }
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def _any(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(length) if length else None
+            status, headers, content = front.answer(self.command, self.path, dict(self.headers), body)
+            self.send_response(status)
+            for name, value in headers.items():
+                for one in value if isinstance(value, list) else [value]:
+                    self.send_header(name, one)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+            self.wfile.flush()
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet: a request's path is nobody's news."""
+
+    return Handler

@@ -1,0 +1,212 @@
+"""Lambda's part: take messages from the queues to the listeners, and fire the schedules.
+
+A message is deleted when its handler did not name it as failed; a failed one becomes visible again after the
+queue's own visibility timeout and goes to the dead-letter queue, by the emulator's redrive, after its last try.
+In virtual time the wait for that is virtual too.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.clock import Clock, VirtualClock
+from sandbox.template import Deployment, Function, QueueSource
+
+RETRY = timedelta(seconds=60)
+"""How long a failed message waits in virtual time. Real visibility timeouts are minutes; this only waits less."""
+
+
+class Context:
+    """What a handler may ask of Lambda's context."""
+
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:000000000000:function:sandbox"
+
+    def __init__(self, function: Function) -> None:
+        self.function_name = function.name
+        self.aws_request_id = str(uuid.uuid4())
+        self._until = time.monotonic() + function.timeout_s
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._until - time.monotonic()) * 1000))
+
+
+class Pumps:
+    """All listeners and schedules of a deployment."""
+
+    def __init__(
+        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 4
+    ) -> None:
+        self.clock = clock
+        self.client = client
+        self.workers = workers
+        self.listeners = {f.source.queue: (f, f.source) for f in deployment.functions if f.source}
+        self.schedules = [f for f in deployment.functions if f.rate]
+        self.handled: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.quiet = False
+        """True: the schedules do not fire; a scenario may have nothing for them to find."""
+        self._handlers = {f.name: f.load() for f in deployment.functions if f.source or f.rate}
+        self._receives: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    # --- one batch ----------------------------------------------------------------------------------------------
+
+    def take(self, queue: str, wait_s: int = 0) -> int:
+        """Receive one batch and have it handled. How many messages it had."""
+        function, source = self.listeners[queue]
+        sqs = self.client("sqs")
+        messages = sqs.receive_message(
+            QueueUrl=source.url,
+            MaxNumberOfMessages=min(10, source.batch_size),
+            WaitTimeSeconds=wait_s,
+            AttributeNames=["All"],
+        ).get("Messages", [])
+        if messages:
+            self._handle(function, source, messages)
+        return len(messages)
+
+    def _handle(self, function: Function, source: QueueSource, messages: list[dict[str, Any]]) -> None:
+        event = {"Records": [_record(message, source) for message in messages]}
+        failed: set[str] = set()
+        try:
+            answer = self._handlers[function.name](event, Context(function))
+        except Exception as error:
+            print(f"{function.name} failed a whole batch: {type(error).__name__}: {error}")
+            failed = {message["MessageId"] for message in messages}
+        else:
+            if source.reports_failures and isinstance(answer, dict):
+                failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
+        done = [message for message in messages if message["MessageId"] not in failed]
+        if done:
+            self.client("sqs").delete_message_batch(
+                QueueUrl=source.url,
+                Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(done)],
+            )
+        self.handled[function.name] += len(done)
+        self.failed[function.name] += len(failed)
+        for message in messages:
+            if message["MessageId"] in failed and isinstance(self.clock, VirtualClock):
+                self.clock.at(self.clock.now() + RETRY, lambda m=message: self._show(source, m))  # type: ignore[misc]
+
+    def _show(self, source: QueueSource, message: dict[str, Any]) -> None:
+        self.client("sqs").change_message_visibility(
+            QueueUrl=source.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+
+    def fire(self, function: Function) -> None:
+        """One tick of a schedule."""
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "000000000000",
+            "time": self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "eu-west-1",
+            "resources": [f"arn:aws:events:eu-west-1:000000000000:rule/{function.name}"],
+            "detail": {},
+        }
+        self._handlers[function.name](event, Context(function))
+        self.handled[function.name] += 1
+
+    # --- virtual time -------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Until every queue is empty. Time stands still meanwhile."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            while any(list(pool.map(self.take, self.listeners))):
+                pass
+
+    def run_until(self, until: datetime) -> None:
+        """Let virtual time pass: settle, jump to the next due event, settle, ..."""
+        assert isinstance(self.clock, VirtualClock)
+        self.settle()
+        while self.clock.advance(until):
+            self.settle()
+        self.settle()
+
+    def start_schedules(self) -> None:
+        """Fire every schedule at its rate from now on, on the virtual clock."""
+        for function in self.schedules:
+            self._again(function)
+
+    def _again(self, function: Function) -> None:
+        assert function.rate is not None
+        when = self.clock.now() + function.rate
+
+        def tick() -> None:
+            if not self.quiet:
+                self.fire(function)
+            self._again(function)
+
+        self.clock.at(when, tick)
+
+    # --- real time ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """A thread for each queue and each schedule, in real time."""
+        for queue in self.listeners:
+            self._spawn(lambda queue=queue: self.take(queue, wait_s=2), queue)  # type: ignore[misc]
+        for function in self.schedules:
+            self._spawn(lambda function=function: self._wait_and_fire(function), function.name)  # type: ignore[misc]
+
+    def stop(self) -> None:
+        """Stop after the batch under way."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _wait_and_fire(self, function: Function) -> None:
+        assert function.rate is not None
+        if not self._stop.wait(function.rate.total_seconds()):
+            self.fire(function)
+
+    def _spawn(self, step: Callable[[], Any], name: str) -> None:
+        def loop() -> None:
+            while not self._stop.is_set():
+                try:
+                    step()
+                except Exception as error:
+                    if not self._stop.wait(1):
+                        print(f"pump {name}: {type(error).__name__}: {error}")
+
+        thread = threading.Thread(target=loop, name=f"pump-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+
+def _record(message: dict[str, Any], source: QueueSource) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": message.get("MessageAttributes", {}),
+        "md5OfBody": message.get("MD5OfBody", ""),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:000000000000:{source.queue}",
+        "awsRegion": "eu-west-1",
+    }
+
+
+def dead_letters(client: Callable[[str], Any], deployment: Deployment) -> dict[str, list[str]]:
+    """What lies in each dead-letter queue."""
+    found: dict[str, list[str]] = {}
+    sqs = client("sqs")
+    for name, url in deployment.queues.items():
+        policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+        target = json.loads(policy["RedrivePolicy"])["deadLetterTargetArn"].rsplit(":", 1)[1]
+        dead = sqs.get_queue_url(QueueName=target)["QueueUrl"]
+        messages = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        found[name] = [message["Body"] for message in messages.get("Messages", [])]
+    return found

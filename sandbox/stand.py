@@ -1,0 +1,110 @@
+"""Everything on one laptop, put together: embedded AWS, the packaged template on it, the app over HTTP, the pumps,
+a courier company and the brands' receivers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from chalicelib import edge, wiring
+from chalicelib.aws import clients
+from chalicelib.domain.keys import Role
+from chalicelib.flows import enlist
+from cli import package
+from sandbox import template as templates
+from sandbox.brand import BrandServer
+from sandbox.clock import Clock
+from sandbox.emulator import Emulator
+from sandbox.front import Front
+from sandbox.pumps import Pumps
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".sandbox"
+
+
+class Stand:
+    """The running system. `home`: where its state stays between runs; None: gone at the end."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        accounts: dict[str, Any],
+        *,
+        home: Path | None = None,
+        port: int = 0,
+        log: Path | None = None,
+    ) -> None:
+        self.clock = clock
+        self.emulator = Emulator(home)
+        self.brands = BrandServer(clock.now)
+        self._accounts = accounts
+        self._port = port
+        self._log: IO[str] | None = None
+        self._log_path = log
+        self._log_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if self._log_path is not None:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._log = self._log_path.open("w", encoding="utf-8")
+        template = package.package(ROOT / "build" / "template", dependencies=False)
+        self.emulator.start()
+        os.environ.update(self.emulator.environment)
+        clients.reset()
+        secret = {"signing_keys": [_signing_key(self.emulator.home)], "couriers": self._accounts}
+        self.deployment = templates.deploy(template, clients.client, secret)
+        os.environ.update(self.deployment.environment)
+        self.world = dataclasses.replace(
+            wiring.real(), clock=self.clock.now, webhooks_may_be_private=True, log=self._write_log
+        )
+        wiring.use(self.world)
+        edge.log_to(self._write_line if self._log is not None else None)
+        from app import app
+
+        self.front = Front(app, template, self._port)
+        self.front.__enter__()
+        self.pumps = Pumps(self.deployment, clients.client, self.clock)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.pumps.stop()
+        self.front.__exit__()
+        self.brands.close()
+        self.emulator.stop()
+        edge.log_to(None)
+        wiring.use(None)
+        if self._log is not None:
+            self._log.close()
+
+    def key(self, role: Role, owner: str) -> str:
+        """A fresh key of that role."""
+        return enlist.create_key(self.world, role, owner)
+
+    def set_accounts(self, accounts: dict[str, Any]) -> None:
+        """Other courier accounts from now on."""
+        self._accounts = accounts
+
+    def _write_log(self, event: str, **facts: Any) -> None:
+        edge.log(event, at=self.clock.now().isoformat(), **facts)
+
+    def _write_line(self, line: str) -> None:
+        with self._log_lock:
+            if self._log is not None and not self._log.closed:
+                self._log.write(line)
+
+
+def _signing_key(home: Path) -> str:
+    file = home / "signing.json"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"key": os.urandom(32).hex()}))
+    key: str = json.loads(file.read_text())["key"]
+    return key

@@ -1,0 +1,54 @@
+"""Fixtures every suite shares: emulated AWS for the rooms that know AWS."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+for name, value in {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+}.items():
+    os.environ.setdefault(name, value)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The research data beside the project; without it the test says so and is skipped."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"the data of {SHARED} is not here")
+    return SHARED
+
+
+@pytest.fixture
+def moto() -> Iterator[None]:
+    """moto behind one lock: it has none of its own, and sells 110 of 100 units without it."""
+    from moto import mock_aws
+    from moto.dynamodb import responses
+
+    from chalicelib.aws import clients
+
+    lock = threading.RLock()
+    plain = responses.DynamoHandler.call_action
+
+    def locked(handler: Any) -> Any:
+        with lock:
+            return plain(handler)
+
+    clients.reset()
+    responses.DynamoHandler.call_action = locked  # type: ignore[method-assign]
+    try:
+        with mock_aws():
+            yield
+    finally:
+        responses.DynamoHandler.call_action = plain  # type: ignore[method-assign]
+        clients.reset()

@@ -1,0 +1,103 @@
+"""Authentic callbacks of WeChat Immediate Delivery, sealed by the simulated company's own code."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from chalicelib.domain.dialect import Account, Callback
+from sandbox.wechat import sealed
+
+ACCOUNT: Account = {
+    "appid": "wx5823bf96d3bd56c7",
+    "secret": "the-app-secret",
+    "shopid": "122222222",
+    "app_secret": "the-shop-secret",
+    "shop_no": "12345678",
+    "delivery_id": "SFTC",
+    "token": "QDG6eK",
+    "encoding_aes_key": "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C",
+    "openid": "oABC123456",
+}
+ROTATED: Account = {
+    **ACCOUNT,
+    "token": "NewTok",
+    "encoding_aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+}
+HEARING_SECRETS = ("token", "encoding_aes_key", "appid")
+PROOF_QUERY = ("msg_signature", "timestamp", "nonce")
+PROOF_HEADERS: tuple[str, ...] = ()
+STATUSES = tuple(
+    str(code) for code in (101, 102, 103, 201, 202, 203, 204, 205, 301, 302, 303, 304, 305, 401, 501, 502)
+)
+UNKNOWN_STATUS = "999"
+
+
+def content(
+    reference: str,
+    delivery_id: str,
+    status: str,
+    occurred_at: datetime,
+    account: Account = ACCOUNT,
+    **changes: Any,
+) -> dict[str, object]:
+    """The message before it is sealed; the layout of the recorded ones in ../shared."""
+    return {
+        "ToUserName": "gh_97417a04a28d",
+        "FromUserName": "oWeChatTeam",
+        "CreateTime": int(occurred_at.timestamp()),
+        "MsgType": "event",
+        "Event": "update_waybill_status",
+        "shopid": account["shopid"],
+        "shop_order_id": reference,
+        "waybill_id": delivery_id,
+        "action_time": int(occurred_at.timestamp()),
+        "order_status": int(status),
+        "action_msg": "",
+        "shop_no": account["shop_no"],
+        "agent": {"name": "王师傅", "phone": "13900000000"},
+        **changes,
+    }
+
+
+def told(
+    account: Account, reference: str, delivery_id: str, status: str, occurred_at: datetime, sent_at: datetime
+) -> Callback:
+    """One status, as this courier tells it."""
+    return wrapped(account, content(reference, delivery_id, status, occurred_at, account), sent_at)
+
+
+def wrapped(account: Account, message: Mapping[str, object], sent_at: datetime) -> Callback:
+    query, body = sealed(account, message, sent_at, nonce="1372623149")
+    return Callback("POST", query, {"content-type": "application/json"}, body)
+
+
+def enveloped(account: Account, inside: bytes, sent_at: datetime, padding: bytes | None = None) -> Callback:
+    """Any bytes, sealed and signed as the courier would; `padding`: the wrong one on purpose."""
+    key = base64.b64decode(account["encoding_aes_key"] + "=")
+    plain = b"0123456789abcdef" + struct.pack(">I", len(inside)) + inside + account["appid"].encode()
+    if padding is None:
+        rest = 32 - len(plain) % 32
+        padding = bytes([rest] * rest)
+    else:
+        rest = -(len(plain) + len(padding)) % 16
+        plain = plain[:20] + b" " * rest + plain[20:]
+        plain = plain[:16] + struct.pack(">I", len(inside) + rest) + plain[20:]
+    cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    encrypt = base64.b64encode(cipher.update(plain + padding) + cipher.finalize()).decode()
+    stamp, nonce = str(int(sent_at.timestamp())), "77"
+    joined = "".join(sorted([account["token"], stamp, nonce, encrypt]))
+    query = {
+        "timestamp": stamp,
+        "nonce": nonce,
+        "msg_signature": hashlib.sha1(joined.encode(), usedforsecurity=False).hexdigest(),
+    }
+    body = json.dumps({"ToUserName": "gh_97417a04a28d", "Encrypt": encrypt}).encode()
+    return Callback("POST", query, {}, body)

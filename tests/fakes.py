@@ -1,0 +1,222 @@
+"""A world in memory. The fakes pass the same contract as the real store and queues (tests/aws/)."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.domain.dialect import Account, Dialect, Reply, Request
+from chalicelib.domain.errors import Lost, Unanswered
+from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Require, Row, Topic, World
+from chalicelib.solver import ExactSolver
+
+NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
+"""Noon in Shanghai on the day of the first list."""
+
+
+class FakeTable:
+    """The table in a dict behind one lock: every write is all or nothing."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, Row] = {}
+        self._lock = threading.RLock()
+
+    def get(self, key: Key) -> Row | None:
+        with self._lock:
+            return self.rows.get(key)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Row]:
+        with self._lock:
+            return [self.rows[key] for key in dict.fromkeys(keys) if key in self.rows]
+
+    def read(self, pk: str, prefix: str = "", *, limit: int | None = None, after: str | None = None) -> Page:
+        with self._lock:
+            found = sorted(
+                (r for k, r in self.rows.items() if k.pk == pk and k.sk.startswith(prefix)),
+                key=lambda r: r.key.sk,
+            )
+        found = [row for row in found if after is None or row.key.sk > after]
+        if limit is None or len(found) <= limit:
+            return Page(tuple(found), None)
+        return Page(tuple(found[:limit]), found[limit - 1].key.sk)
+
+    def find_due(self, bucket: str, until: datetime, limit: int, after: str | None = None) -> KeyPage:
+        from chalicelib.domain.shapes import stamp
+
+        with self._lock:
+            found = sorted(
+                (f"{row.due}|{row.key.pk}|{row.key.sk}", row.key)
+                for row in self.rows.values()
+                if row.work == bucket and row.due is not None and row.due <= stamp(until)
+            )
+        return _page([pair for pair in found if after is None or pair[0] > after], limit)
+
+    def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
+        with self._lock:
+            found = sorted(
+                (
+                    (f"{row.place_on_shelf}|{row.key.pk}|{row.key.sk}", row.key)
+                    for row in self.rows.values()
+                    if row.shelf == shelf
+                ),
+                reverse=True,
+            )
+        return _page([pair for pair in found if after is None or pair[0] < after], limit)
+
+    def write(self, *changes: Change) -> None:
+        assert 0 < len(changes) <= 100
+        names = [c.row.key if isinstance(c, Keep) else c.key for c in changes]
+        assert len(set(names)) == len(names), f"one transaction names {names!r} twice"
+        with self._lock:
+            failed = [at for at, change in enumerate(changes) if not self._allows(change)]
+            if failed:
+                single = changes[0]
+                found = (
+                    self.rows.get(single.row.key) if len(changes) == 1 and isinstance(single, Keep) else None
+                )
+                raise Lost(failed, found)
+            for change in changes:
+                self._apply(change)
+
+    def _allows(self, change: Change) -> bool:
+        row = self.rows.get(change.row.key if isinstance(change, Keep) else change.key)
+        version = None if row is None else row.version
+        if isinstance(change, Keep):
+            return version == change.was
+        if isinstance(change, Require):
+            return version == change.version
+        if isinstance(change, Drop):
+            return version == change.was
+        return row is not None and (
+            change.floor is None or row.counters.get(change.counter, 0) + change.by >= change.floor
+        )
+
+    def _apply(self, change: Change) -> None:
+        if isinstance(change, Keep):
+            old = self.rows.get(change.row.key)
+            counters = change.row.counters if old is None else old.counters
+            self.rows[change.row.key] = replace(change.row, counters=dict(counters))
+        elif isinstance(change, Drop):
+            del self.rows[change.key]
+        elif isinstance(change, Count):
+            row = self.rows[change.key]
+            counters = {**row.counters, change.counter: row.counters.get(change.counter, 0) + change.by}
+            self.rows[change.key] = replace(row, counters=counters)
+
+
+def _page(found: list[tuple[str, Key]], limit: int) -> KeyPage:
+    after = found[limit - 1][0] if len(found) > limit else None
+    return KeyPage(tuple(key for _, key in found[:limit]), after)
+
+
+class FakeQueues:
+    """Messages in the order sent; tests take them out, or a `Drive` does."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Topic, str]] = []
+
+    def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
+        self.sent += [(topic, name) for name in ids]
+
+    def take(self, topic: Topic | None = None) -> list[tuple[Topic, str]]:
+        """Everything waiting (on that topic), removed."""
+        taken = [m for m in self.sent if topic is None or m[0] is topic]
+        self.sent = [m for m in self.sent if m not in taken]
+        return taken
+
+
+class FakeSealer:
+    """Readable by nobody who greps for the plain text, bound to its context."""
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        return b"sealed:" + context.encode() + b":" + bytes(b ^ 0x5A for b in plain)
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        prefix = b"sealed:" + context.encode() + b":"
+        if not sealed.startswith(prefix):
+            raise ValueError(f"not sealed for {context!r}")
+        return bytes(b ^ 0x5A for b in sealed[len(prefix) :])
+
+
+class FakeLine:
+    """Answers requests with a function; without one nobody answers."""
+
+    def __init__(self, answer: Callable[[Request], Reply] | None = None) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+
+    def send(self, request: Request, *, public_only: bool = False) -> Reply:
+        self.requests.append(request)
+        if self.answer is None:
+            raise Unanswered("nobody answers")
+        return self.answer(request)
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now
+
+
+@dataclass
+class FakeSecrets:
+    """Accounts by (dialect, account)."""
+
+    by_account: dict[tuple[str, str], list[Account]] = field(default_factory=lambda: defaultdict(list))
+
+    def accounts(self, dialect: str, account: str) -> Sequence[Account]:
+        return self.by_account.get((dialect, account), [])
+
+    def signing_keys(self) -> Sequence[str]:
+        return ["test-signing-key"]
+
+
+class FakeLog:
+    """Log lines as dicts."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def __call__(self, event: str, **facts: Any) -> None:
+        self.lines.append({"event": event, **facts})
+
+
+def world(
+    *,
+    clock: FakeClock | None = None,
+    line: Any = None,
+    dialects: Mapping[str, Dialect] | None = None,
+    secrets: FakeSecrets | None = None,
+    seed: int = 1,
+    **changes: Any,
+) -> World:
+    """A whole world in memory; the same seed gives the same chance."""
+    chance = random.Random(seed)
+    parts: dict[str, Any] = {
+        "table": FakeTable(),
+        "queues": FakeQueues(),
+        "line": line or FakeLine(),
+        "sealer": FakeSealer(),
+        "solver": ExactSolver(),
+        "secrets": secrets or FakeSecrets(),
+        "dialects": dialects or {},
+        "clock": clock or FakeClock(),
+        "dice": chance.random,
+        "token": lambda: f"{chance.getrandbits(256):064x}",
+        "log": FakeLog(),
+        "webhooks_may_be_private": True,
+    }
+    return World(**{**parts, **changes})

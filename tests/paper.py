@@ -1,0 +1,219 @@
+"""A courier on paper: a dialect of plain JSON and the company behind it, both in memory.
+
+The dialect exists to test flows without a real courier's cryptography; the real ones have their own tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chalicelib.domain.dialect import (
+    Account,
+    BookAnswer,
+    Booked,
+    Callback,
+    CancelAnswer,
+    CancelConfirmed,
+    CancelRefused,
+    Found,
+    Heard,
+    Job,
+    LookUpAnswer,
+    NotFound,
+    NotTaken,
+    Reply,
+    Request,
+    Token,
+    Trust,
+    Unsure,
+)
+from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised
+from chalicelib.domain.fleet import Proof
+from chalicelib.domain.legs import Event, EventKind, order_of
+
+ACCOUNT: Account = {"secret": "paper-secret"}
+
+
+def signature(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class PaperDialect:
+    """`domain.dialect.Dialect` in plain JSON, signed with HMAC-SHA256."""
+
+    name = "paper"
+    trust: Trust = "signed"
+    proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE})
+    settle = timedelta(minutes=2)
+
+    def login(self, account: Account) -> Request | None:
+        return None
+
+    def logged_in(self, reply: Reply, at: datetime) -> Token:
+        raise Unanswered("paper needs no token")
+
+    def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
+        return _request("book", job.reference)
+
+    def booked(self, reply: Reply, job: Job) -> BookAnswer:
+        if reply.status >= 500:
+            return Unsure("busy")
+        said = json.loads(reply.body)
+        if said["said"] == "no":
+            return NotTaken(said["why"], whole_courier=said.get("whole", False))
+        if said["said"] == "double":
+            return Unsure("double")
+        return Booked(said["id"], codes={"receipt": "4711"})
+
+    def cancel(
+        self, account: Account, token: str, reference: str, delivery_id: str | None, reason: str, at: datetime
+    ) -> Request:
+        return _request("cancel", reference)
+
+    def cancelled(self, reply: Reply) -> CancelAnswer:
+        if reply.status >= 500:
+            return Unsure("busy")
+        said = json.loads(reply.body)["said"]
+        if said == "no":
+            return CancelRefused("too_late")
+        return CancelConfirmed(returning=said == "returning")
+
+    def look_up(
+        self, account: Account, token: str, reference: str, delivery_id: str | None, at: datetime
+    ) -> Request:
+        return _request("look", reference)
+
+    def looked_up(self, reply: Reply, reference: str, courier_id: str, at: datetime) -> LookUpAnswer:
+        if reply.status >= 500:
+            return Unsure("busy")
+        said = json.loads(reply.body)
+        if said["said"] == "none":
+            return NotFound()
+        event = said.get("event")
+        return Found(said["id"], None if event is None else _event(event, courier_id, at, "look_up"))
+
+    def hear(self, accounts: Sequence[Account], callback: Callback, courier_id: str, at: datetime) -> Heard:
+        given = callback.headers.get("x-paper-signature", "")
+        if not any(
+            account["secret"] and hmac.compare_digest(signature(account["secret"], callback.body), given)
+            for account in accounts
+        ):
+            raise Unauthorised("the signature does not fit")
+        try:
+            said = json.loads(callback.body)
+        except ValueError:
+            raise Malformed("not JSON") from None
+        if order_of(said["reference"]) is None:
+            return Heard((), b"ok", foreign=(said["reference"],))
+        return Heard((_event(said, courier_id, at, "callback"),), b"ok")
+
+    def greet(self, accounts: Sequence[Account], callback: Callback, at: datetime) -> bytes:
+        raise Unauthorised("paper does not greet")
+
+
+def _request(verb: str, reference: str) -> Request:
+    return Request("POST", f"https://paper.example/{verb}", {}, json.dumps({"reference": reference}).encode())
+
+
+def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> Event:
+    kind = said["kind"] if said["kind"] in set(EventKind) else "unreadable"
+    return Event(
+        reference=said["reference"],
+        courier_id=courier_id,
+        kind=EventKind(kind),
+        raw_status=said["kind"],
+        occurred_at=datetime.fromisoformat(said["at"]),
+        received_at=at,
+        event_id=f"{said['reference']}.{said['kind']}.{said['at']}",
+        reason=said.get("reason", ""),
+        source=source,
+    )
+
+
+@dataclass
+class PaperJob:
+    """One job at the company."""
+
+    reference: str
+    job_id: str
+    state: str = "accepted"
+    since: datetime | None = None
+    times_booked: int = 1
+
+    @property
+    def is_live(self) -> bool:
+        return self.state not in ("cancelled", "returned", "pick_up_failed", "failed")
+
+
+@dataclass
+class PaperCompany:
+    """The company: books idempotently by our reference, and does as it is told to misbehave."""
+
+    clock: object
+    refuse: dict[str, str] = field(default_factory=dict)
+    """Reason by courier action: {"book": "no_riders"}."""
+    silent: set[str] = field(default_factory=set)
+    """Verbs that are carried out and never answered."""
+    deaf: set[str] = field(default_factory=set)
+    """Verbs that are neither carried out nor answered."""
+    jobs: dict[str, PaperJob] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Reply:
+        verb = request.url.rsplit("/", 1)[1]
+        reference = json.loads(request.body)["reference"]
+        self.calls.append((verb, reference))
+        if verb in self.deaf:
+            raise Unanswered("deaf")
+        said = getattr(self, verb)(reference)
+        if verb in self.silent:
+            raise Unanswered("silent")
+        return Reply(200, {}, json.dumps(said).encode())
+
+    def book(self, reference: str) -> dict[str, object]:
+        if "book" in self.refuse:
+            return {"said": "no", "why": self.refuse["book"]}
+        if reference in self.jobs:
+            self.jobs[reference].times_booked += 1
+            return {"said": "double"}
+        self.jobs[reference] = PaperJob(reference, f"P{len(self.jobs) + 1}")
+        return {"said": "yes", "id": self.jobs[reference].job_id}
+
+    def cancel(self, reference: str) -> dict[str, object]:
+        job = self.jobs.get(reference)
+        if job is None:
+            return {"said": "yes"}
+        if "cancel" in self.refuse or job.state == "delivered":
+            return {"said": "no"}
+        if job.state in ("picked_up", "in_transit", "returning"):
+            job.state = "returning"
+            return {"said": "returning"}
+        job.state = "cancelled"
+        return {"said": "yes"}
+
+    def look(self, reference: str) -> dict[str, object]:
+        job = self.jobs.get(reference)
+        if job is None:
+            return {"said": "none"}
+        event = None
+        if job.since is not None:
+            event = {"reference": reference, "kind": job.state, "at": job.since.isoformat()}
+        return {"said": "found", "id": job.job_id, "event": event}
+
+    def move(self, reference: str, kind: str, at: datetime, reason: str = "") -> Callback:
+        """The job reaches a state; the callback that says so."""
+        self.jobs[reference].state, self.jobs[reference].since = kind, at
+        return callback(reference, kind, at, reason=reason)
+
+
+def callback(
+    reference: str, kind: str, at: datetime, *, secret: str = "paper-secret", reason: str = ""
+) -> Callback:
+    """A signed callback."""
+    body = json.dumps({"reference": reference, "kind": kind, "at": at.isoformat(), "reason": reason}).encode()
+    return Callback("POST", {}, {"x-paper-signature": signature(secret, body)}, body)

@@ -1,0 +1,578 @@
+"""The simulated company over real HTTP, spoken to with the real adapter."""
+
+from __future__ import annotations
+
+import heapq
+import http.client
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from chalicelib.couriers.wechat import WeChat
+from chalicelib.domain.dialect import (
+    Booked,
+    Callback,
+    CancelConfirmed,
+    CancelRefused,
+    Found,
+    NotFound,
+    NotTaken,
+    Reply,
+    Request,
+    TokenRefused,
+    Unsure,
+)
+from chalicelib.domain.errors import Refused, Unanswered
+from chalicelib.domain.legs import Event, EventKind, fold, reference_of
+from chalicelib.domain.zones import Handover
+from sandbox.wechat import Conduct, CourierCompany, CourierJob, Delivered, Fate, Timings
+from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
+from tests.couriers.samples_wechat import ACCOUNT
+
+dialect = WeChat()
+UTTERLY_LATER = NOON + timedelta(days=1)
+
+
+class HandClock:
+    """A clock that a test turns by hand."""
+
+    def __init__(self) -> None:
+        self._now = NOON
+        self._due: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._count = itertools.count()
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def at(self, when: datetime, action: Callable[[], None]) -> None:
+        with self._lock:
+            heapq.heappush(self._due, (when, next(self._count), action))
+
+    def turn(self, until: datetime = UTTERLY_LATER) -> None:
+        while True:
+            with self._lock:
+                if not self._due or self._due[0][0] > until:
+                    break
+                when, _, action = heapq.heappop(self._due)
+                self._now = max(self._now, when)
+            action()
+        self._now = max(self._now, until)
+
+
+class Ear:
+    """A real HTTP server that hears callbacks with the adapter and keeps the events."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.events: list[Event] = []
+        self.refused = 0
+        self.failing = 0
+        ear = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                query = dict(parse_qsl(urlsplit(self.path).query))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                status, answer = 200, b""
+                if ear.failing > 0:
+                    ear.failing, status = ear.failing - 1, 503
+                else:
+                    try:
+                        heard = dialect.hear(
+                            (ACCOUNT,), Callback("POST", query, headers, body), "sf", clock.now()
+                        )
+                        ear.events += heard.events
+                        answer = heard.answer
+                    except Refused as error:
+                        status, ear.refused = error.status, ear.refused + 1
+                self.send_response(status)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/couriers/sf/callback"
+
+    def statuses(self, reference: str = REFERENCE) -> list[str]:
+        return [event.raw_status for event in self.events if event.reference == reference]
+
+
+class Caller:
+    """Our side: the adapter's requests over a real socket."""
+
+    def __init__(self, company: CourierCompany, clock: HandClock) -> None:
+        self.account = {**ACCOUNT, "base_url": company.url}
+        self.clock = clock
+        self.token = self.login()
+
+    def send(self, request: Request, timeout: float = 5.0) -> Reply:
+        parts = urlsplit(request.url)
+        line = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        try:
+            line.request(request.method, f"{parts.path}?{parts.query}", request.body, dict(request.headers))
+            answer = line.getresponse()
+            return Reply(answer.status, dict(answer.getheaders()), answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(str(error)) from error
+        finally:
+            line.close()
+
+    def login(self) -> str:
+        request = dialect.login(self.account)
+        assert request is not None
+        return dialect.logged_in(self.send(request), self.clock.now()).value
+
+    def book(
+        self, reference: str = REFERENCE, handover: Handover = Handover.DOOR, timeout: float = 5.0
+    ) -> object:
+        of = job(reference, handover=handover)
+        reply = self.send(dialect.book(self.account, self.token, of, self.clock.now()), timeout)
+        return dialect.booked(reply, of)
+
+    def cancel(self, waybill: str | None, reference: str = REFERENCE) -> object:
+        request = dialect.cancel(self.account, self.token, reference, waybill, "closed", self.clock.now())
+        return dialect.cancelled(self.send(request))
+
+    def look_up(self, reference: str = REFERENCE) -> object:
+        request = dialect.look_up(self.account, self.token, reference, None, self.clock.now())
+        return dialect.looked_up(self.send(request), reference, "sf", self.clock.now())
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def ear(clock: HandClock) -> Iterator[Ear]:
+    ear = Ear(clock)
+    yield ear
+    ear.server.shutdown()
+    ear.server.server_close()
+
+
+@pytest.fixture
+def company(clock: HandClock, ear: Ear) -> Iterator[CourierCompany]:
+    with CourierCompany(ACCOUNT, clock, ear.url) as company:
+        yield company
+
+
+@pytest.fixture
+def caller(company: CourierCompany, clock: HandClock) -> Caller:
+    return Caller(company, clock)
+
+
+def waybill_of(booked: object) -> str:
+    assert isinstance(booked, Booked), booked
+    return booked.delivery_id
+
+
+# --- a job that goes well ---
+
+
+def test_a_job_goes_from_booking_to_the_door(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    booked = caller.book()
+    assert isinstance(booked, Booked)
+    assert booked.fee is not None
+    assert set(booked.codes) == {"pickup_code", "receipt_code"}
+    clock.turn()
+    assert ear.statuses() == ["102", "201", "202", "301", "302"]
+    track = fold(ear.events)
+    assert track.kind is EventKind.DELIVERED
+    assert track.picked_up_at is not None
+    ledger = company.jobs[REFERENCE]
+    assert ledger.handed_over == "door"
+    assert track.ended_at == ledger.handed_over_at == NOON + timedelta(hours=4)  # the middle of the window
+    assert (company.live_jobs(ORDER_ID), company.delivered_jobs(ORDER_ID)) == (0, 1)
+
+
+def test_the_steps_follow_the_time_that_was_asked_for(
+    company: CourierCompany, caller: Caller, clock: HandClock
+) -> None:
+    caller.book()
+    clock.turn()
+    when = {status: at for at, status in company.jobs[REFERENCE].steps}
+    assert when[102] == NOON + timedelta(minutes=2)
+    assert when[202] == NOON + timedelta(hours=3, minutes=30)
+    assert list(when) == sorted(when)
+
+
+def test_timings_are_in_order_even_for_a_job_that_is_late_already() -> None:
+    timings = Conduct().timings(NOON, NOON - timedelta(hours=1))
+    assert timings.assigned <= timings.at_shop <= timings.picked_up < timings.in_transit < timings.arrived
+    assert isinstance(timings, Timings)
+
+
+def test_a_look_up_tells_what_the_callbacks_tell(caller: Caller, clock: HandClock) -> None:
+    waybill = waybill_of(caller.book())
+    for minutes, kind in (
+        (0, EventKind.ACCEPTED),
+        (3, EventKind.COURIER_ASSIGNED),
+        (600, EventKind.DELIVERED),
+    ):
+        clock.turn(NOON + timedelta(minutes=minutes))
+        caller.token = caller.login()
+        found = caller.look_up()
+        assert isinstance(found, Found)
+        assert found.delivery_id == waybill
+        assert found.event is not None
+        assert found.event.kind is kind
+    assert caller.look_up(reference_of(ORDER_ID, 1, 9)) == NotFound()
+
+
+def test_a_receipt_code_is_given_only_for_a_hand_over_to_the_client(caller: Caller) -> None:
+    booked = caller.book(handover=Handover.GATE)
+    assert isinstance(booked, Booked)
+    assert set(booked.codes) == {"pickup_code"}
+
+
+# --- proof and idempotency ---
+
+
+def test_booking_twice_under_one_reference_makes_one_job(company: CourierCompany, caller: Caller) -> None:
+    first = caller.book()
+    assert caller.book() == Unsure("exists_already")
+    found = caller.look_up()
+    assert isinstance(found, Found)
+    assert found.delivery_id == waybill_of(first)
+    assert len(company.jobs) == 1
+
+
+def test_a_wrong_delivery_sign_is_refused(caller: Caller, company: CourierCompany) -> None:
+    caller.account["app_secret"] = "wrong"
+    assert caller.book() == NotTaken("signature_refused", whole_courier=True)
+    assert company.jobs == {}
+
+
+def test_a_token_that_ended_or_never_was_is_refused(
+    caller: Caller, company: CourierCompany, clock: HandClock
+) -> None:
+    assert caller.login() == caller.token  # stable
+    company.expire_tokens()
+    assert caller.book() == TokenRefused()
+    spent, caller.token = caller.token, caller.login()
+    assert caller.token != spent
+    assert isinstance(caller.book(), Booked)
+    clock.turn(NOON + timedelta(hours=2))
+    assert caller.look_up() == TokenRefused()
+
+
+def test_a_wrong_secret_gets_no_token(caller: Caller) -> None:
+    caller.account["secret"] = "wrong"
+    with pytest.raises(Unanswered):
+        caller.login()
+
+
+def test_one_kept_line_serves_many_requests(caller: Caller, company: CourierCompany) -> None:
+    line = http.client.HTTPConnection(urlsplit(company.url).netloc, timeout=5)
+    for number in range(1, 30):
+        request = dialect.look_up(caller.account, caller.token, reference_of(ORDER_ID, 1, number), None, NOON)
+        parts = urlsplit(request.url)
+        line.request("POST", f"{parts.path}?{parts.query}", request.body)
+        answer = line.getresponse()
+        assert dialect.looked_up(Reply(answer.status, {}, answer.read()), REFERENCE, "sf", NOON) == NotFound()
+    line.close()
+    assert len(company.asked) == 29
+
+
+# --- misbehaviour ---
+
+
+@pytest.mark.parametrize(
+    ("refusal", "whole"),
+    [
+        ("no_rider", False),
+        ("out_of_area", True),
+        ("closed_area", True),
+        ("goods_refused", True),
+        ("account_unpaid", True),
+    ],
+)
+def test_a_refusal_is_understood(company: CourierCompany, caller: Caller, refusal: str, whole: bool) -> None:
+    company.conduct.fates[REFERENCE] = Fate("refuse", refusal)
+    assert caller.book() == NotTaken(refusal, whole)
+    assert company.jobs == {}
+    assert caller.look_up() == NotFound()
+
+
+@pytest.mark.parametrize(("fate", "made"), [("stall", True), ("stall_lost", False)])
+def test_a_stalled_booking_is_unanswered_and_the_look_up_tells(
+    company: CourierCompany, caller: Caller, fate: str, made: bool
+) -> None:
+    company.conduct.fates[REFERENCE] = Fate("stall" if fate == "stall" else "stall_lost")
+    with pytest.raises(Unanswered):
+        caller.book()
+    assert isinstance(caller.look_up(), Found if made else NotFound)
+    assert company.live_jobs(ORDER_ID) == int(made)
+
+
+def test_a_stall_can_outlast_the_callers_patience(company: CourierCompany, caller: Caller) -> None:
+    company.conduct = Conduct(stall_lost=1.0, stall_seconds=0.5)
+    with pytest.raises(Unanswered, match="timed out"):
+        caller.book(timeout=0.1)
+
+
+def test_lost_callbacks_never_arrive_and_the_job_goes_on(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    company.conduct = Conduct(lose=1.0)
+    caller.book()
+    clock.turn()
+    assert ear.events == []
+    assert company.delivered_jobs(ORDER_ID) == 1
+    assert {sent.how for sent in company.sent} == {"lost"}
+
+
+def test_doubled_callbacks_are_two_and_fold_to_one(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    company.conduct = Conduct(double=1.0)
+    caller.book()
+    clock.turn()
+    assert len(ear.events) == 10
+    assert fold(ear.events).events == 5
+
+
+def test_reordered_callbacks_arrive_late_and_come_to_the_same(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    company.conduct = Conduct(seed=3, reorder=0.5, reorder_by=timedelta(minutes=50))
+    for number in range(1, 20):
+        caller.book(reference_of(ORDER_ID, 1, number))
+    clock.turn()
+    orders = set()
+    for number in range(1, 20):
+        reference = reference_of(ORDER_ID, 1, number)
+        orders.add(tuple(ear.statuses(reference)))
+        mine = [event for event in ear.events if event.reference == reference]
+        assert fold(mine).kind is EventKind.DELIVERED
+        assert fold(mine) == fold(reversed(mine))
+    assert len(orders) > 1
+
+
+def test_forged_callbacks_are_refused_and_the_true_ones_heard(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    company.conduct = Conduct(forge=1.0)
+    caller.book()
+    clock.turn(NOON + timedelta(minutes=10))
+    assert ear.statuses() == ["102"]
+    assert ear.refused == 1
+    assert [sent.answer for sent in company.sent if sent.how == "forged"] == [401]
+
+
+def test_a_callback_that_is_not_taken_is_tried_three_times(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    ear.failing = 2
+    caller.book()
+    clock.turn(NOON + timedelta(minutes=10))
+    assert ear.statuses() == ["102"]
+    assert [sent.answer for sent in company.sent] == [503, 503, 200]
+    ear.failing = 1000
+    clock.turn()
+    assert [sent.status for sent in company.sent].count(302) == 3
+
+
+def test_a_callback_to_nobody_harms_nothing(clock: HandClock) -> None:
+    with CourierCompany(ACCOUNT, clock, "http://127.0.0.1:1/") as company:
+        caller = Caller(company, clock)
+        caller.book()
+        clock.turn()
+        assert company.delivered_jobs(ORDER_ID) == 1
+        assert {sent.answer for sent in company.sent} == {None}
+
+
+@pytest.mark.parametrize("failure", [204, 205, 501, 502])
+def test_a_pick_up_can_fail(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear, failure: int
+) -> None:
+    company.conduct.fates[REFERENCE] = Fate(failure=failure)
+    caller.book()
+    clock.turn()
+    assert ear.statuses()[-1] == str(failure)
+    track = fold(ear.events)
+    assert track.has_ended
+    assert track.picked_up_at is None
+    assert company.live_jobs(ORDER_ID) == 0
+
+
+# --- at the destination ---
+
+
+@pytest.mark.parametrize(("gate", "status"), [("door", "302"), ("gate", "302"), ("none", "401")])
+def test_the_scenario_decides_what_happens_at_the_gate(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear, gate: Delivered, status: str
+) -> None:
+    asked: list[str] = []
+
+    def sealed(job: CourierJob) -> Delivered:
+        asked.append(job.reference)
+        return gate
+
+    company.conduct.at_gate = sealed
+    caller.book()
+    clock.turn()
+    assert asked == [REFERENCE]
+    assert ear.statuses()[-1] == status
+    ledger = company.jobs[REFERENCE]
+    if gate == "none":
+        assert "304" in ear.statuses()
+        assert fold(ear.events).kind is EventKind.RETURNED
+        assert ledger.returned_at is not None
+        assert not ledger.is_delivered
+    else:
+        assert ledger.handed_over == gate
+
+
+# --- cancelling ---
+
+
+def test_a_cancellation_before_pick_up_is_confirmed_and_told(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    waybill = waybill_of(caller.book())
+    clock.turn(NOON + timedelta(minutes=5))
+    answer = caller.cancel(waybill)
+    assert isinstance(answer, CancelConfirmed)
+    assert not answer.returning
+    assert answer.fee is not None
+    assert answer.fee.amount == 200
+    clock.turn()
+    assert ear.statuses() == ["102", "103"]
+    assert company.jobs[REFERENCE].cancelled_at == NOON + timedelta(minutes=5)
+    assert company.live_jobs(ORDER_ID) == 0
+
+
+def test_a_cancellation_after_pick_up_brings_the_gift_back(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    waybill = waybill_of(caller.book())
+    clock.turn(NOON + timedelta(hours=3, minutes=35))
+    caller.token = caller.login()
+    answer = caller.cancel(waybill)
+    assert isinstance(answer, CancelConfirmed)
+    assert answer.returning
+    assert company.jobs[REFERENCE].has_custody
+    assert caller.cancel(waybill) == Unsure("ended_already")
+    clock.turn()
+    assert ear.statuses()[-2:] == ["303", "401"]
+    track = fold(ear.events)
+    assert (track.kind, company.delivered_jobs(ORDER_ID)) == (EventKind.RETURNED, 0)
+
+
+def test_a_company_may_refuse_to_cancel_after_pick_up(
+    company: CourierCompany, caller: Caller, clock: HandClock
+) -> None:
+    company.conduct.cancel_after_pick_up = "refused"
+    waybill = waybill_of(caller.book())
+    clock.turn(NOON + timedelta(hours=3, minutes=35))
+    caller.token = caller.login()
+    assert caller.cancel(waybill) == CancelRefused("too_late")
+    clock.turn()
+    assert company.delivered_jobs(ORDER_ID) == 1
+
+
+def test_cancelling_what_is_unknown_or_over_is_told_apart(caller: Caller, clock: HandClock) -> None:
+    assert caller.cancel("4711") == CancelConfirmed()
+    waybill = waybill_of(caller.book())
+    assert caller.cancel(None) == Unsure("bad_arguments")  # SF Tongcheng wants the waybill
+    clock.turn()
+    caller.token = caller.login()
+    assert caller.cancel(waybill) == Unsure("ended_already")
+    found = caller.look_up()
+    assert isinstance(found, Found)
+    assert found.event is not None
+    assert found.event.kind is EventKind.DELIVERED
+
+
+def test_stalled_cancellations_go_unanswered_and_some_take_effect(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear
+) -> None:
+    company.conduct.fates[REFERENCE] = Fate(cancel_stalls=2)
+    waybill = waybill_of(caller.book())
+    with pytest.raises(Unanswered):
+        caller.cancel(waybill)
+    assert company.live_jobs(ORDER_ID) == 1
+    with pytest.raises(Unanswered):
+        caller.cancel(waybill)
+    assert company.live_jobs(ORDER_ID) == 0
+    assert caller.cancel(waybill) == Unsure("ended_already")
+    clock.turn()
+    assert ear.statuses() == ["103"]
+
+
+# --- the ledger and the dice ---
+
+
+def test_the_ledger_sees_two_couriers_for_one_gift(
+    company: CourierCompany, caller: Caller, clock: HandClock
+) -> None:
+    first = waybill_of(caller.book(reference_of(ORDER_ID, 1, 1)))
+    caller.cancel(first, reference_of(ORDER_ID, 1, 1))
+    caller.book(reference_of(ORDER_ID, 1, 2))
+    assert company.most_live_at_once(ORDER_ID) == 1
+    caller.book(reference_of(ORDER_ID, 1, 3))
+    assert company.most_live_at_once(ORDER_ID) == 2
+    assert company.live_jobs(ORDER_ID) == 2
+    assert [job.reference[-1] for job in company.jobs_of(ORDER_ID)] == ["1", "2", "3"]
+    assert company.jobs_of("ord_another") == []
+    clock.turn()
+    assert company.delivered_jobs(ORDER_ID) == 2
+
+
+def test_the_same_seed_is_the_same_conduct_whatever_is_asked_first() -> None:
+    chances = Conduct(seed=7, refuse=0.2, stall=0.2, stall_lost=0.2, fail=0.3, cancel_stall=0.5, lose=0.3)
+    again = replace(chances)
+    references = [reference_of(ORDER_ID, 1, number) for number in range(1, 200)]
+    fates = {reference: chances.fate_of(reference) for reference in references}
+    assert {reference: again.fate_of(reference) for reference in reversed(references)} == fates
+    assert {fate.book for fate in fates.values()} == {"accept", "refuse", "stall", "stall_lost"}
+    assert fates != {reference: replace(chances, seed=8).fate_of(reference) for reference in references}
+    losses = [reference for reference in references if chances.spoils(reference, 102)]
+    assert 20 < len(losses) < 100
+
+
+def test_a_kept_line_ends_with_the_company(clock: HandClock) -> None:
+    company = CourierCompany(ACCOUNT, clock)
+    line = http.client.HTTPConnection(urlsplit(company.url).netloc, timeout=2)
+    line.request("POST", "/cgi-bin/stable_token", b"{}")
+    line.getresponse().read()
+    company.close()
+    assert line.sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"\xff", b'{"shop_order_id":5}'])
+def test_junk_is_answered_and_not_a_crash(caller: Caller, company: CourierCompany, body: bytes) -> None:
+    url = dialect.look_up(caller.account, caller.token, REFERENCE, None, NOON).url
+    assert caller.send(Request("POST", url, body=body)).status == 200
+    assert caller.send(Request("POST", company.url + "/elsewhere?x=1", body=body)).status == 200
+
+
+def test_goods_beyond_what_the_gateway_counts_are_refused_and_ours_never_are(caller: Caller) -> None:
+    of = job(of=gift(9_000_000))
+    request = dialect.book(caller.account, caller.token, of, NOON)
+    beyond = replace(request, body=request.body.replace(b'"goods_value":5000.0', b'"goods_value":90000.0'))
+    assert beyond != request
+    assert dialect.booked(caller.send(beyond), of) == NotTaken("bad_arguments", whole_courier=True)
+    assert isinstance(dialect.booked(caller.send(request), of), Booked)
