@@ -16,11 +16,15 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
+from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
+from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape
-from chalicelib.flows import look
-from chalicelib.routes import brands
+from chalicelib.domain.snapshots import Have, Pointer
+from chalicelib.domain.uploads import Upload, UploadStart
+from chalicelib.flows import look, subscribe
+from chalicelib.routes import brands, operators, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -69,6 +73,21 @@ HEADERS = {
     "If-Match": 'The ETag you read, such as "v7".',
 }
 
+BOTH = ("operator", "source")
+PAGE = {"limit": "1 to 100, 20 when absent", "cursor": "`next_cursor` of the page before"}
+
+
+def _members(kind: str, name: str, model: type[BaseModel], words: str) -> dict[tuple[str, str], Operation]:
+    path = f"/v1/markets/{{market_id}}/{kind}/{{{name}}}"
+    return {
+        ("PUT", path): Operation(
+            f"Add or change {words}", "Fleet", BOTH, body=model, answer=model, problems=(400, 404, 409, 422)
+        ),
+        ("GET", path): Operation(f"Read {words}", "Fleet", BOTH, answer=model, problems=(404,)),
+        ("DELETE", path): Operation(f"Take out {words}", "Fleet", BOTH, status=204, problems=(404, 409)),
+    }
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders"): Operation(
         "Place a gift order",
@@ -85,11 +104,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Orders",
         ("brand", "operator"),
         answer=brands.OrderList,
-        query={
-            "limit": "1 to 100, 20 when absent",
-            "cursor": "`next_cursor` of the page before",
-            "brand": "operators name the brand",
-        },
+        query=PAGE | {"brand": "operators name the brand"},
         problems=(400, 422),
     ),
     ("GET", "/v1/orders/{order_id}"): Operation(
@@ -136,6 +151,118 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "A courier checks the callback address", "Couriers", problems=(401, 404)
     ),
     ("GET", "/openapi.json"): Operation("This document", "About"),
+    ("POST", "/v1/webhooks"): Operation(
+        "Be told: a new endpoint, its secret shown this once",
+        "Webhooks",
+        ("brand",),
+        body=webhooks.NewEndpoint,
+        answer=subscribe.EndpointWithSecret,
+        status=201,
+        problems=(400, 409, 422),
+    ),
+    ("GET", "/v1/webhooks"): Operation(
+        "Your endpoints", "Webhooks", ("brand",), answer=webhooks.EndpointList
+    ),
+    ("GET", "/v1/webhooks/{endpoint_id}"): Operation(
+        "One endpoint", "Webhooks", ("brand",), answer=subscribe.EndpointView, problems=(404,)
+    ),
+    ("POST", "/v1/webhooks/{endpoint_id}/rotate"): Operation(
+        "A new secret, shown this once; the old one also signs for a day",
+        "Webhooks",
+        ("brand",),
+        answer=subscribe.EndpointWithSecret,
+        problems=(404, 409),
+    ),
+    ("POST", "/v1/webhooks/{endpoint_id}/disable"): Operation(
+        "Send nothing more there", "Webhooks", ("brand",), answer=subscribe.EndpointView, problems=(404,)
+    ),
+    ("POST", "/v1/webhooks/{endpoint_id}/enable"): Operation(
+        "Send there again", "Webhooks", ("brand",), answer=subscribe.EndpointView, problems=(404,)
+    ),
+    ("POST", "/v1/webhooks/{endpoint_id}/replay"): Operation(
+        "Tell it again, with the same ids",
+        "Webhooks",
+        ("brand",),
+        body=webhooks.ReplayQuestion,
+        answer=webhooks.ReplayAnswer,
+        status=202,
+        problems=(400, 404, 409, 422),
+    ),
+    ("GET", "/v1/webhooks/{endpoint_id}/attempts"): Operation(
+        "What was sent there, and how each try ended",
+        "Webhooks",
+        ("brand",),
+        answer=webhooks.NoticeList,
+        query=PAGE,
+        problems=(400, 404, 422),
+    ),
+    ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=operators.MarketList),
+    ("GET", "/v1/markets/{market_id}"): Operation(
+        "One market", "Markets", BOTH, answer=Market, problems=(404,)
+    ),
+    ("PUT", "/v1/markets/{market_id}"): Operation(
+        "Open or change a market",
+        "Markets",
+        ("operator",),
+        body=Market,
+        answer=Market,
+        problems=(400, 409, 422),
+    ),
+    ("GET", "/v1/markets/{market_id}/fleet"): Operation(
+        "The whole fleet, and what each slot has left",
+        "Fleet",
+        BOTH,
+        answer=operators.FleetView,
+        problems=(404,),
+    ),
+    **_members("couriers", "courier_id", Courier, "a courier company"),
+    **_members("crews", "crew_id", Crew, "a crew with its credentials"),
+    **_members("permits", "permit_id", Permit, "a permit"),
+    **_members("slots", "slot_id", Slot, "a slot of capacity"),
+    ("GET", "/v1/markets/{market_id}/rules"): Operation(
+        "The rules in force", "Rules", BOTH, answer=Pointer, problems=(404,)
+    ),
+    ("POST", "/v1/markets/{market_id}/rules/uploads"): Operation(
+        "Begin an upload of rules",
+        "Rules",
+        BOTH,
+        body=UploadStart,
+        answer=Upload,
+        status=201,
+        problems=(400, 404, 422),
+    ),
+    ("GET", "/v1/markets/{market_id}/rules/uploads/{upload_id}"): Operation(
+        "How an upload stands, its difference or its faults", "Rules", BOTH, answer=Upload, problems=(404,)
+    ),
+    ("PUT", "/v1/markets/{market_id}/rules/uploads/{upload_id}/parts/{number}"): Operation(
+        "One part: policies, GeoJSON features, releases; at most 1,000,000 bytes",
+        "Rules",
+        BOTH,
+        raw_body="application/json",
+        answer=Have,
+        problems=(400, 404, 409, 413, 422),
+    ),
+    ("POST", "/v1/markets/{market_id}/rules/uploads/{upload_id}/finish"): Operation(
+        "No more parts: validate the whole, and publish it or refuse it",
+        "Rules",
+        BOTH,
+        body=operators.Finish,
+        answer=Upload,
+        status=202,
+        problems=(400, 404, 409, 422),
+    ),
+    ("POST", "/v1/keys"): Operation(
+        "A new key, its secret shown this once",
+        "Keys",
+        ("operator",),
+        body=operators.NewKey,
+        answer=operators.CreatedKey,
+        status=201,
+        problems=(400, 422),
+    ),
+    ("DELETE", "/v1/keys/{key_hash}"): Operation(
+        "Disable a key", "Keys", ("operator",), answer=operators.DisabledKey, problems=(404,)
+    ),
 }
 
 

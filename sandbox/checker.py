@@ -300,14 +300,14 @@ def check(history: History) -> Report:
 
 
 def standing(
-    truth: Truth, crew_id: str, at: datetime, published: Mapping[str, datetime] | None = None
-) -> tuple[str, ...]:
-    """Why this crew may not drive in the city at that moment; empty when it may.
+    truth: Truth, at: datetime, published: Mapping[str, datetime] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Why each crew may not drive in the city at that moment; nothing when it may.
 
     Without `published`, what a list says counts from its own `known_since`.
     """
-    crews = {crew.crew_id: crew for crew in truth.crews}
-    return tuple(_Book(truth, published).against_the_crew(crews[crew_id], at, at, frozenset()))
+    book = _Book(truth, published)
+    return {crew.crew_id: tuple(book.against_the_crew(crew, at, at, frozenset())) for crew in truth.crews}
 
 
 class _Book:

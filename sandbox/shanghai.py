@@ -600,7 +600,7 @@ class Shanghai:
         self.happenings = self._happenings()
 
     def _dice(self, purpose: str) -> random.Random:
-        return random.Random(f"{self.seed}/{purpose}")  # noqa: S311  repeatable, no secret
+        return random.Random(f"{self.seed}/{purpose}")
 
     # --- compounds ---
 
@@ -939,7 +939,7 @@ class Shanghai:
         afternoon = [
             order.site
             for order in self.orders
-            if datetime.fromisoformat(order.body["window"]["end"]) > at + timedelta(hours=3)
+            if at + timedelta(hours=3) < datetime.fromisoformat(order.body["window"]["end"]) <= local(20, 0)
             and order.when < at
             and self._first_rule(order.site) in ("sealed", "precautionary_lobby")
         ]
@@ -1067,7 +1067,7 @@ class Shanghai:
         hours = []
         for hour in range(8, 21):
             at = local(hour)
-            faults = {hand.crew_id: checker.standing(truth, hand.crew_id, at) for hand in _HANDS}
+            faults = checker.standing(truth, at)
             hours.append(
                 Hour(
                     at=at,

@@ -1,8 +1,8 @@
 """May this crew take this gift there, now, and until when? Pure: rules, fleet and times in, a verdict out.
 
-The permission must hold over the whole stay: pick-up, entering, handing over, coming back. Every reason against
-is collected, none hides another. Unknown is not open: stale rules, a doubtful address or a place nobody has
-ruled on hold the gift (house.md, law 7).
+The permission must hold over the whole stay: pick-up, entering, handing over, coming back. Every reason
+against is collected, none hides another. Unknown is not open: stale rules, a doubtful address or a place
+nobody has ruled on hold the gift (house.md, law 7).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -105,7 +106,7 @@ class Phase(StrEnum):
     GIVEN = "given"
     """Somebody has: the hours were settled then, and to be late is no lack of permission."""
     CARRIED = "carried"
-    """The gift is with the crew: where it was fetched no longer matters, and no time for handling is reserved."""
+    """The gift is with the crew: where it was fetched no longer matters, no time for handling is reserved."""
 
 
 class Delivery(Shape):
@@ -166,9 +167,7 @@ class _Surveyed:
 def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
     ends = (delivery.drop_off, delivery.pick_up)
     destination, origin = (
-        atlas.around(
-            place.address, place.coordinate.within(atlas.rules.datum), place.coordinate.precision_m
-        )
+        atlas.around(place.address, place.coordinate.within(atlas.rules.datum), place.coordinate.precision_m)
         for place in ends
     )
     doubts = dict.fromkeys(reason for place in ends for reason in address_reasons(place, atlas))
@@ -234,7 +233,7 @@ class Clearer:
     ) -> Verdict:
         """May this slot's crew take it? `refused` are slots and couriers that turned it down before.
 
-        Where slot and window share no hours, nothing more is asked: there is no stay that rules could hold over.
+        Where slot and window share no hours, nothing more is asked: there is no stay for rules to hold over.
         """
         now = self.now
         reasons: list[Reason] = []
@@ -247,7 +246,7 @@ class Clearer:
             reasons.append(Reason.COURIER_SUSPENDED)
         if crew is None or crew.withdrawn or crew.courier_id != slot.courier_id:
             reasons.append(Reason.CREW_WITHDRAWN)
-        start = max(slot.window.start, now)
+        begun = start = max(slot.window.start, now)
         trip = timedelta(minutes=slot.trip_minutes if phase is Phase.OPEN else 0)
         back = timedelta(minutes=slot.return_minutes)
         least = timedelta(0) if phase is Phase.CARRIED else HANDLING
@@ -261,6 +260,9 @@ class Clearer:
         base = self._ground(delivery, start, end, phase)
         reasons += base.reasons
         regime = base.destination
+        carried = phase is Phase.CARRIED
+        asked = (regime,) if carried else (base.origin, regime)
+        ends = (delivery.drop_off,) if carried else (delivery.pick_up, delivery.drop_off)
         stay = share
         if regime.curfews or base.origin.curfews:
             fetched, hours = self._open_hours(delivery, base, phase, (start, share), trip, back)
@@ -276,22 +278,21 @@ class Clearer:
         permit_ids: list[str] = []
         shown: list[str] = []
         if crew is not None:
-            needs = _united(base.origin.requirements, regime.requirements)
+            needs = _united(*(spoken.requirements for spoken in asked))
             held, expiries, missing = _credentials(crew, needs, end, now)
             reasons += missing
             until += expiries
             shown += held
-            if base.origin.permit_needed or regime.permit_needed:
-                permit, against = self._permit(crew, delivery, max(slot.window.start, now), end, now)
+            if any(spoken.permit_needed for spoken in asked):
+                permit, against = self._permit(crew, [p.address.district for p in ends], begun, end, now)
                 reasons += against
                 if permit is not None:
                     permit_ids.append(permit.permit_id)
                     until.append(permit.valid.end)
             if crew.home is not None:
-                level = self.atlas.home_level(crew.home, max(slot.window.start, now), now, end)
+                level = self.atlas.home_level(crew.home, begun, now, end)
                 if level is not None and level >= Level.SEALED:
                     reasons.append(Reason.CREW_HOME_SEALED)
-        origin_zones = () if phase is Phase.CARRIED else base.origin.zone_ids
         return self._answer(
             slot,
             reasons,
@@ -301,13 +302,13 @@ class Clearer:
             hand_over_from=stay[0],
             hand_over_by=stay[1],
             valid_until=min(until),
-            zone_ids=tuple(sorted({*origin_zones, *regime.zone_ids})),
-            policies=tuple(sorted({*base.origin.policies, *regime.policies})),
+            zone_ids=tuple(sorted({name for spoken in asked for name in spoken.zone_ids})),
+            policies=tuple(sorted({name for spoken in asked for name in spoken.policies})),
             permit_ids=tuple(permit_ids),
             credentials=tuple(shown),
         )
 
-    def _answer(self, slot: Slot, reasons: Sequence[Reason], **rest: object) -> Verdict:
+    def _answer(self, slot: Slot, reasons: Sequence[Reason], **rest: Any) -> Verdict:
         unique = tuple(dict.fromkeys(reasons))
         decision = (
             Decision.YES
@@ -393,7 +394,8 @@ class Clearer:
                     reasons.append(Reason.TEMPERATURE)
                     break
         limit = gift.dwell_limit_minutes
-        if limit is not None and phase is not Phase.CARRIED and slot.trip_minutes + regime.rest_minutes > limit:
+        carrying = slot.trip_minutes + regime.rest_minutes
+        if limit is not None and phase is not Phase.CARRIED and carrying > limit:
             reasons.append(Reason.DWELL)
         if courier is not None and ItemClass.HIGH_VALUE in gift.item_classes:
             if Proof.RECEIPT_CODE not in courier.proofs:
@@ -404,17 +406,17 @@ class Clearer:
         return reasons
 
     def _permit(
-        self, crew: Crew, delivery: Delivery, start: datetime, end: datetime, now: datetime
+        self, crew: Crew, districts: Iterable[str], start: datetime, end: datetime, now: datetime
     ) -> tuple[Permit | None, list[Reason]]:
         permits = self._permits.get(folded(crew.vehicle.plate), [])
         if not permits:
             return None, [Reason.PERMIT_MISSING]
-        districts = {district_key(p.address.district) for p in (delivery.pick_up, delivery.drop_off)}
+        needed = set(map(district_key, districts))
         against: list[Reason] = []
         for permit in permits:
             if permit.revoked_at is not None and permit.revoked_at < max(end, now):
                 against.append(Reason.PERMIT_REVOKED)
-            elif permit.districts != "all" and not districts <= {district_key(d) for d in permit.districts}:
+            elif permit.districts != "all" and not needed <= set(map(district_key, permit.districts)):
                 against.append(Reason.PERMIT_SCOPE)
             elif not (permit.valid.start <= start and end <= permit.valid.end):
                 against.append(Reason.PERMIT_TIME)
@@ -438,8 +440,8 @@ def _credentials(
 ) -> tuple[list[str], list[datetime], list[Reason]]:
     """What is shown for each requirement, when each lapses, and what is missing.
 
-    Only what was reported by now counts. A positive result ends every negative sampled before it, of any kind,
-    and stands until a later negative of its own kind; a PCR also clears an antigen test, not the other way.
+    Only what was reported by now counts. A positive result ends every negative sampled before it, of any
+    kind, and stands until a later negative of its own kind; a PCR also clears an antigen test, not the other way.
     """
     known = [c for c in crew.credentials if c.reported_at is not None and c.reported_at <= now]
     positives = [c for c in known if c.result is TestResult.POSITIVE]

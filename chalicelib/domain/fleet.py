@@ -1,6 +1,7 @@
 """Who could go: couriers, their crews with credentials, permits, and slots of capacity.
 
-Nothing here says that somebody *may* go. That is derived at a moment, by `clearance`, and never stored as true.
+Nothing here says that somebody *may* go. That is derived at a moment, by `clearance`, and never stored as
+true.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A leg of an order's way, its bookings at couriers, and what the couriers' events make of them.
 
 At most one live booking a leg. An attempt is saved before the call; a timeout is *unknown*; a cancellation is
-over when the courier says so. Events are folded as a set, sorted by the courier's own event time, so the order
-of arrival, doubles and skipped states change nothing.
+over when the courier says so. Events are folded as a set, sorted by the courier's own event time, so the
+order of arrival, doubles and skipped states change nothing.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class Track(Shape):
 def fold(events: Iterable[Event]) -> Track:
     """The events of one booking as one track: the same for every order of arrival.
 
-    A terminal kind is sticky: later events change nothing unless they are explicit corrections. Skipped states
-    are legal. Unreadable codes are counted and move nothing.
+    A terminal kind is sticky: later events change nothing unless they are explicit corrections. Skipped
+    states are legal. Unreadable codes are counted and move nothing.
     """
     unique = {event.event_id: event for event in sorted(events, key=_order, reverse=True)}
     kind: EventKind | None = None
@@ -137,9 +137,8 @@ def fold(events: Iterable[Event]) -> Track:
 
 def _order(event: Event) -> tuple[datetime, int, str, bool, str, str]:
     # total over all that the track is made of: two events that tie here come to the same track
-    return (
-        event.occurred_at, _RANK[event.kind], event.event_id, event.correction, event.reason, event.raw_status,
-    )  # fmt: skip
+    name, told = event.event_id, (event.correction, event.reason, event.raw_status)
+    return event.occurred_at, _RANK[event.kind], name, *told
 
 
 class Booking(Shape):

@@ -127,7 +127,7 @@ class NewOrder(Shape):
     pick_up: PickUp
     recipient: Recipient
     window: Window
-    tier: TierName = Tier.STANDARD
+    tier: TierName = Field(default=Tier.STANDARD, json_schema_extra={"default": "standard"})
     fallback: Fallback = Fallback.HOLD
 
 

@@ -1,8 +1,8 @@
 """Where things are: addresses, coordinates with their datum, polygons.
 
 China maps in three datums that lie up to 900 m apart. A coordinate without its datum is refused; nothing is
-guessed. Formulas: the published GCJ-02 obfuscation (Krasovsky 1940) and Baidu's rotation on top of it; the ways
-back are fixed-point iterations. Checked against `derived/crs_golden.csv`, 177 addresses in all three.
+guessed. Formulas: the published GCJ-02 obfuscation (Krasovsky 1940) and Baidu's rotation on top of it; the
+ways back are fixed-point iterations. Checked against `derived/crs_golden.csv`, 177 addresses in all three.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ _BUILDING_WORD = re.compile(r"(?<=.)(号楼|號樓|号|號|楼|樓|栋|棟|幢|�
 
 
 def district_key(district: str) -> str:
-    """A district's code or name as it is compared: 黄浦, 黄浦区 and Huangpu District lose the word for their kind.
+    """A district's code or name as it is compared: without the word for its kind, so that 黄浦区 is 黄浦.
 
     A zone that fails to meet its address lets a courier through, so spellings are joined generously.
     """
@@ -126,7 +126,7 @@ def unit_key(district: str, compound: str | None = None, building: str | None = 
     return key
 
 
-# --- datums ---------------------------------------------------------------------------------------------------
+# --- datums -------------------------------------------------------------------------------------------------
 
 _AXIS = 6378245.0
 _ECCENTRICITY = 0.00669342162296594323
@@ -198,7 +198,7 @@ def converted(point: tuple[float, float], given: Datum, wanted: Datum) -> tuple[
     return point
 
 
-# --- polygons -------------------------------------------------------------------------------------------------
+# --- polygons -----------------------------------------------------------------------------------------------
 
 Ring = tuple[tuple[float, float], ...]
 Polygon = tuple[Ring, ...]

@@ -79,9 +79,8 @@ class Window(Shape):
 
     def model_post_init(self, _context: object) -> None:
         if self.end <= self.start:
-            raise ValueError(
-                f"a window ends after it starts, this one runs {self.start.isoformat()} to {self.end.isoformat()}"
-            )
+            runs = f"{self.start.isoformat()} to {self.end.isoformat()}"
+            raise ValueError(f"a window ends after it starts, this one runs {runs}")
 
     def overlap(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """What `[start, end)` and this window share, or None."""

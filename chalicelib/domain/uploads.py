@@ -377,9 +377,9 @@ class Reading:
             faults.add(
                 None, "/mode", "rules to amend were expected; publish them with replace first", "'amend'"
             )
-        if not self._zones and not amending:
+        if not self._zones and not amending and not self.faults.count:
             faults.add(None, "", "at least one zone was expected; an empty feed opens nothing")
-        if amending and not (self._zones or self._released or self._policies):
+        if amending and not (self._zones or self._released or self._policies or self.faults.count):
             faults.add(None, "", "at least one policy, feature or release was expected, this amends nothing")
         if amending and base is not None and base.time_zone != self.start.time_zone:
             faults.add(

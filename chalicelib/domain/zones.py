@@ -54,7 +54,7 @@ class Handover(StrEnum):
 
 NEAREST_FIRST = (Handover.DOOR, Handover.LOBBY, Handover.GATE, Handover.SHELF, Handover.COLLECTION_POINT)
 TO_THE_CLIENT = frozenset({Handover.DOOR, Handover.LOBBY})
-"""Hand-overs in which the client receives; the others end at the compound, and `at_gate` is not `delivered`."""
+"""Hand-overs in which the client receives; the others end at the compound: `at_gate` is not `delivered`."""
 
 
 class CredentialKind(StrEnum):
@@ -82,7 +82,10 @@ class Requirement(Shape):
 
 
 class Curfew(Shape):
-    """Hours, on the zone's own clock, in which deliveries stop. Across midnight it belongs to the day it starts."""
+    """Hours, on the zone's own clock, in which deliveries stop.
+
+    Across midnight it belongs to the day it starts.
+    """
 
     start_local: time
     end_local: time = Field(description="The same as the start: a whole day.")
@@ -140,9 +143,8 @@ class NamedUnit(Shape):
         needs = {"district": 0, "compound": 1, "building": 2}[self.kind]
         given = (self.compound is not None) + (self.building is not None)
         if given != needs or (needs == 1 and self.compound is None):
-            raise ValueError(
-                f"a {self.kind} is named by {['district', 'district and compound', 'district, compound and building'][needs]}"
-            )
+            names = ("district", "district and compound", "district, compound and building")
+            raise ValueError(f"a {self.kind} is named by {names[needs]}")
 
     @property
     def key(self) -> str:
@@ -373,8 +375,8 @@ class Atlas:
     def district_disagrees(self, address: Address, lng: float, lat: float, slack_m: float) -> bool:
         """True when the point contradicts the stated district by more than `slack_m`.
 
-        Either that district is drawn and the point lies outside it, or it is not and the point lies well inside
-        another one.
+        Either that district is drawn and the point lies outside it, or it is not and the point lies well
+        inside another one.
         """
         own = self._districts.get(unit_key(address.district))
         if own is not None:
@@ -415,7 +417,10 @@ class Atlas:
         end: datetime,
         known_at: datetime,
     ) -> Regime:
-        """What is allowed there during `[start, end)`, as known at `known_at`. `point` is in the rules' datum."""
+        """What is allowed there during `[start, end)`, as known at `known_at`.
+
+        `point` is in the rules' datum.
+        """
         return self.regime_of(self.around(address, point, buffer_m), start, end, known_at)
 
     def regime_of(self, found: Found, start: datetime, end: datetime, known_at: datetime) -> Regime:

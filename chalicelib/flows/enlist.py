@@ -16,7 +16,7 @@ from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Topic, World
-from chalicelib.domain.shapes import Shape, zone_info
+from chalicelib.domain.shapes import Shape
 
 TRIES = 5
 REMEMBERED = timedelta(seconds=60)
@@ -29,15 +29,7 @@ _Noun = TypeVar("_Noun", Courier, Crew, Permit, Slot)
 
 
 def put_market(world: World, market: Market) -> Market:
-    """Create or replace a market.
-
-    Raises `Invalid` for an unknown time zone, `Clashing` for what open orders and published rules rest on.
-    """
-    try:
-        zone_info(market.time_zone)
-    except ValueError as error:
-        fault = Fault("/time_zone", str(error), market.time_zone)
-        raise Invalid(f"/time_zone: {error}", [fault]) from None
+    """Create or replace a market. Raises `Clashing` for what open orders and published rules rest on."""
     key = facts.market_key(market.market_id)
     for _ in range(TRIES):
         row = world.table.get(key)

@@ -526,3 +526,16 @@ def test_an_order_that_moved_on_meanwhile_is_not_closed() -> None:
     tell(town.world, order_id)
     assert town.order(order_id).told
     assert receiver.states() == list(STEPS)
+
+
+def test_a_state_that_closing_brings_to_light_is_told_too() -> None:
+    town = Town()
+    receiver, _, _ = town.listen("one")
+    order_id = town.ended()
+    order = town.order(order_id)
+    late = order.model_copy(update={"received_at": town.clock(), "version": order.version + 1})
+    town.world.table.write(facts.keep_order(late))
+    tell(town.world, order_id)
+    town.drain()
+    assert receiver.states() == [*STEPS, "delivered"]
+    assert town.order(order_id).told

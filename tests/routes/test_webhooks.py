@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
-from chalicelib.domain.errors import Clashing, Delayed, Malformed
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.errors import Clashing, Malformed
+from chalicelib.domain.ports import Change, Topic
 from chalicelib.flows import subscribe
 from chalicelib.flows.tell import tell
 from chalicelib.routes import cursors, webhooks
@@ -220,21 +219,36 @@ def test_the_same_url_twice_names_the_endpoint_that_has_it(call: Call) -> None:
     assert code == 409 and first in body["detail"]
 
 
-def test_sixteen_creations_at_once_end_with_five(town: Town) -> None:
-    def one(number: int) -> int:
-        for _ in range(50):
-            try:
-                subscribe.create(town.world, "maison", f"{URL}/{number}")
-                return 1
-            except Clashing:
-                return 0
-            except Delayed:
-                continue
-        return 0
+def test_two_creations_at_once_cannot_both_take_the_last_place(town: Town) -> None:
+    for number in range(4):
+        subscribe.create(town.world, "maison", f"{URL}/{number}")
+    plain = town.world.table.write
 
-    with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(one, range(16))) == 5
+    def meanwhile(*changes: Change) -> None:
+        town.world.table.write = plain  # type: ignore[method-assign]
+        subscribe.create(town.world, "maison", f"{URL}/rival")
+        plain(*changes)
+
+    town.world.table.write = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(Clashing):
+        subscribe.create(town.world, "maison", f"{URL}/mine")
     assert len(subscribe.of_brand(town.world, "maison")) == 5
+
+
+def test_a_pause_that_is_saved_while_the_brand_rotates_is_not_lost(town: Town) -> None:
+    _, endpoint_id, _ = town.listen("one", answer=status(500))
+    order_id, plain = town.place(), town.world.table.write
+
+    def meanwhile(*changes: Change) -> None:
+        town.world.table.write = plain  # type: ignore[method-assign]
+        tell(town.world, order_id)
+        plain(*changes)
+
+    town.world.table.write = meanwhile  # type: ignore[method-assign]
+    subscribe.rotate(town.world, "maison", endpoint_id)
+    endpoint = subscribe.find(town.world, "maison", endpoint_id)
+    assert endpoint.failures == 1 and endpoint.paused_until is not None
+    assert len(endpoint.secrets_sealed) == 2
 
 
 def test_rotating_shows_a_new_secret_and_keeps_the_old_one_for_a_day(call: Call, town: Town) -> None:

@@ -1,0 +1,31 @@
+"""`python -m sandbox demo` plays a day; `python -m sandbox run` stays up."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """usage: python -m sandbox demo [SEED]   play Shanghai, 11 April 2022, and recount it
+       python -m sandbox run [PORT]    stay up in real time, and print the addresses"""
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in ("demo", "run"):
+        print(USAGE, file=sys.stderr)
+        return 2
+    number = 0
+    if len(arguments) > 1:
+        if not arguments[1].isdigit():
+            print(f"{arguments[1]!r} is not a number\n{USAGE}", file=sys.stderr)
+            return 2
+        number = int(arguments[1])
+    if arguments[0] == "demo":
+        from sandbox import demo
+
+        return demo.main(number or 20220411)
+    from sandbox import run
+
+    return run.main(number or 8080)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

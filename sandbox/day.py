@@ -1,0 +1,306 @@
+"""Play *Shanghai, 11 April 2022* on the running system, and recount it: everything goes in over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import urllib3
+
+from chalicelib.domain import facts
+from chalicelib.domain.keys import Role
+from chalicelib.domain.legs import Booking, order_of
+from sandbox import brand, checker, shanghai
+from sandbox.client import Client
+from sandbox.clock import VirtualClock
+from sandbox.pumps import dead_letters
+from sandbox.shanghai import Asked, Happening, Put, Shanghai, Strike, Upload
+from sandbox.stand import Stand
+from sandbox.wechat import Conduct, CourierCompany, CourierJob
+
+MISHAPS: dict[str, float] = {
+    "refuse": 0.04,
+    "stall": 0.02,
+    "stall_lost": 0.02,
+    "fail": 0.02,
+    "cancel_stall": 0.2,
+    "lose": 0.04,
+    "double": 0.05,
+    "reorder": 0.05,
+    "forge": 0.03,
+}
+"""How often couriers misbehave: refuse a job, take it or not and never answer, fail at the shop, ignore a
+cancellation, lose, double, reorder and forge callbacks."""
+
+
+def account(name: str) -> dict[str, str]:
+    """An invented account at the gateway; its secrets follow from its name, for they protect nothing."""
+    chance = hashlib.sha256(f"sandbox/{name}".encode()).digest()
+    return {
+        "appid": "wx" + chance.hex()[:16],
+        "secret": chance.hex()[:32],
+        "shopid": f"shop-{name}",
+        "app_secret": chance.hex()[16:48],
+        "shop_no": f"{name}-01",
+        "delivery_id": {"sf": "SFTC", "dada": "DADA"}.get(name, "SFTC"),
+        "token": chance.hex()[32:56],
+        "encoding_aes_key": base64.b64encode(chance).decode()[:43],
+        "openid": f"openid-{name}",
+        "img_url": "https://cordon.example/parcel.png",
+        "wxa_path": "/pages/parcel",
+    }
+
+
+@dataclass
+class Outcome:
+    """The played day."""
+
+    report: checker.Report
+    faults: list[str]
+    placed: int
+    zones: int
+    callbacks: Counter[str]
+    notices: dict[str, Counter[str]]
+    evidence: int
+    messages: int
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return self.report.is_clean and not self.faults
+
+
+class Day:
+    """One played day; `say` gets the lines of progress."""
+
+    def __init__(self, scenario: Shanghai, clock: VirtualClock, say: Any) -> None:
+        self.scenario, self.clock, self.say = scenario, clock, say
+        self.accounts = {courier.courier_id: account(courier.account) for courier in scenario.couriers()}
+        conduct = Conduct(seed=scenario.seed, at_gate=self._at_gate, **MISHAPS)  # type: ignore[arg-type]
+        self.companies = {
+            name: CourierCompany(known, clock, conduct=conduct) for name, known in self.accounts.items()
+        }
+        self.references: dict[str, str] = {}
+        """Order id to the brand's reference."""
+        self.uploads: dict[str, str] = {}
+        self.refusals: list[str] = []
+
+    def secrets(self) -> dict[str, Any]:
+        """What goes into the secret store: our accounts, each at its company's own address."""
+        by_account = {
+            courier.account: [
+                {**self.accounts[courier.courier_id], "base_url": self.companies[courier.courier_id].url}
+            ]
+            for courier in self.scenario.couriers()
+        }
+        return {"wechat": by_account}
+
+    def close(self) -> None:
+        for company in self.companies.values():
+            company.close()
+
+    # --- playing ----------------------------------------------------------------------------------------------
+
+    def play(self, stand: Stand) -> Outcome:
+        began = time.monotonic()
+        self.stand = stand
+        pool = urllib3.PoolManager(maxsize=16)
+        url = stand.front.url
+        for name, company in self.companies.items():
+            company.callback_url = f"{url}/v1/callbacks/{shanghai.MARKET_ID}/{name}"
+        self.operator = Client(url, stand.key(Role.OPERATOR, "control-room"), pool)
+        self.source = Client(url, stand.key(Role.SOURCE, "city-bulletin"), pool)
+        self.brands = {
+            name: Client(url, stand.key(Role.BRAND, name), pool) for name in shanghai.BRANDS
+        }
+        for name, client in self.brands.items():
+            listener = stand.brands.listen(name)
+            made = client("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{name}"})
+            listener.secret = made["secret"]
+        for happening in self.scenario.happenings:
+            self.clock.at(happening.when, lambda happening=happening: self._happen(happening))  # type: ignore[misc]
+        for asked in self.scenario.orders:
+            self.clock.at(asked.when, lambda asked=asked: self._place(asked))  # type: ignore[misc]
+        stand.pumps.start_schedules()
+        at = shanghai.BEGINS
+        while at < shanghai.ENDS:
+            at = min(at + timedelta(hours=1), shanghai.ENDS)
+            stand.pumps.run_until(at)
+            self._progress(at, time.monotonic() - began)
+        return self._recount(time.monotonic() - began)
+
+    def _happen(self, happening: Happening) -> None:
+        what = happening.what
+        if isinstance(what, Put):
+            path = f"/v1/markets/{shanghai.MARKET_ID}"
+            if what.noun != "markets":
+                path += f"/{what.noun}/{what.name}"
+            self.operator("PUT", path, what.body)
+        elif isinstance(what, Upload):
+            self._publish(what)
+        elif isinstance(what, Strike):
+            upload = self.scenario.strike(what, self.clock.now(), self._in_transit())
+            if upload is not None:
+                self._publish(upload)
+
+    def _publish(self, upload: Upload) -> None:
+        path = f"/v1/markets/{shanghai.MARKET_ID}/rules/uploads"
+        begun = self.source(
+            "POST", path, {"mode": upload.mode, "time_zone": upload.time_zone, "datum": upload.datum}
+        )
+        upload_id = begun["upload_id"]
+        for number, part in enumerate(upload.parts, start=1):
+            self.source("PUT", f"{path}/{upload_id}/parts/{number}", part)
+        self.source("POST", f"{path}/{upload_id}/finish", {"parts": len(upload.parts)})
+        self.uploads[upload.name] = upload_id
+
+    def _place(self, asked: Asked) -> None:
+        said = self.brands[asked.brand](
+            "POST", "/v1/orders", asked.body, {"Idempotency-Key": asked.idempotency_key}
+        )
+        self.references[said["order_id"]] = asked.reference
+
+    def _in_transit(self) -> list[str]:
+        return [
+            self._reference(job)
+            for company in self.companies.values()
+            for job in company.jobs.values()
+            if job.has_custody
+        ]
+
+    def _reference(self, job: CourierJob) -> str:
+        named = order_of(job.reference)
+        return self.references[named[0]] if named else job.reference
+
+    def _at_gate(self, job: CourierJob) -> Any:
+        return self.scenario.physical(self.clock.now(), self._reference(job))
+
+    def _progress(self, at: datetime, seconds: float) -> None:
+        jobs = [job for company in self.companies.values() for job in company.jobs.values()]
+        hour = next((h for h in self.scenario.fleet_by_hour() if h.at == at), None)
+        crews = f"{len(hour.cleared):2d} of 16 crews may drive" if hour else ""
+        self.say(
+            f"{at.astimezone(shanghai.LOCAL):%d %b %H:%M}  {len(self.references):3d} orders placed  "
+            f"{sum(job.is_live for job in jobs):3d} booked or on their way  "
+            f"{sum(job.is_delivered for job in jobs):3d} handed over  {crews:25}  {seconds:4.0f} s"
+        )
+
+    # --- recounting -------------------------------------------------------------------------------------------
+
+    def _recount(self, seconds: float) -> Outcome:
+        orders = [
+            (name, order) for name, client in self.brands.items() for order in client.pages("/v1/orders")
+        ]
+        bookings = self._bookings(order["order_id"] for _, order in orders)
+        published, faults = self._published()
+        fleet = self.operator("GET", f"/v1/markets/{shanghai.MARKET_ID}/fleet")
+        rules = self.operator("GET", f"/v1/markets/{shanghai.MARKET_ID}/rules")
+        report = checker.check(
+            checker.History(
+                truth=self.scenario.truth(),
+                orders=tuple(_order_line(order) for _, order in orders),
+                jobs=tuple(self._job_lines(bookings)),
+                left=fleet["left"],
+                published=published,
+                at=self.clock.now(),
+            )
+        )
+        for queue, bodies in dead_letters(self.stand.pumps.client, self.stand.deployment).items():
+            faults += [f"a message died in {queue}: {body}" for body in bodies]
+        notices, untold = self._told(orders)
+        faults += untold
+        sent = [line for company in self.companies.values() for line in company.sent]
+        callbacks = Counter(line.how for line in sent)
+        believed = [line for line in sent if line.how == "forged" and line.answer == 200]
+        faults += [f"a forged callback was believed: {line.reference} {line.status}" for line in believed]
+        return Outcome(
+            report=report,
+            faults=faults,
+            placed=len(self.references),
+            zones=rules["zones"],
+            callbacks=callbacks,
+            notices=notices,
+            evidence=self._evidence(order["order_id"] for _, order in orders),
+            messages=sum(self.stand.pumps.handled.values()),
+            seconds=seconds,
+        )
+
+    def _bookings(self, order_ids: Any) -> dict[str, Booking]:
+        rows = self.stand.world.table.get_many([facts.order_key(order_id) for order_id in order_ids])
+        orders = [facts.order_of_row(row) for row in rows]
+        return {b.reference: b for order in orders for leg in order.legs for b in leg.bookings}
+
+    def _job_lines(self, bookings: dict[str, Booking]) -> Any:
+        for company in self.companies.values():
+            stopped = {reference for verb, reference in company.asked if verb == "cancel"}
+            for job in company.jobs.values():
+                known = bookings.get(job.reference)
+                yield checker.JobLine(
+                    job=job.reference,
+                    reference=self._reference(job),
+                    crew_id=known.crew_id if known else "unknown",
+                    slot_id=known.slot_id if known else "unknown",
+                    booked_at=job.booked_at,
+                    picked_up_at=job.picked_up_at,
+                    handed_over_at=job.handed_over_at,
+                    how=job.handed_over if job.handed_over in ("door", "gate") else None,
+                    cancelled_at=job.cancelled_at,
+                    returned_at=job.returned_at,
+                    ended_at=job.ended_at,
+                    stop_asked=job.reference in stopped,
+                )
+
+    def _published(self) -> tuple[dict[str, datetime], list[str]]:
+        published, faults = {}, []
+        for name, upload_id in self.uploads.items():
+            path = f"/v1/markets/{shanghai.MARKET_ID}/rules/uploads/{upload_id}"
+            said = self.source("GET", path)
+            if said["state"] == "published":
+                published[name] = datetime.fromisoformat(said["settled_at"])
+            else:
+                faults.append(f"upload {name} is {said['state']}: {said.get('faults')}")
+        return published, faults
+
+    def _told(self, orders: Any) -> tuple[dict[str, Counter[str]], list[str]]:
+        """Every state of every order reached its brand, at most twice, and nothing forged did."""
+        counts: dict[str, Counter[str]] = {}
+        faults: list[str] = []
+        for name, listener in self.stand.brands.listeners.items():
+            heard = Counter(said["id"] for said in listener.heard)
+            owed = {
+                (order["order_id"], sequence)
+                for whose, order in orders
+                if whose == name
+                for sequence in range(len(order["history"]))
+            }
+            told = {(said["data"]["order_id"], said["data"]["sequence"]) for said in listener.heard}
+            faults += [f"{name} was never told of {order_id} step {step}" for order_id, step in sorted(owed - told)]
+            faults += [f"{name} was told what is not its own: {who}" for who, _ in sorted(told - owed)]
+            faults += [f"{name} was told {count} times: {n}" for n, count in heard.items() if count > 2]
+            if listener.forged:
+                faults.append(f"{name} could not verify {listener.forged} notices")
+            counts[name] = Counter(told=len(told), doubled=brand.doubles(listener))
+        return counts, faults
+
+    def _evidence(self, order_ids: Any) -> int:
+        table = self.stand.world.table
+        return sum(len(table.read(order_id, "evidence#").rows) for order_id in order_ids)
+
+
+def _order_line(order: dict[str, Any]) -> checker.OrderLine:
+    return checker.OrderLine(
+        order_id=order["order_id"],
+        reference=order["reference"],
+        state=order["state"],
+        history=tuple((step["state"], datetime.fromisoformat(step["at"])) for step in order["history"]),
+        reasons=tuple(order.get("reasons", ())),
+        next_look=datetime.fromisoformat(order["next_look"]) if order.get("next_look") else None,
+        handover=order.get("handover"),
+        courier=order.get("courier"),
+    )
