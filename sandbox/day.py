@@ -89,7 +89,7 @@ class Day:
         self.references: dict[str, str] = {}
         """Order id to the brand's reference."""
         self.uploads: dict[str, str] = {}
-        self.refusals: list[str] = []
+        self.hours = scenario.fleet_by_hour()
 
     def secrets(self) -> dict[str, Any]:
         """What goes into the secret store: our accounts, each at its company's own address."""
@@ -183,7 +183,7 @@ class Day:
 
     def _progress(self, at: datetime, seconds: float) -> None:
         jobs = [job for company in self.companies.values() for job in company.jobs.values()]
-        hour = next((h for h in self.scenario.fleet_by_hour() if h.at == at), None)
+        hour = next((h for h in self.hours if h.at == at), None)
         crews = f"{len(hour.cleared):2d} of 16 crews may drive" if hour else ""
         self.say(
             f"{at.astimezone(shanghai.LOCAL):%d %b %H:%M}  {len(self.references):3d} orders placed  "

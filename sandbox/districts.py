@@ -14,8 +14,8 @@ and 821 m.
 **Coarse and old.** A step is about 95 by 108 m, and the whole map lies half a step too far to the north-east
 (shifted back by 0.0005 degrees the median is 32 m). The areas of fifteen districts agree with DataV's within one
 per cent; Chongming is drawn with 73 points and a quarter of it is missing. Jing'an is the merged one, of
-November 2015. Chongming's feature has no id. On so coarse a grid the rings of Jinshan and Songjiang each cross
-themselves once, by one step; that loop is cut off here.
+November 2015. Chongming's feature has no id. On so coarse a grid twelve rings repeat points, run out and back along
+themselves, or cross, by a step or two: those points are left out here (13 of Qingpu's 690, the most).
 """
 
 from __future__ import annotations

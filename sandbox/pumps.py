@@ -43,7 +43,7 @@ class Pumps:
     """All listeners and schedules of a deployment."""
 
     def __init__(
-        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 4
+        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 2
     ) -> None:
         self.clock = clock
         self.client = client
@@ -52,12 +52,15 @@ class Pumps:
         self.schedules = [f for f in deployment.functions if f.rate]
         self.handled: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.quiet = False
-        """True: the schedules do not fire; a scenario may have nothing for them to find."""
+        self.waiting: Counter[str] = Counter()
+        """Messages known to lie in each queue: empty queues are not asked in virtual time."""
         self._handlers = {f.name: f.load() for f in deployment.functions if f.source or f.rate}
-        self._receives: Counter[str] = Counter()
+        self.anything_due: Callable[[], bool] = lambda: True
+        """In virtual time a schedule that could find nothing is not fired: whoever sees every write may say so."""
+        self._counting = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._pool = ThreadPoolExecutor(workers)
 
     # --- one batch ----------------------------------------------------------------------------------------------
 
@@ -71,9 +74,17 @@ class Pumps:
             WaitTimeSeconds=wait_s,
             AttributeNames=["All"],
         ).get("Messages", [])
+        with self._counting:
+            self.waiting[queue] = max(0, self.waiting[queue] - len(messages)) if messages else 0
         if messages:
             self._handle(function, source, messages)
         return len(messages)
+
+    def expect(self, url: str, count: int) -> None:
+        """So many messages were sent to the queue at that URL."""
+        queue = next(name for name, (_, source) in self.listeners.items() if source.url == url)
+        with self._counting:
+            self.waiting[queue] += count
 
     def _handle(self, function: Function, source: QueueSource, messages: list[dict[str, Any]]) -> None:
         event = {"Records": [_record(message, source) for message in messages]}
@@ -102,6 +113,7 @@ class Pumps:
         self.client("sqs").change_message_visibility(
             QueueUrl=source.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
+        self.expect(source.url, 1)
 
     def fire(self, function: Function) -> None:
         """One tick of a schedule."""
@@ -123,9 +135,18 @@ class Pumps:
 
     def settle(self) -> None:
         """Until every queue is empty. Time stands still meanwhile."""
-        with ThreadPoolExecutor(self.workers) as pool:
-            while any(list(pool.map(self.take, self.listeners))):
-                pass
+        while True:
+            batches = [
+                queue
+                for queue, count in self.waiting.items()
+                for _ in range(min(self.workers, -(-count // self.listeners[queue][1].batch_size)))
+            ]
+            if not batches:
+                return
+            if len(batches) == 1:
+                self.take(batches[0])
+            else:
+                list(self._pool.map(self.take, batches))
 
     def run_until(self, until: datetime) -> None:
         """Let virtual time pass: settle, jump to the next due event, settle, ..."""
@@ -145,7 +166,7 @@ class Pumps:
         when = self.clock.now() + function.rate
 
         def tick() -> None:
-            if not self.quiet:
+            if self.anything_due():
                 self.fire(function)
             self._again(function)
 
@@ -163,6 +184,7 @@ class Pumps:
     def stop(self) -> None:
         """Stop after the batch under way."""
         self._stop.set()
+        self._pool.shutdown()
         for thread in self._threads:
             thread.join(timeout=10)
 

@@ -81,10 +81,8 @@ _CREW_SOURCE: Final = (
     "Crew: daily PCR and antigen test for riders, China Daily, 6 Apr 2022; 48-hour PCR and pass asked of every "
     "driver, account of volunteer drivers, 16 Apr 2022."
 )
-_CLASSES_SOURCE: Final = "Three classes: municipal press conference, Xinhua and That's Shanghai, 11 Apr 2022."
-_GATE_SOURCE: Final = (
-    "Gate: Songjiang gate protocol (antigen test, 30 minutes' rest), Yangtse Evening Post, 19 Apr 2022."
-)
+_CLASSES_SOURCE: Final = "Three classes: Xinhua, 11 and 12 Apr 2022; That's Shanghai."
+_GATE_SOURCE: Final = "Gate: Songjiang gate protocol (antigen test, 30 minutes' rest), xdkb.net, 19 Apr 2022."
 
 CITY: Final = Policy(
     policy_id="sha-city",
@@ -139,7 +137,7 @@ GATE: Final = Policy(
     handovers=frozenset({Handover.GATE, Handover.SHELF}),
     requirements=_CREW,
     permit_needed=True,
-    source=f"{_CLASSES_SOURCE} Couriers may not enter compounds, Guangming Daily, 18 Apr 2022. {_CREW_SOURCE}",
+    source=f"{_CLASSES_SOURCE} Couriers may not enter compounds, Guangming, 18 Apr 2022. {_CREW_SOURCE}",
 )
 
 NO_ACCESS: Final = Policy(

@@ -8,13 +8,17 @@ import dataclasses
 import json
 import os
 import threading
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from chalicelib import edge, wiring
+from chalicelib import edge, settings, wiring
 from chalicelib.aws import clients
 from chalicelib.domain.keys import Role
+from chalicelib.domain.ports import Change, Drop, Keep, Key, Queues, Table, Topic
+from chalicelib.domain.shapes import stamp
 from chalicelib.flows import enlist
 from cli import package
 from sandbox import template as templates
@@ -70,6 +74,10 @@ class Stand:
         self.front = Front(app, template, self._port)
         self.front.__enter__()
         self.pumps = Pumps(self.deployment, clients.client, self.clock)
+        self.world.queues = _Counted(self.world.queues, self.pumps, settings.read().queue_urls())
+        watched = _Watched(self.world.table)
+        self.world.table = watched  # type: ignore[assignment]
+        self.pumps.anything_due = lambda: watched.has_due(self.clock.now())
         return self
 
     def __exit__(
@@ -99,6 +107,46 @@ class Stand:
         with self._log_lock:
             if self._log is not None and not self._log.closed:
                 self._log.write(line)
+
+
+class _Counted:
+    """The real queues; tells the pumps what was sent, so that empty queues need not be asked."""
+
+    def __init__(self, queues: Queues, pumps: Pumps, urls: dict[Topic, str]) -> None:
+        self._queues, self._pumps, self._urls = queues, pumps, urls
+
+    def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
+        names = list(dict.fromkeys(ids))
+        self._queues.nudge(topic, names)
+        self._pumps.expect(self._urls[topic], len(names))
+
+
+class _Watched:
+    """The real table; remembers when each row it writes is due, so that virtual time can jump over the minutes in
+    which the schedules would find nothing. Reading is left to the table: nothing else is changed by this."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._due: dict[Key, str] = {}
+        self._lock = threading.Lock()
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._table, verb)
+
+    def write(self, *changes: Change) -> None:
+        self._table.write(*changes)
+        with self._lock:
+            for change in changes:
+                if isinstance(change, Keep) and change.row.due is not None:
+                    self._due[change.row.key] = change.row.due
+                elif isinstance(change, Keep):
+                    self._due.pop(change.row.key, None)
+                elif isinstance(change, Drop):
+                    self._due.pop(change.key, None)
+
+    def has_due(self, now: datetime) -> bool:
+        with self._lock:
+            return min(self._due.values(), default="~") <= stamp(now)
 
 
 def _signing_key(home: Path) -> str:

@@ -201,7 +201,9 @@ def atlas(zones: Iterable[Zone] | None = None, policies: Iterable[Policy] = (), 
 # --- fleet ----------------------------------------------------------------------------------------------------
 
 
-def credential(kind: str = "pcr", result: str = "negative", sampled: float = -20, **changes: Any) -> Credential:
+def credential(
+    kind: str = "pcr", result: str = "negative", sampled: float = -20, **changes: Any
+) -> Credential:
     """Sampled so many hours after noon, reported (unless pending) four hours later."""
     reported = None if result == "pending" else NOON + hours(sampled + 4)
     return Credential.model_validate(

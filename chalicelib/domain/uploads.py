@@ -18,7 +18,6 @@ taken: a zone that was dropped because it could not be read would look like a pl
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -387,7 +386,7 @@ class Reading:
             )
         policies = self._all_policies(base, amending, faults)
         zones = self._all_zones(base, amending, policies, now, faults)
-        self._one_spelling_each(zones.values(), faults)
+        self._once_each(zones.values(), faults)
         if faults.count:
             return faults
         hours = self.start.stale_after_hours
@@ -454,22 +453,22 @@ class Reading:
                 _end(zones, name, release.valid_to, now)
         return zones
 
-    def _one_spelling_each(self, zones: Iterable[Zone], faults: Faults) -> None:
-        """黄浦 beside 黄浦区 is one district under two names: half of its zones would never be found."""
-        spellings: dict[str, dict[str, str]] = defaultdict(dict)
-        units = [(zone.unit, None) for zone in zones]
-        for unit, spot in [*units, *((stated.zone.unit, stated.spot) for stated in self._zones.values())]:
-            if unit is None:
-                continue
-            core, kind = core_of(unit.district)
-            clashing = [
-                text for other, text in spellings[core].items() if other != kind and "" in (other, kind)
-            ]
-            if clashing and spot is not None:
-                detail = f"the spelling {clashing[0]!r} was expected, as elsewhere"
-                faults.add(spot, "/properties/unit/district", detail, repr(unit.district))
-            elif not clashing:
-                spellings[core].setdefault(kind, unit.district)
+    def _once_each(self, zones: Iterable[Zone], faults: Faults) -> None:
+        """黄浦 and 黄浦区 are compared as one: a district that is named under both is there twice, by mistake."""
+        units = [zone.unit for zone in zones] + [stated.zone.unit for stated in self._zones.values()]
+        first: dict[str, str] = {}
+        for unit in units:
+            if unit is not None and unit.kind == "district":
+                first.setdefault(unit.key, unit.district)
+        for stated in self._zones.values():
+            unit = stated.zone.unit
+            if (
+                unit is not None
+                and unit.kind == "district"
+                and folded(first[unit.key]) != folded(unit.district)
+            ):
+                detail = f"this district once was expected, it is there as {first[unit.key]!r}"
+                faults.add(stated.spot, "/properties/unit/district", detail, repr(unit.district))
 
 
 def _zone(stated: _Stated, before: Zone | None, now: datetime) -> Zone:
@@ -544,27 +543,6 @@ def junk(name: str) -> str | None:
     if plain in _NOTHING:
         return "a word for nothing"
     return None
-
-
-_KINDS: Final = {
-    "新区": "区",
-    "区": "区",
-    "县": "县",
-    "市": "市",
-    "镇": "镇",
-    "district": "district",
-    "arrondissement": "arrondissement",
-    "county": "county",
-}
-
-
-def core_of(district: str) -> tuple[str, str]:
-    """A district's name without the word for its kind, and that word: 黄浦区 is ('黄浦', '区')."""
-    plain = folded(district)
-    for ending, kind in _KINDS.items():
-        if plain.endswith(ending) and len(plain) - len(ending) > 1:
-            return plain.removesuffix(ending), kind
-    return plain, ""
 
 
 def _plain(detail: ErrorDetails) -> tuple[str, str, str | None]:

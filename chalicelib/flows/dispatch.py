@@ -27,7 +27,8 @@ LEGS = 20
 """Legs in one transaction."""
 TRIES = 5
 FAR = timedelta(days=3650)
-CROWDED_RELOOK = timedelta(minutes=5)
+GRID = timedelta(minutes=10)
+CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
 RETELL = timedelta(hours=1)
 """For so long after a change of state each look repeats the nudge to tell it: the first may have been lost."""
@@ -102,9 +103,11 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     for order in orders:
         delivery = order.delivery(facts.unseal_private(world.sealer, order))
         deliveries[order.order_id] = delivery
-        answers = [clearer.clear(delivery, slot, order.leg.refused_by) for slot in slots]
+        # a slot at another time of day is no candidate, and no reason either
+        near = [slot for slot in slots if order.window.overlap(slot.window.start, slot.window.end)]
+        answers = [clearer.clear(delivery, slot, order.leg.refused_by) for slot in near]
         verdicts[order.order_id] = answers
-        for slot, verdict in zip(slots, answers, strict=True):
+        for slot, verdict in zip(near, answers, strict=True):
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
                 costs[order.order_id, slot.slot_id] = cost_of(slot.price.amount, slot.on_time_permille)
     plan = world.solver.assign(
@@ -185,10 +188,12 @@ def _goes(
 def _waits(
     order: Order, on: check.Ground, now: datetime, reasons: tuple[Reason, ...], answers: Sequence[Verdict]
 ) -> Ruling:
-    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     over = now + HANDLING > order.window.end
+    if over and order.outlook is not None and order.outlook.reasons:
+        reasons = order.outlook.reasons  # what kept it waiting, not that it is too late now
+    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     crowded = Reason.OUTRANKED in reasons or Reason.SLOT_FULL in reasons
-    again = now + (CROWDED_RELOOK if crowded else RELOOK)
+    again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
     digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
     changed = order.outlook is None or order.outlook.digest != digest or over
@@ -205,6 +210,11 @@ def _waits(
         evidence_count=order.evidence_count + (1 if piece else 0),
     )
     return Ruling(order, after, piece, None)
+
+
+def _on_the_grid(look: datetime) -> datetime:
+    """The next full ten minutes: what waits is looked at together, not an order a minute."""
+    return look + (datetime.min.replace(tzinfo=look.tzinfo) - look) % GRID
 
 
 # --- saving ---------------------------------------------------------------------------------------------------

@@ -116,7 +116,6 @@ def put_slot(world: World, slot: Slot) -> Slot:
     if crew.courier_id != slot.courier_id:
         detail = f"the courier of the crew {crew.crew_id!r} was expected, {crew.courier_id!r}"
         raise Invalid(f"/courier_id: {detail}", [Fault("/courier_id", detail, slot.courier_id)])
-    market(world, slot.market_id)
     key = facts.slot_key(slot.market_id, slot.slot_id)
     for _ in range(TRIES):
         row = world.table.get(key)
@@ -233,6 +232,7 @@ def _put(world: World, market_id: str, kind: str, name: str, noun: _Noun) -> _No
 
 
 def _needs(world: World, market_id: str, kind: str, name: str) -> Row:
+    market(world, market_id)
     row = world.table.get(_member_key(market_id, kind, name))
     if row is None:
         detail = f"a {kind} of the market {market_id!r} was expected"

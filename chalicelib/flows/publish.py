@@ -389,10 +389,10 @@ def _loaded(world: World, market_id: str, pointer: Pointer) -> _Loaded:
     if loaded is None:
         parsed = {digest: zones for other in known.values() for digest, zones in other.chunks.items()}
         loaded = _load(world, pointer, parsed)
-    rules = snapshots.rules_of(loaded.content, pointer)
-    if (rules.version, rules.published_at) != (loaded.atlas.rules.version, loaded.atlas.rules.published_at):
+    said = loaded.atlas.rules
+    if (pointer.version, pointer.published_at) != (said.version, said.published_at):
         head = copy.copy(loaded.atlas)
-        head.rules = rules
+        head.rules = snapshots.rules_of(loaded.content, pointer)
         loaded = _Loaded(loaded.content, loaded.chunks, head)
     others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
     world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: loaded}

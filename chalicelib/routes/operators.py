@@ -193,7 +193,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def put_part(market_id: str, upload_id: str, number: str) -> Response:
         source = _source(who(*BOTH))
-        raw: bytes = bytes(bp.current_request.raw_body)
+        raw: bytes = bp.current_request.raw_body  # type: ignore[assignment]  # always bytes
         name, at = _named(upload_id), _number(number)
         return edge.answer(publish.add_part(wiring.world(), _named(market_id), name, at, raw, source))
 

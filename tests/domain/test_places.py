@@ -39,7 +39,11 @@ def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
 def test_the_golden_addresses_of_shanghai_lie_in_one_place_in_all_three_datums() -> None:
     if not GOLDEN.exists():
         pytest.skip(f"{GOLDEN} is not here: the datums are only checked against themselves")
-    columns = {Datum.BD09: "bd09_{}_baidu", Datum.GCJ02: "gcj02_{}_amap", Datum.WGS84: "wgs84_{}_exact_inverse"}
+    columns = {
+        Datum.BD09: "bd09_{}_baidu",
+        Datum.GCJ02: "gcj02_{}_amap",
+        Datum.WGS84: "wgs84_{}_exact_inverse",
+    }
     rows = list(csv.DictReader(GOLDEN.open(encoding="utf-8")))
     assert len(rows) == 177
     for row in rows:
@@ -89,7 +93,9 @@ def test_a_wider_buffer_never_covers_less(lng: float, lat: float, one: float, ot
 @given(st.floats(121.01, 121.99), st.floats(31.01, 31.49))
 def test_winding_and_closing_a_ring_do_not_matter(lng: float, lat: float) -> None:
     ring = WEST[0]
-    answers = {covers(((r,),), lng, lat) for r in (ring, ring[::-1], (*ring, ring[0]), (*ring[2:], *ring[:2]))}
+    answers = {
+        covers(((r,),), lng, lat) for r in (ring, ring[::-1], (*ring, ring[0]), (*ring[2:], *ring[:2]))
+    }
     assert len(answers) == 1
 
 

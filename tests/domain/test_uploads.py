@@ -14,7 +14,6 @@ from chalicelib.domain.uploads import (
     PART_BYTES,
     Difference,
     Reading,
-    core_of,
     difference,
     junk,
     part_of,
@@ -224,19 +223,24 @@ def test_a_zone_stands_once_in_an_upload() -> None:
     assert "see part 1, /features/0" in fault.detail
 
 
-def test_a_district_under_two_spellings_is_refused() -> None:
-    bare = feature("z-2", unit={"kind": "district", "district": "黄浦"})
-    assert pointers(part(feature("z-1"), bare, policies=[policy()])) == [
-        (1, 1, "/features/1/properties/unit/district")
-    ]
-    assert pointers(part(bare), base=BASE, begun=start("amend")) == [
+def district(zone_id: str, name: str) -> dict[str, Any]:
+    return feature(zone_id, unit={"kind": "district", "district": name})
+
+
+def test_a_district_named_under_two_spellings_is_refused() -> None:
+    raw = part(district("z-1", "黄浦区"), district("z-2", "黄浦"), policies=[policy()])
+    assert pointers(raw) == [(1, 1, "/features/1/properties/unit/district")]
+    base = content(part(district("z-1", "黄浦区"), policies=[policy()]))
+    amending = {"base": base, "begun": start("amend")}
+    assert pointers(part(district("z-2", "黄浦")), **amending) == [
         (1, 0, "/features/0/properties/unit/district")
     ]
+    assert len(content(part(district("z-2", " 黄浦 区")), **amending).zones) == 2
 
 
-def test_a_spelling_that_is_compared_alike_is_one() -> None:
-    spaced = feature("z-2", unit={"kind": "district", "district": " 黄浦 区"})
-    assert len(content(part(feature("z-1"), spaced, policies=[policy()])).zones) == 2
+def test_compounds_may_spell_their_district_either_way() -> None:
+    bare = feature("z-2", unit={"kind": "compound", "district": "黄浦", "compound": "x"})
+    assert len(content(part(feature("z-1"), bare, policies=[policy()])).zones) == 2
 
 
 def test_an_empty_feed_opens_nothing() -> None:
@@ -332,10 +336,3 @@ def test_real_lists_are_names_but_for_the_screen_text(shared: Path) -> None:
     assert count > 10_000
     assert all("滑动查看更多" in name for name in found), found
     assert sum(found.values()) > 50
-
-
-def test_a_district_s_kind_is_told_from_its_name() -> None:
-    assert core_of("浦东新区") == ("浦东", "区")
-    assert core_of("Putuo District") == ("putuo", "district")
-    assert core_of("310101") == ("310101", "")
-    assert core_of("城区") == ("城区", "")

@@ -129,7 +129,7 @@ def test_a_market_that_is_not_there_is_missing(api: Api) -> None:
         ("GET", "/markets/SHA/fleet", None),
         ("GET", "/markets/SHA/rules", None),
         ("GET", "/markets/SHA/crews/crew-1", None),
-        ("PUT", "/markets/SHA/permits/permit-1", permit().model_dump(mode="json")),
+        *(("PUT", f"/markets/SHA/{kind}/{noun[kind[:-1] + '_id']}", noun) for kind, noun in members()),
         (
             "POST",
             "/markets/SHA/rules/uploads",

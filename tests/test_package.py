@@ -1,0 +1,242 @@
+"""What would be deployed, and the traps of packaging with Chalice; each of them bites in silence."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib
+import json
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.settings import Settings
+from cli import package
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTENERS = {
+    "OnDispatch": "DispatchQueue",
+    "OnBook": "BookQueue",
+    "OnHear": "HearQueue",
+    "OnTell": "TellQueue",
+    "OnRules": "RulesQueue",
+}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package without its dependencies: the same template, in a second."""
+    to: Path = tmp_path_factory.mktemp("package") / "out"
+    package.package(to, dependencies=False)
+    return to
+
+
+@pytest.fixture(scope="module")
+def template(out: Path) -> dict[str, Any]:
+    return package.read(out / "sam.yaml")
+
+
+def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {n: r["Properties"] for n, r in template["Resources"].items() if r["Type"] == kind}
+
+
+def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return of_type(template, "AWS::Serverless::Function")
+
+
+def test_the_guards_find_nothing(template: dict[str, Any]) -> None:
+    assert package.faults(template) == []
+
+
+def test_every_function_is_there_and_its_handler_is_in_app(template: dict[str, Any]) -> None:
+    app = importlib.import_module("app")
+    handlers = {function["Handler"] for function in functions(template).values()}
+    names = {"app", "authorize", "tick", "sweep", "on_dispatch", "on_book", "on_hear", "on_tell", "on_rules"}
+    assert handlers == {f"app.{name}" for name in names}
+    assert all(callable(getattr(app, name)) for name in names)
+
+
+def test_every_listener_listens_to_its_queue_and_reports_what_it_gives_back(template: dict[str, Any]) -> None:
+    found = {}
+    for name, function in functions(template).items():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+                found[name] = event["Properties"]["Queue"]["Fn::GetAtt"][0]
+    assert found == LISTENERS
+
+
+def test_every_queue_has_a_dead_letter_queue_of_its_own_that_keeps_for_fourteen_days(
+    template: dict[str, Any],
+) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    targets = []
+    for name in LISTENERS.values():
+        assert queues[name]["RedrivePolicy"]["maxReceiveCount"] == 5
+        targets.append(queues[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+    assert len(set(targets)) == len(LISTENERS)
+    assert {queues[name]["MessageRetentionPeriod"] for name in targets} == {14 * 86400}
+    assert set(queues) == {*targets, *LISTENERS.values()}
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_run(
+    template: dict[str, Any],
+) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    for name, queue in LISTENERS.items():
+        assert queues[queue]["VisibilityTimeout"] >= 6 * functions(template)[name]["Timeout"], name
+
+
+def test_no_value_has_two_intrinsics_merged_into_one(template: dict[str, Any]) -> None:
+    def walk(value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            intrinsic = [key for key in value if key == "Ref" or key.startswith("Fn::")]
+            if intrinsic and len(value) > 1:
+                yield path
+            for key, inner in value.items():
+                yield from walk(inner, f"{path}/{key}")
+        elif isinstance(value, list):
+            for at, inner in enumerate(value):
+                yield from walk(inner, f"{path}/{at}")
+
+    assert list(walk(template, "")) == []
+    assert "placeholder" not in json.dumps(template)
+
+
+def test_the_template_tells_every_function_each_setting_there_is(template: dict[str, Any]) -> None:
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert set(variables) == {str(f.validation_alias) for f in Settings.model_fields.values()}
+
+
+def test_the_table_cannot_be_lost_and_its_keys_are_what_the_code_asks_for(template: dict[str, Any]) -> None:
+    ((name, table),) = of_type(template, "AWS::DynamoDB::Table").items()
+    assert template["Resources"][name]["DeletionPolicy"] == "Retain"
+    assert table["DeletionProtectionEnabled"]
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    indexes = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
+    keys = {name: [key["AttributeName"] for key in index["KeySchema"]] for name, index in indexes.items()}
+    assert keys == {"work": ["work", "due"], "shelf": ["shelf", "place_on_shelf"]}
+
+
+def test_every_function_has_a_policy_of_its_own_that_names_every_resource(template: dict[str, Any]) -> None:
+    roles = of_type(template, "AWS::IAM::Role")
+    used = [function["Role"]["Fn::GetAtt"][0] for function in functions(template).values()]
+    assert len(set(used)) == len(used)
+    for role in used:
+        for policy in roles[role]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Resource"] not in ("*", ["*"]), (role, statement)
+                assert not any("*" in action for action in statement["Action"]), (role, statement)
+
+
+def test_a_listener_may_receive_from_its_own_queue_and_from_no_other(template: dict[str, Any]) -> None:
+    roles = of_type(template, "AWS::IAM::Role")
+    for name, function in functions(template).items():
+        statements = [
+            statement
+            for policy in roles[function["Role"]["Fn::GetAtt"][0]]["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "sqs:ReceiveMessage" in statement["Action"]
+        ]
+        sources = [
+            resource["Fn::GetAtt"][0] for statement in statements for resource in statement["Resource"]
+        ]
+        assert sources == ([LISTENERS[name]] if name in LISTENERS else []), name
+        for statement in statements:
+            assert {"sqs:DeleteMessage", "sqs:GetQueueAttributes"} <= set(statement["Action"])
+
+
+def test_the_gateways_own_refusals_are_problems_too(template: dict[str, Any]) -> None:
+    told = of_type(template, "AWS::Serverless::Api")["RestAPI"]["GatewayResponses"]
+    for response in told.values():
+        body = json.loads(response["ResponseTemplates"]["application/json"])
+        assert body["status"] == int(response["StatusCode"])
+        assert response["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+    assert {int(response["StatusCode"]) for response in told.values()} >= {401, 403, 404, 413, 429, 500, 504}
+
+
+def test_the_log_group_of_the_api_names_a_function_that_exists(template: dict[str, Any]) -> None:
+    name = template["Resources"]["ApiHandlerLogGroup"]["Properties"]["LogGroupName"]
+    assert name == {"Fn::Sub": "/aws/lambda/${APIHandler}"}
+    assert "APIHandler" in template["Resources"]
+
+
+def test_cfn_lint_has_nothing_to_say(out: Path) -> None:
+    assert package.lint(out / "sam.yaml") == ""
+
+
+def test_neither_chalice_nor_boto_is_shipped() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    names = {line.partition("==")[0].strip().lower() for line in lines if line and not line.startswith("#")}
+    assert names.isdisjoint({"chalice", "boto3", "botocore", "pip", "setuptools"})
+    assert all("==" in line for line in lines if line and not line.startswith("#")), "exact pins"
+
+
+def test_no_byte_code_is_packed_and_two_packages_are_the_same_byte_for_byte(
+    out: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(out / "deployment.zip") as zipped:
+        names = zipped.namelist()
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    assert {"app.py", "chalicelib/__init__.py"} <= set(names)
+    assert not [name for name in names if name.startswith(("sandbox", "cli", "tests", "bench"))]
+    package.package(tmp_path / "again", dependencies=False)
+    one, two = (
+        hashlib.sha256((to / "deployment.zip").read_bytes()).hexdigest() for to in (out, tmp_path / "again")
+    )
+    assert one == two
+
+
+def test_a_dependency_without_a_wheel_is_an_error_though_chalice_says_all_is_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = "Could not install dependencies:\nnumpy==2.4.6\nthe deployment will continue"
+    done = subprocess.CompletedProcess[str]([], 0, stdout=said, stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(package.PackageFault, match="numpy"):
+        package.package(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda r: r["OnBook"]["Properties"].update(Handler="chalicelib.x.on_book"), "would not import app"),
+        (lambda r: r["BookQueue"]["Properties"].pop("RedrivePolicy"), "no dead-letter queue"),
+        (lambda r: r["OnBook"]["Properties"].update(Role=r["OnHear"]["Properties"]["Role"]), "share a role"),
+        (
+            lambda r: r["OnBook"]["Properties"]["Events"]["OnBookSqsEventSource"]["Properties"].pop(
+                "FunctionResponseTypes"
+            ),
+            "would lose",
+        ),
+        (
+            lambda r: r["OnBook"]["Properties"]["Events"]["OnBookSqsEventSource"]["Properties"].update(
+                Queue="arn:x"
+            ),
+            "not to a queue of this template",
+        ),
+        (
+            lambda r: r["ApiHandlerLogGroup"]["Properties"].update(
+                LogGroupName={"Fn::Sub": "/${ApiHandler}"}
+            ),
+            "names a function that is not there",
+        ),
+    ],
+)
+def test_each_guard_bites(template: dict[str, Any], spoil: Any, expected: str) -> None:
+    spoilt = copy.deepcopy(template)
+    spoil(spoilt["Resources"])
+    assert any(expected in fault for fault in package.faults(spoilt)), package.faults(spoilt)
+
+
+@pytest.mark.long
+def test_every_handler_imports_from_the_real_zip_alone(tmp_path: Path) -> None:
+    template = package.package(tmp_path / "out")
+    assert package.imports(tmp_path / "out" / "deployment.zip", template) == []
+    assert package.lint(tmp_path / "out" / "sam.yaml") == ""
