@@ -63,20 +63,20 @@ class _Book:
         distance: dict[str, int] = {}
         came: dict[str, tuple[str, str | None]] = {}
         done: dict[str, int] = {}
-        heap: list[tuple[int, str]] = []
+        heap: list[tuple[int, bool, str]] = []
         for slot, cost in self.options[order]:
             distance[slot] = cost + self.price[slot]
             came[slot] = (order, None)
-            heapq.heappush(heap, (distance[slot], slot))
+            heapq.heappush(heap, (distance[slot], self._is_full(slot), slot))
         best, end, leaves = self.penalty[order], None, None
         while heap:
-            reach, slot = heapq.heappop(heap)
+            reach, full, slot = heapq.heappop(heap)  # of two as near, the one with room ends the search
             if reach >= best:
                 break
             if slot in done:
                 continue
             done[slot] = reach
-            if len(self.seated[slot]) < self.room[slot]:
+            if not full:
                 best, end, leaves = reach, slot, None  # a free place has price 0
                 break
             for other in sorted(self.seated[slot]):
@@ -88,12 +88,15 @@ class _Book:
                     if further not in done and there < distance.get(further, best):
                         distance[further] = there
                         came[further] = (other, slot)
-                        heapq.heappush(heap, (there, further))
+                        heapq.heappush(heap, (there, self._is_full(further), further))
         for slot, reach in done.items():
             if reach < best:
                 self.price[slot] += best - reach
         if end is not None:
             self._move(came, end, leaves)
+
+    def _is_full(self, slot: str) -> bool:
+        return len(self.seated[slot]) >= self.room[slot]
 
     def _move(self, came: dict[str, tuple[str, str | None]], end: str, leaves: str | None) -> None:
         if leaves is not None:

@@ -213,6 +213,7 @@ class Day:
         )
         for queue, bodies in dead_letters(self.stand.pumps.client, self.stand.deployment).items():
             faults += [f"a message died in {queue}: {body}" for body in bodies]
+        self._explain(report, orders, bookings)
         notices, untold = self._told(orders)
         faults += untold
         sent = [line for company in self.companies.values() for line in company.sent]
@@ -231,6 +232,22 @@ class Day:
             seconds=seconds,
         )
 
+    def _explain(self, report: checker.Report, orders: Any, bookings: dict[str, Booking]) -> None:
+        """Into the log, for every order that something is wrong with: what it and its couriers say."""
+        wrong = {violation.subject for violation in report.violations}
+        for _, order in orders:
+            if order["reference"] not in wrong:
+                continue
+            for company in self.companies.values():
+                for job in company.jobs.values():
+                    if self._reference(job) == order["reference"]:
+                        steps = [f"{at:%H:%M} {status}" for at, status in job.steps]
+                        self.stand.world.log("wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries)
+            for booking in bookings.values():
+                if booking.reference.startswith(order["order_id"]):
+                    self.stand.world.log("wrong_booking", booking=booking.model_dump(mode="json"))
+            self.stand.world.log("wrong_order", order=order["order_id"], history=order["history"])
+
     def _bookings(self, order_ids: Any) -> dict[str, Booking]:
         rows = self.stand.world.table.get_many([facts.order_key(order_id) for order_id in order_ids])
         orders = [facts.order_of_row(row) for row in rows]
@@ -238,7 +255,6 @@ class Day:
 
     def _job_lines(self, bookings: dict[str, Booking]) -> Any:
         for company in self.companies.values():
-            stopped = {reference for verb, reference in company.asked if verb == "cancel"}
             for job in company.jobs.values():
                 known = bookings.get(job.reference)
                 yield checker.JobLine(
@@ -253,7 +269,7 @@ class Day:
                     cancelled_at=job.cancelled_at,
                     returned_at=job.returned_at,
                     ended_at=job.ended_at,
-                    stop_asked=job.reference in stopped,
+                    stop_asked=job.cancel_tries > 0,
                 )
 
     def _published(self) -> tuple[dict[str, datetime], list[str]]:

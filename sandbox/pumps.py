@@ -43,7 +43,7 @@ class Pumps:
     """All listeners and schedules of a deployment."""
 
     def __init__(
-        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 2
+        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 4
     ) -> None:
         self.clock = clock
         self.client = client
@@ -64,13 +64,13 @@ class Pumps:
 
     # --- one batch ----------------------------------------------------------------------------------------------
 
-    def take(self, queue: str, wait_s: int = 0) -> int:
+    def take(self, queue: str, wait_s: int = 0, most: int = 10) -> int:
         """Receive one batch and have it handled. How many messages it had."""
         function, source = self.listeners[queue]
         sqs = self.client("sqs")
         messages = sqs.receive_message(
             QueueUrl=source.url,
-            MaxNumberOfMessages=min(10, source.batch_size),
+            MaxNumberOfMessages=min(most, source.batch_size),
             WaitTimeSeconds=wait_s,
             AttributeNames=["All"],
         ).get("Messages", [])
@@ -136,17 +136,18 @@ class Pumps:
     def settle(self) -> None:
         """Until every queue is empty. Time stands still meanwhile."""
         while True:
+            # as many invocations at once as Lambda would have, within what this machine bears
             batches = [
-                queue
+                (queue, -(-count // self.workers))
                 for queue, count in self.waiting.items()
-                for _ in range(min(self.workers, -(-count // self.listeners[queue][1].batch_size)))
+                for _ in range(min(self.workers, count))
             ]
             if not batches:
                 return
             if len(batches) == 1:
-                self.take(batches[0])
+                self.take(batches[0][0])
             else:
-                list(self._pool.map(self.take, batches))
+                list(self._pool.map(lambda batch: self.take(batch[0], most=batch[1]), batches))
 
     def run_until(self, until: datetime) -> None:
         """Let virtual time pass: settle, jump to the next due event, settle, ..."""

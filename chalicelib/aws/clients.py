@@ -25,6 +25,9 @@ def client(service: str) -> Any:
             read_timeout=5,
             retries={"mode": "standard", "total_max_attempts": 3},
             parameter_validation=False,
+            user_agent="cordon",  # botocore's own is composed anew for every call
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
             max_pool_connections=32,
         ),
     )

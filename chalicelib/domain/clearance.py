@@ -142,15 +142,24 @@ class Ground(Shape):
     reasons: tuple[Reason, ...]
     origin: Regime
     destination: Regime
+    requirements: tuple[Requirement, ...] = Field(
+        description="Of both ends; once carried, of the destination."
+    )
+    permit_needed: bool
+    zone_ids: tuple[str, ...]
+    policies: tuple[str, ...]
 
 
 def address_reasons(place: Place, atlas: Atlas) -> list[Reason]:
     """What is doubtful about where this is."""
+    return _doubts(place, place.coordinate.within(atlas.rules.datum), atlas)
+
+
+def _doubts(place: Place, point: tuple[float, float], atlas: Atlas) -> list[Reason]:
     if place.match_quality in (MatchQuality.CENTROID, MatchQuality.NONE):
         return [Reason.ADDRESS_DOUBTFUL]
-    lng, lat = place.coordinate.within(atlas.rules.datum)
     slack = DISTRICT_SLACK_M + place.coordinate.precision_m
-    return [Reason.ADDRESS_DISAGREES] if atlas.district_disagrees(place.address, lng, lat, slack) else []
+    return [Reason.ADDRESS_DISAGREES] if atlas.district_disagrees(place.address, *point, slack) else []
 
 
 @dataclass(frozen=True)
@@ -165,13 +174,14 @@ class _Surveyed:
 
 
 def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
-    ends = (delivery.drop_off, delivery.pick_up)
-    destination, origin = (
-        atlas.around(place.address, place.coordinate.within(atlas.rules.datum), place.coordinate.precision_m)
-        for place in ends
-    )
-    doubts = dict.fromkeys(reason for place in ends for reason in address_reasons(place, atlas))
-    return _Surveyed(delivery, tuple(doubts), origin, destination, delivery.gift.item_classes)
+    doubts: dict[Reason, None] = {}
+    found = []
+    for place in (delivery.drop_off, delivery.pick_up):
+        point, reach = place.coordinate.within(atlas.rules.datum), place.coordinate.precision_m
+        around = atlas.around(place.address, point, reach)
+        doubts.update(dict.fromkeys(_doubts(place, point, atlas)))
+        found.append(around)
+    return _Surveyed(delivery, tuple(doubts), found[1], found[0], delivery.gift.item_classes)
 
 
 def ground(delivery: Delivery, atlas: Atlas, start: datetime, end: datetime, now: datetime) -> Ground:
@@ -209,7 +219,16 @@ def _ground(
         destination.handovers is None or Handover.DOOR in destination.handovers
     ):
         reasons.append(Reason.SIGNATURE_CONFLICT)
-    return Ground.model_construct(reasons=tuple(reasons), origin=origin, destination=destination)
+    asked = (destination,) if phase is Phase.CARRIED else (origin, destination)
+    return Ground.model_construct(
+        reasons=tuple(reasons),
+        origin=origin,
+        destination=destination,
+        requirements=_united(*(regime.requirements for regime in asked)),
+        permit_needed=any(regime.permit_needed for regime in asked),
+        zone_ids=tuple(sorted({name for regime in asked for name in regime.zone_ids})),
+        policies=tuple(sorted({name for regime in asked for name in regime.policies})),
+    )
 
 
 class Clearer:
@@ -260,9 +279,7 @@ class Clearer:
         base = self._ground(delivery, start, end, phase)
         reasons += base.reasons
         regime = base.destination
-        carried = phase is Phase.CARRIED
-        asked = (regime,) if carried else (base.origin, regime)
-        ends = (delivery.drop_off,) if carried else (delivery.pick_up, delivery.drop_off)
+        classes = delivery.gift.item_classes
         stay = share
         if regime.curfews or base.origin.curfews:
             fetched, hours = self._open_hours(delivery, base, phase, (start, share), trip, back)
@@ -272,19 +289,21 @@ class Clearer:
                 start = fetched
             else:
                 reasons.append(Reason.CURFEW)
-        reasons += self._gift_reasons(delivery, slot, courier, crew, regime, phase)
+        reasons += self._gift_reasons(delivery.gift, classes, slot, courier, crew, regime, phase)
         left = stay[1] + back
         until = [left, self.atlas.stale_from]
         permit_ids: list[str] = []
         shown: list[str] = []
         if crew is not None:
-            needs = _united(*(spoken.requirements for spoken in asked))
-            held, expiries, missing = _credentials(crew, needs, end, now)
+            held, expiries, missing = _credentials(crew, base.requirements, end, now)
             reasons += missing
             until += expiries
             shown += held
-            if any(spoken.permit_needed for spoken in asked):
-                permit, against = self._permit(crew, [p.address.district for p in ends], begun, end, now)
+            if base.permit_needed:
+                places = (
+                    (delivery.drop_off,) if phase is Phase.CARRIED else (delivery.pick_up, delivery.drop_off)
+                )
+                permit, against = self._permit(crew, places, begun, end, now)
                 reasons += against
                 if permit is not None:
                     permit_ids.append(permit.permit_id)
@@ -296,14 +315,14 @@ class Clearer:
         return self._answer(
             slot,
             reasons,
-            handovers=self._handovers(delivery, regime),
+            handovers=self._handovers(classes, regime),
             start=start,
             end=left,
             hand_over_from=stay[0],
             hand_over_by=stay[1],
             valid_until=min(until),
-            zone_ids=tuple(sorted({name for spoken in asked for name in spoken.zone_ids})),
-            policies=tuple(sorted({name for spoken in asked for name in spoken.policies})),
+            zone_ids=base.zone_ids,
+            policies=base.policies,
             permit_ids=tuple(permit_ids),
             credentials=tuple(shown),
         )
@@ -368,23 +387,24 @@ class Clearer:
         ]
 
     @staticmethod
-    def _handovers(delivery: Delivery, regime: Regime) -> tuple[Handover, ...]:
+    def _handovers(classes: frozenset[ItemClass], regime: Regime) -> tuple[Handover, ...]:
         allowed = regime.handovers or frozenset()
-        if ItemClass.HIGH_VALUE in delivery.gift.item_classes:
+        if ItemClass.HIGH_VALUE in classes:
             allowed = allowed & {Handover.DOOR}  # never left at a gate, never in a lobby
         return tuple(handover for handover in NEAREST_FIRST if handover in allowed)
 
     @staticmethod
     def _gift_reasons(
-        delivery: Delivery,
+        gift: Gift,
+        classes: frozenset[ItemClass],
         slot: Slot,
         courier: Courier | None,
         crew: Crew | None,
         regime: Regime,
         phase: Phase,
     ) -> list[Reason]:
-        gift, reasons = delivery.gift, []
-        if slot.item_classes is not None and not gift.item_classes <= slot.item_classes:
+        reasons = []
+        if slot.item_classes is not None and not classes <= slot.item_classes:
             reasons.append(Reason.NOT_CARRIED)
         if crew is not None:
             for item in gift.items:
@@ -397,7 +417,7 @@ class Clearer:
         carrying = slot.trip_minutes + regime.rest_minutes
         if limit is not None and phase is not Phase.CARRIED and carrying > limit:
             reasons.append(Reason.DWELL)
-        if courier is not None and ItemClass.HIGH_VALUE in gift.item_classes:
+        if courier is not None and ItemClass.HIGH_VALUE in classes:
             if Proof.RECEIPT_CODE not in courier.proofs:
                 reasons.append(Reason.PROOF_MISSING)
             insured, value = courier.insured_limit, gift.value
@@ -406,12 +426,12 @@ class Clearer:
         return reasons
 
     def _permit(
-        self, crew: Crew, districts: Iterable[str], start: datetime, end: datetime, now: datetime
+        self, crew: Crew, places: Iterable[Place], start: datetime, end: datetime, now: datetime
     ) -> tuple[Permit | None, list[Reason]]:
         permits = self._permits.get(folded(crew.vehicle.plate), [])
         if not permits:
             return None, [Reason.PERMIT_MISSING]
-        needed = set(map(district_key, districts))
+        needed = {district_key(place.address.district) for place in places}
         against: list[Reason] = []
         for permit in permits:
             if permit.revoked_at is not None and permit.revoked_at < max(end, now):
@@ -425,14 +445,14 @@ class Clearer:
         return None, against
 
 
-def _united(*sets: Iterable[Requirement]) -> list[Requirement]:
+def _united(*sets: Iterable[Requirement]) -> tuple[Requirement, ...]:
     strictest: dict[tuple[str, AgeFrom], Requirement] = {}
     for needs in sets:
         for need in needs:
             had = strictest.get((need.kind, need.age_from))
             if had is None or need.max_age_hours < had.max_age_hours:
                 strictest[need.kind, need.age_from] = need
-    return [strictest[key] for key in sorted(strictest)]
+    return tuple(strictest[key] for key in sorted(strictest))
 
 
 def _credentials(

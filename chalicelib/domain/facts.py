@@ -219,16 +219,27 @@ def give_back_to_slot(market_id: str, slot_id: str) -> Count:
     return Count(slot_key(market_id, slot_id), LEFT, 1, floor=None)
 
 
-def load_fleet(table: Table, market_id: str) -> Fleet:
-    """The whole fleet of a market, with what each slot has left, in one strongly consistent reading."""
+def load_fleet(table: Table, market_id: str, memory: dict[str, Any] | None = None) -> Fleet:
+    """The whole fleet of a market, with what each slot has left, in one strongly consistent reading.
+
+    `memory` keeps what was parsed, by row and version, so that only what has changed is parsed again.
+    """
+    name_in_memory = f"fleet#{market_id}"
+    parsed: dict[Key, tuple[int, Any]] = {} if memory is None else memory.get(name_in_memory, {})
+    kept: dict[Key, tuple[int, Any]] = {}
     nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
     types = {name: noun for noun, name in FLEET_KINDS.values()}
     left: dict[str, int] = {}
     for row in table.read(fleet_collection(market_id)).rows:
         kind, name = row.key.sk.split("#", 1)
-        nouns[kind][name] = types[kind].model_validate_json(row.body)
+        known = parsed.get(row.key)
+        noun = known[1] if known and known[0] == row.version else types[kind].model_validate_json(row.body)
+        nouns[kind][name] = noun
+        kept[row.key] = (row.version, noun)
         if kind == "slot":
             left[name] = row.counters.get(LEFT, 0)
+    if memory is not None:
+        memory[name_in_memory] = kept
     return Fleet.model_construct(
         couriers=nouns["courier"],
         crews=nouns["crew"],

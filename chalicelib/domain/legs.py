@@ -173,7 +173,8 @@ class Assignment(Shape):
     courier_id: str
     crew_id: str
     start: Instant
-    end: Instant
+    hand_over_by: Instant
+    end: Instant = Field(description="Out of the zones again.")
     valid_until: Instant
     handovers: tuple[Handover, ...] = Field(min_length=1)
     rules_version: int

@@ -212,7 +212,7 @@ def _edges(ring: Ring) -> Iterator[tuple[float, float, float, float]]:
 
 def _inside(lng: float, lat: float, ring: Ring) -> bool:
     odd = False
-    for x1, y1, x2, y2 in _edges(ring):
+    for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True):  # hot: no generator between
         if (y1 > lat) != (y2 > lat) and lng < (x2 - x1) * (lat - y1) / (y2 - y1) + x1:
             odd = not odd
     return odd

@@ -21,6 +21,7 @@ from chalicelib.domain.dialect import (
     Job,
     NotFound,
     NotTaken,
+    Unsure,
 )
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Step
@@ -105,7 +106,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
         pick_up_contact=private.pick_up_contact,
         recipient=private.recipient,
         deliver_from=max(assignment.start, order.window.start),
-        deliver_by=min(assignment.end, order.window.end),
+        deliver_by=min(assignment.hand_over_by, order.window.end),
         handover=assignment.handover,
         time_zone=order.window.time_zone,
         proofs=courier.proofs,
@@ -244,8 +245,12 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         save_event(world, order.order_id, answer.event)
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
-        if not present.is_live or present.state is BookingState.CANCELLING:
+        if not present.is_live:
             return None
+        if present.state is BookingState.CANCELLING:
+            if isinstance(answer, Found) and present.delivery_id is None:
+                return _with(order, now, present, delivery_id=answer.delivery_id), []
+            return None  # what it says arrives as an event; the cancellation goes on until it is answered
         if isinstance(answer, Found):
             return _taken(order, now, present, delivery_id=answer.delivery_id), []
         if isinstance(answer, NotFound):
@@ -262,7 +267,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     if isinstance(answer, Found):
         world.queues.nudge(Topic.HEAR, [order.order_id])
         world.queues.nudge(Topic.TELL, [order.order_id])
-    elif isinstance(answer, NotFound):
+    elif isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
 
 
@@ -316,6 +321,8 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         ), []  # fmt: skip
 
     changed = _again_and_again(world, order.order_id, booking.number, after)
+    if isinstance(answer, Unsure):
+        _look_up(world, order, booking, courier)  # it may have ended already, and its callback may be lost
     if changed is not None:
         world.queues.nudge(Topic.TELL, [order.order_id])
         if isinstance(answer, CancelConfirmed):

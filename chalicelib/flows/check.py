@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import HANDLING, Clearer, Decision, Reason, Verdict
@@ -28,7 +28,7 @@ class Ground:
 
 def ground(world: World, market_id: str) -> Ground:
     """Rules and fleet as they are now."""
-    return Ground(publish.atlas(world, market_id), facts.load_fleet(world.table, market_id))
+    return Ground(publish.atlas(world, market_id), facts.load_fleet(world.table, market_id, world.memory))
 
 
 def check(world: World, order: Order, on: Ground, at: datetime) -> Verdict:
@@ -44,9 +44,8 @@ def check(world: World, order: Order, on: Ground, at: datetime) -> Verdict:
         decision = Decision.HOLD if on.atlas is None else Decision.NO
         return Verdict.model_construct(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
     start = max(at, assignment.start)
-    hand_over_by = assignment.end - timedelta(minutes=slot.return_minutes)
     stay = Window.model_construct(
-        start=start, end=max(hand_over_by, start + HANDLING), time_zone=order.window.time_zone
+        start=start, end=max(assignment.hand_over_by, start + HANDLING), time_zone=order.window.time_zone
     )
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
     return Clearer(on.atlas, on.fleet, at).clear(

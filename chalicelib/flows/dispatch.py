@@ -166,6 +166,7 @@ def _goes(
         courier_id=slot.courier_id,
         crew_id=slot.crew_id,
         start=verdict.start,
+        hand_over_by=verdict.end - timedelta(minutes=slot.return_minutes),
         end=verdict.end,
         valid_until=verdict.valid_until,
         handovers=verdict.handovers,

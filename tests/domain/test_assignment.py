@@ -23,7 +23,9 @@ def problems(draw: st.DrawFn, orders: int = 5, slots: int = 3) -> Problem:
     tiers = {f"o{n}": draw(st.integers(1, 3)) for n in range(draw(st.integers(0, orders)))}
     room = {f"s{n}": draw(st.integers(0, 2)) for n in range(draw(st.integers(0, slots)))}
     pairs = [pair for pair in product(tiers, room) if draw(st.booleans())]
-    return Problem(tiers, room, {pair: draw(st.sampled_from([0, 1, 2, 5, 9, 1000])) for pair in pairs})
+    return Problem(
+        tiers, room, {pair: draw(st.integers(0, 9) | st.sampled_from([50, 1000])) for pair in pairs}
+    )
 
 
 def value_of(problem: Problem, chosen: dict[str, str]) -> Value:
@@ -33,14 +35,21 @@ def value_of(problem: Problem, chosen: dict[str, str]) -> Value:
 
 
 def brute_force(problem: Problem) -> Value:
-    names = list(problem.orders)
-    options = [[None, *(slot for slot in problem.slots if (order, slot) in problem.costs)] for order in names]
-    plans = (
-        {order: slot for order, slot in zip(names, way, strict=True) if slot is not None}
-        for way in product(*options)
-    )
-    fitting = (p for p in plans if all(n <= problem.slots[s] for s, n in Counter(p.values()).items()))
-    return max(value_of(problem, plan) for plan in fitting)
+    """The best of all plans, by trying every place for every order; plans that leave the same room are one."""
+    ranks = sorted(set(problem.orders.values()), reverse=True)
+    names = list(problem.slots)
+    best: dict[tuple[int, ...], Value] = {tuple(problem.slots.values()): ((0,) * len(ranks), 0)}
+    for order, tier in problem.orders.items():
+        step = dict(best)
+        for room, (served, saved) in best.items():
+            for at, slot in enumerate(names):
+                if room[at] > 0 and (order, slot) in problem.costs:
+                    left = (*room[:at], room[at] - 1, *room[at + 1 :])
+                    more = tuple(n + (rank == tier) for n, rank in zip(served, ranks, strict=True))
+                    value = more, saved - problem.costs[order, slot]
+                    step[left] = max(step.get(left, value), value)
+        best = step
+    return max(best.values())
 
 
 def solved(problem: Problem) -> dict[str, str]:
@@ -52,12 +61,24 @@ def check_legal(problem: Problem, chosen: dict[str, str]) -> None:
     assert all(count <= problem.slots[slot] for slot, count in Counter(chosen.values()).items())
 
 
-@settings(max_examples=600)
-@given(problems())
+@settings(max_examples=400)
+@given(problems() | problems(orders=9, slots=5))
 def test_the_plan_is_as_good_as_the_best_of_all_plans(problem: Problem) -> None:
     chosen = solved(problem)
     check_legal(problem, chosen)
     assert value_of(problem, chosen) == brute_force(problem)
+
+
+def test_crowded_plans_of_random_prices_are_the_best_too() -> None:
+    """Small and even numbers hide a solver that has lost its slots' prices: these find it in 18 of 500."""
+    for seed in range(500):
+        dice = random.Random(seed)
+        orders = {f"o{n}": dice.randint(1, 3) for n in range(dice.randint(4, 12))}
+        slots = {f"s{n}": dice.randint(1, 2) for n in range(dice.randint(2, 5))}
+        dearest = dice.choice([10, 30, 200])
+        pairs = [pair for pair in product(orders, slots) if dice.random() < 0.7]
+        problem = Problem(orders, slots, {pair: dice.randint(0, dearest) for pair in pairs})
+        assert value_of(problem, solved(problem)) == brute_force(problem), seed
 
 
 @settings(max_examples=150)

@@ -246,9 +246,10 @@ def test_a_pending_test_extends_nothing() -> None:
 
 
 def test_what_will_be_reported_later_does_not_count_either_way() -> None:
-    future = {"reported_at": b.NOON + b.hours(1)}
-    assert reasons_with(b.credential(**future)) == (R.CREDENTIAL_MISSING,)
-    assert reasons_with(b.credential(), b.credential(result="positive", sampled=-1, **future)) == ()
+    later = b.NOON + b.hours(1)
+    assert reasons_with(b.credential(reported_at=later)) == (R.CREDENTIAL_MISSING,)
+    bad = b.credential(result="positive", sampled=-1, reported_at=later)
+    assert reasons_with(b.credential(), bad) == ()
 
 
 def test_a_later_positive_overrides_and_only_a_later_negative_lifts_it() -> None:
@@ -428,6 +429,17 @@ def test_a_gift_on_its_way_is_not_judged_by_where_it_came_from() -> None:
     minute_left = b.NOON + b.hours(4) - b.minutes(1)
     assert b.clear(now=minute_left, phase=Phase.CARRIED).decision is Decision.YES
     assert b.clear(on=at_home(BANNED), phase=Phase.CARRIED).reasons == (R.NO_HANDOVER,)
+
+
+def test_the_stay_that_is_asked_about_is_the_one_before_curfews_shorten_it() -> None:
+    """Else a curfew more would turn a no into a yes."""
+    early = b.fleet(permits=[b.permit(valid=b.window(-24, 4))])
+    curfew = only(b.policy("curfew", curfews=[night("15:00", "23:00").model_dump()]))
+    assert b.clear(with_fleet=early).reasons == (R.PERMIT_TIME,)
+    assert b.clear(with_fleet=early, on=curfew).reasons == (R.PERMIT_TIME,)
+    old = crewed(b.credential(sampled=-48 + 4))
+    assert b.clear(with_fleet=old, on=only(b.policy("x"))).reasons == (R.CREDENTIAL_EXPIRES,)
+    assert b.clear(with_fleet=old, on=curfew).reasons == (R.CREDENTIAL_EXPIRES,)
 
 
 # --- properties -----------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def assignment(handover: Handover = Handover.DOOR) -> Assignment:
         courier_id="sf",
         crew_id="crew-1",
         start=b.NOON,
+        hand_over_by=LATER - b.minutes(30),
         end=LATER,
         valid_until=LATER,
         handovers=(handover,),

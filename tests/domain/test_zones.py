@@ -97,6 +97,19 @@ def test_zones_meet_in_any_order(given_policies: tuple[Policy, ...], order: list
     assert one.model_copy(update={"curfews": ()}) == other.model_copy(update={"curfews": ()})
 
 
+def test_of_two_ages_for_one_test_the_younger_is_asked_and_different_tests_are_all_asked() -> None:
+    def needing(name: str, *needs: tuple[str, float]) -> Policy:
+        return b.silent(name, requirements=tuple({"kind": kind, "max_age_hours": age} for kind, age in needs))
+
+    two = needing("day", ("pcr", 24)), needing("two-days", ("pcr", 48), ("antigen", 12))
+    for order in (two, two[::-1]):
+        met = meet([b.zone(policy_id=p.policy_id) for p in order], {p.reference: p for p in two})
+        assert {(need.kind.value, need.max_age_hours) for need in met.requirements} == {
+            ("pcr", 24),
+            ("antigen", 12),
+        }
+
+
 def test_nobody_speaking_is_unknown_and_not_open() -> None:
     assert regime().handovers is None
 
@@ -129,7 +142,9 @@ def test_an_announced_end_releases_nothing_a_release_does() -> None:
 
 def test_the_past_does_not_know_what_was_published_later() -> None:
     late = b.zone(valid_from=b.NOON - b.hours(24), known_since=b.NOON + b.hours(5))
-    assert regime(late).zone_ids == () and regime(late).next_change is None
+    assert regime(late).zone_ids == ()
+    coming = b.zone(valid_from=b.NOON + b.hours(9), known_since=b.NOON + b.hours(5))
+    assert regime(coming).next_change is None
     assert regime(late, known_at=b.NOON + b.hours(5)).zone_ids == (late.zone_id,)
 
 

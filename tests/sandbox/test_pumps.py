@@ -112,6 +112,7 @@ class Scene:
     def send(self, *bodies: str) -> None:
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
         self.client("sqs").send_message_batch(QueueUrl=self.url, Entries=entries)
+        self.pumps.expect(self.url, len(bodies))
 
     def dead(self) -> list[str]:
         return dead_letters(self.client, self.deployment)["OrderQueue"]
