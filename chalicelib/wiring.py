@@ -43,6 +43,7 @@ def real() -> World:
     from chalicelib.aws.sealer import KmsSealer
     from chalicelib.aws.secrets import SecretsManagerSecrets
     from chalicelib.aws.table import DynamoTable
+    from chalicelib.channels import webhook
     from chalicelib.couriers import Folder
     from chalicelib.solver import ExactSolver
 
@@ -55,6 +56,7 @@ def real() -> World:
         solver=ExactSolver(),
         secrets=SecretsManagerSecrets(told.secret),
         dialects=Folder(),
+        channels={"webhook": webhook},
         clock=lambda: datetime.now(UTC),
         dice=_random().random,
         token=lambda: secrets.token_urlsafe(32),

@@ -116,9 +116,7 @@ class Day:
             company.callback_url = f"{url}/v1/callbacks/{shanghai.MARKET_ID}/{name}"
         self.operator = Client(url, stand.key(Role.OPERATOR, "control-room"), pool)
         self.source = Client(url, stand.key(Role.SOURCE, "city-bulletin"), pool)
-        self.brands = {
-            name: Client(url, stand.key(Role.BRAND, name), pool) for name in shanghai.BRANDS
-        }
+        self.brands = {name: Client(url, stand.key(Role.BRAND, name), pool) for name in shanghai.BRANDS}
         for name, client in self.brands.items():
             listener = stand.brands.listen(name)
             made = client("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{name}"})
@@ -217,7 +215,7 @@ class Day:
         notices, untold = self._told(orders)
         faults += untold
         sent = [line for company in self.companies.values() for line in company.sent]
-        callbacks = Counter(line.how for line in sent)
+        callbacks: Counter[str] = Counter(line.how for line in sent)
         believed = [line for line in sent if line.how == "forged" and line.answer == 200]
         faults += [f"a forged callback was believed: {line.reference} {line.status}" for line in believed]
         return Outcome(
@@ -242,7 +240,9 @@ class Day:
                 for job in company.jobs.values():
                     if self._reference(job) == order["reference"]:
                         steps = [f"{at:%H:%M} {status}" for at, status in job.steps]
-                        self.stand.world.log("wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries)
+                        self.stand.world.log(
+                            "wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries
+                        )
             for booking in bookings.values():
                 if booking.reference.startswith(order["order_id"]):
                     self.stand.world.log("wrong_booking", booking=booking.model_dump(mode="json"))
@@ -296,7 +296,9 @@ class Day:
                 for sequence in range(len(order["history"]))
             }
             told = {(said["data"]["order_id"], said["data"]["sequence"]) for said in listener.heard}
-            faults += [f"{name} was never told of {order_id} step {step}" for order_id, step in sorted(owed - told)]
+            faults += [
+                f"{name} was never told of {order_id} step {step}" for order_id, step in sorted(owed - told)
+            ]
             faults += [f"{name} was told what is not its own: {who}" for who, _ in sorted(told - owed)]
             faults += [f"{name} was told {count} times: {n}" for n, count in heard.items() if count > 2]
             if listener.forged:

@@ -12,7 +12,9 @@ from sandbox.stand import HOME, Stand
 
 def main(seed: int) -> int:
     """Play and print; 1 when anything is wrong."""
-    print(f"Shanghai, 11 April 2022 (seed {seed}): the real app on an embedded AWS, couriers and brands over HTTP.")
+    print(
+        f"Shanghai, 11 April 2022 (seed {seed}): the real app on an embedded AWS, couriers and brands over HTTP."
+    )
     scenario = shanghai.Shanghai(seed)
     clock = VirtualClock(shanghai.BEGINS)
     day = Day(scenario, clock, lambda line: print(line, flush=True))

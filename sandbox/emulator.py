@@ -1,7 +1,9 @@
-"""The embedded AWS: ministack as a child process, on loopback only, with private random keys.
+"""The embedded AWS: ministack as a child process behind a gate, on loopback only, with private random keys.
 
 It saves its state on a clean stop (SIGTERM) and loses it in a crash; it is watched, and started again with a word
-when it dies. Only the services Cordon uses are switched on: its MQTT listener, for one, would open a port.
+when it dies. Its port is kept beside the keys: ministack files a queue's messages under the queue's URL, and on
+another port every queue would come back empty. Only the services Cordon uses are switched on: its MQTT listener,
+for one, would open a port.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from pathlib import Path
 
 REGION = "eu-west-1"
 SERVICES = "dynamodb,sqs,kms,secretsmanager,sts"
+GATE = Path(__file__).with_name("gate.py")
+QUICK_DEATHS = 3
+"""So many deaths within a second of a start, and it is left dead: a loop of restarts would hide the cause."""
 
 
 class Emulator:
@@ -31,12 +36,13 @@ class Emulator:
     def __init__(self, home: Path | None = None) -> None:
         self._temporary = None if home else Path(tempfile.mkdtemp(prefix="cordon-emulator-"))
         self.home = home or self._temporary or Path()
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.had_state = (self.home / "state" / "dynamodb.json").exists()
         self._keys = self._private_keys()
-        self.port = _free_port()
+        self.port = self._kept_port()
         self.restarts = 0
         self._stopping = False
+        self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,7 +69,8 @@ class Emulator:
 
     def stop(self) -> None:
         """Stop cleanly: the state is saved."""
-        self._stopping = True
+        with self._turn:  # not while the watch starts another one: that one would outlive us
+            self._stopping = True
         process = self._process
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -93,8 +100,18 @@ class Emulator:
         loaded: dict[str, str] = json.loads(file.read_text())
         return loaded
 
+    def _kept_port(self) -> int:
+        file = self.home / "port"
+        if not file.exists():
+            file.write_text(str(_free_port()))
+        return int(file.read_text())
+
     def _spawn(self) -> None:
-        command = Path(sys.executable).parent / "ministack"
+        if not _is_free(self.port):
+            raise RuntimeError(
+                f"the embedded AWS of {self.home} lives on port {self.port}, where something listens already: "
+                "another sandbox on the same state, perhaps"
+            )
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "BIND_HOST": "127.0.0.1",
@@ -111,9 +128,16 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": self._keys["access_key"],
             "AWS_SECRET_ACCESS_KEY": self._keys["secret_key"],
             "LOG_LEVEL": "WARNING",
+            "CORDON_SANDBOX_PARENT": str(os.getpid()),
         }
         log = (self.home / "emulator.log").open("ab")
-        self._process = subprocess.Popen([str(command)], env=environment, stdout=log, stderr=log)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(GATE)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us; we stop it when everything else has stopped
+        )
         log.close()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -130,20 +154,41 @@ class Emulator:
         raise RuntimeError(f"the embedded AWS did not come up:\n{tail}")
 
     def _watch(self) -> None:
-        while not self._stopping:
-            process = self._process
-            if process is None:
-                return
+        deaths = 0
+        while self._process is not None:
+            process, since = self._process, time.monotonic()
             process.wait()
-            if self._stopping:
-                return
-            self.restarts += 1
-            print(
-                f"the embedded AWS died (exit {process.returncode}) and is started again; "
-                "it holds what it had at its last clean stop",
-                file=sys.stderr,
-            )
-            self._spawn()
+            deaths = deaths + 1 if time.monotonic() - since < 1 else 1
+            with self._turn:
+                if self._stopping:
+                    return
+                if deaths >= QUICK_DEATHS:
+                    print(
+                        f"the embedded AWS died {deaths} times in a row; see {self.home}/emulator.log",
+                        file=sys.stderr,
+                    )
+                    return
+                self.restarts += 1
+                print(
+                    f"the embedded AWS died (exit {process.returncode}) and is started again; "
+                    "it holds what it had at its last clean stop",
+                    file=sys.stderr,
+                )
+                try:
+                    self._spawn()
+                except RuntimeError as error:
+                    print(error, file=sys.stderr)
+                    return
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its own closed connections do not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ Built on Chalice's local gateway for the event it makes; not on its server, whic
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +21,8 @@ from chalice.local import (
     LocalChalice,
     LocalGateway,
     LocalGatewayAuthorizer,
-    LocalGatewayException,
     NotAuthorizedError,
+    RouteMatcher,
 )
 
 LIMIT = 10 * 1024 * 1024
@@ -65,6 +66,8 @@ class Front:
         app.__class__ = SandboxChalice
         self.gateway = LocalGateway(app, Config(config_from_disk={"app_name": "cordon"}))
         self.gateway._authorizer = CachingAuthorizer(app, ttl_s)
+        self.routes = app.routes
+        self.matcher = RouteMatcher(list(app.routes))
         self.refusals = _refusals(template)
         self.server = _Server(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -82,23 +85,32 @@ class Front:
         self, method: str, path: str, headers: dict[str, str], body: bytes | None
     ) -> tuple[int, dict[str, Any], bytes]:
         """One request through gateway and app."""
-        if body is not None and len(body) > LIMIT:
-            return self._refused("REQUEST_TOO_LARGE")
+        if not self._is_deployed(method, path):
+            return self.refused("MISSING_AUTHENTICATION_TOKEN")
         try:
             said = self.gateway.handle_request(method, path, headers, body)
         except NotAuthorizedError:
-            return self._refused("UNAUTHORIZED")
-        except ForbiddenError as error:
-            unknown = error.body != b"denied"
-            return self._refused("MISSING_AUTHENTICATION_TOKEN" if unknown else "ACCESS_DENIED")
-        except LocalGatewayException:
-            return self._refused("DEFAULT_5XX")
+            return self.refused("UNAUTHORIZED")
+        except ForbiddenError:
+            return self.refused("ACCESS_DENIED")
+        except Exception as error:  # what Lambda would have died of, the gateway answers for
+            print(f"front: {method} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            return self.refused("DEFAULT_5XX")
         content = said.get("body") or ""
         raw = base64.b64decode(content) if said.get("isBase64Encoded") else content
         sent = {**said["headers"], **said.get("multiValueHeaders", {})}
         return said["statusCode"], sent, raw if isinstance(raw, bytes) else raw.encode()
 
-    def _refused(self, kind: str) -> tuple[int, dict[str, Any], bytes]:
+    def _is_deployed(self, method: str, path: str) -> bool:
+        """The gateway knows a method only where a view has it; the app never sees another one."""
+        try:
+            route = self.matcher.match_route(path).route
+        except ValueError:
+            return False
+        return method == "OPTIONS" or method in self.routes[route]
+
+    def refused(self, kind: str) -> tuple[int, dict[str, Any], bytes]:
+        """What the gateway itself says to that."""
         status, body = self.refusals[kind]
         return status, {"Content-Type": "application/problem+json"}, body
 
@@ -124,9 +136,19 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
         wbufsize = -1
 
         def _any(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            body = self.rfile.read(length) if length else None
-            status, headers, content = front.answer(self.command, self.path, dict(self.headers), body)
+            told = self.headers.get("content-length") or "0"
+            if "transfer-encoding" in self.headers or not (told.isascii() and told.isdigit()):
+                # the end of this body is unknown: whatever follows must not be read as a request
+                self.send_error(411 if "transfer-encoding" in self.headers else 400)
+                return
+            length = int(told)
+            if length > LIMIT:
+                self.close_connection = True
+                status, headers, content = front.refused("REQUEST_TOO_LARGE")
+                self._drop(length)
+            else:
+                body = self.rfile.read(length) if length else None
+                status, headers, content = front.answer(self.command, self.path, dict(self.headers), body)
             self.send_response(status)
             for name, value in headers.items():
                 for one in value if isinstance(value, list) else [value]:
@@ -136,6 +158,12 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(content)
             self.wfile.flush()
+
+        def _drop(self, length: int) -> None:
+            """Read past a body that is too large, a piece at a time: a client still sending hears no answer."""
+            left = min(length, 4 * LIMIT)
+            while left > 0 and (piece := self.rfile.read(min(left, 65536))):
+                left -= len(piece)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any
 

@@ -24,6 +24,10 @@ RETRY = timedelta(seconds=60)
 """How long a failed message waits in virtual time. Real visibility timeouts are minutes; this only waits less."""
 
 
+MISSES = 6
+"""So many empty answers in a row from a queue that should not be empty, and it is believed to be."""
+
+
 class Context:
     """What a handler may ask of Lambda's context."""
 
@@ -52,11 +56,12 @@ class Pumps:
         self.schedules = [f for f in deployment.functions if f.rate]
         self.handled: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.waiting: Counter[str] = Counter()
+        self.waiting: Counter[str] = Counter(dict.fromkeys(self.listeners, 0))
         """Messages known to lie in each queue: empty queues are not asked in virtual time."""
         self._handlers = {f.name: f.load() for f in deployment.functions if f.source or f.rate}
         self.anything_due: Callable[[], bool] = lambda: True
         """In virtual time a schedule that could find nothing is not fired: whoever sees every write may say so."""
+        self._misses: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -75,7 +80,10 @@ class Pumps:
             AttributeNames=["All"],
         ).get("Messages", [])
         with self._counting:
-            self.waiting[queue] = max(0, self.waiting[queue] - len(messages)) if messages else 0
+            self._misses[queue] = 0 if messages else self._misses[queue] + 1
+            self.waiting[queue] = max(0, self.waiting[queue] - len(messages))
+            if self._misses[queue] >= MISSES:  # a message that was counted and is not there
+                self.waiting[queue] = self._misses[queue] = 0
         if messages:
             self._handle(function, source, messages)
         return len(messages)
@@ -88,15 +96,14 @@ class Pumps:
 
     def _handle(self, function: Function, source: QueueSource, messages: list[dict[str, Any]]) -> None:
         event = {"Records": [_record(message, source) for message in messages]}
-        failed: set[str] = set()
+        ids = {message["MessageId"] for message in messages}
         try:
             answer = self._handlers[function.name](event, Context(function))
         except Exception as error:
             print(f"{function.name} failed a whole batch: {type(error).__name__}: {error}")
-            failed = {message["MessageId"] for message in messages}
+            failed = ids
         else:
-            if source.reports_failures and isinstance(answer, dict):
-                failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
+            failed = given_back(answer, ids) if source.reports_failures else set()
         done = [message for message in messages if message["MessageId"] not in failed]
         if done:
             self.client("sqs").delete_message_batch(
@@ -128,8 +135,13 @@ class Pumps:
             "resources": [f"arn:aws:events:eu-west-1:000000000000:rule/{function.name}"],
             "detail": {},
         }
-        self._handlers[function.name](event, Context(function))
-        self.handled[function.name] += 1
+        try:
+            self._handlers[function.name](event, Context(function))
+        except Exception as error:
+            print(f"{function.name} failed: {type(error).__name__}: {error}")
+            self.failed[function.name] += 1
+        else:
+            self.handled[function.name] += 1
 
     # --- virtual time -------------------------------------------------------------------------------------------
 
@@ -167,9 +179,9 @@ class Pumps:
         when = self.clock.now() + function.rate
 
         def tick() -> None:
+            self._again(function)  # first: one failed run must not end the schedule
             if self.anything_due():
                 self.fire(function)
-            self._again(function)
 
         self.clock.at(when, tick)
 
@@ -206,6 +218,23 @@ class Pumps:
         thread = threading.Thread(target=loop, name=f"pump-{name}", daemon=True)
         thread.start()
         self._threads.append(thread)
+
+
+def given_back(answer: Any, ids: set[str]) -> set[str]:
+    """The messages a handler's answer gives back, read as Lambda reads it: nothing, `{}` and an empty or null list
+    are success; an answer of another shape, or one that names a message that was not in the batch, fails all."""
+    if answer is None or answer == {}:
+        return set()
+    if not isinstance(answer, dict) or "batchItemFailures" not in answer:
+        return ids
+    items = answer["batchItemFailures"]
+    if items is None:
+        return set()
+    if not isinstance(items, list):
+        return ids
+    named = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in items]
+    known = {name for name in named if isinstance(name, str) and name in ids}
+    return known if len(known) == len(set(map(repr, named))) else ids
 
 
 def _record(message: dict[str, Any], source: QueueSource) -> dict[str, Any]:

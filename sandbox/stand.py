@@ -76,7 +76,7 @@ class Stand:
         self.pumps = Pumps(self.deployment, clients.client, self.clock)
         self.world.queues = _Counted(self.world.queues, self.pumps, settings.read().queue_urls())
         watched = _Watched(self.world.table)
-        self.world.table = watched  # type: ignore[assignment]
+        self.world.table = watched
         self.pumps.anything_due = lambda: watched.has_due(self.clock.now())
         return self
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.channels import webhook
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.errors import Lost, Unanswered
 from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Require, Row, Topic, World
@@ -213,6 +214,7 @@ def world(
         "solver": ExactSolver(),
         "secrets": secrets or FakeSecrets(),
         "dialects": dialects or {},
+        "channels": {"webhook": webhook},
         "clock": clock or FakeClock(),
         "dice": chance.random,
         "token": lambda: f"{chance.getrandbits(256):064x}",

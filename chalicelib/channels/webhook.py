@@ -8,40 +8,19 @@ at every try; the time of the try is in the headers, and signed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.domain.dialect import Reply, Request
-from chalicelib.domain.notices import Notice, cloud_event
+from chalicelib.domain.notices import Notice, Outcome, Result, cloud_event
 
 AGENT = "Cordon-Webhooks/1"
 CONTENT_TYPE = "application/cloudevents+json"
 
 SLOW_DOWN = frozenset({429, 502, 503, 504})
 """The specification's three and 503, which is the one that RFC 9110 gives a Retry-After."""
-
-
-class Result(StrEnum):
-    """What a try came to."""
-
-    DELIVERED = "delivered"
-    GONE = "gone"
-    SLOW_DOWN = "slow_down"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One try, read. `status` is None when nobody answered; `problem` never quotes the receiver's body."""
-
-    result: Result
-    status: int | None = None
-    problem: str = ""
-    retry_after_s: float | None = None
 
 
 def request(notice: Notice, url: str, secrets: Sequence[str], at: datetime) -> Request:

@@ -49,7 +49,6 @@ class Reason(StrEnum):
     ZONE_UNKNOWN = "zone_unknown"
     ADDRESS_DOUBTFUL = "address_doubtful"
     ADDRESS_DISAGREES = "address_disagrees"
-    OUTSIDE_MARKET = "outside_market"
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
@@ -85,7 +84,6 @@ HOLDING = frozenset(
         Reason.ZONE_UNKNOWN,
         Reason.ADDRESS_DOUBTFUL,
         Reason.ADDRESS_DISAGREES,
-        Reason.OUTSIDE_MARKET,
     }
 )
 

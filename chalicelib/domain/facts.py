@@ -1,7 +1,7 @@
 """How each noun is kept: its key, its version, the indexes it stands in. The storage schema on one page.
 
     collection (pk)        place (sk)                     noun                indexes
-    ord_...                order                          Order               work: pool# or wait#<market>#<shard>; shelf: brand#
+    ord_...                order                          Order               work: pool#, wait#; shelf: brand#
     ord_...                event#<ref>#<time>#<id>        Event
     ord_...                evidence#<nnnn>                Evidence
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice (while pending); shelf: hook#

@@ -173,6 +173,7 @@ class Assignment(Shape):
     courier_id: str
     crew_id: str
     start: Instant
+    hand_over_from: Instant
     hand_over_by: Instant
     end: Instant = Field(description="Out of the zones again.")
     valid_until: Instant

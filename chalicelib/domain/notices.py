@@ -7,6 +7,7 @@ and states only; whoever wants more asks the API, and that is on record.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -99,6 +100,25 @@ class CloudEvent(Shape):
     time: Instant
     datacontenttype: str = "application/json"
     data: NoticeData
+
+
+class Result(StrEnum):
+    """What a try came to."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"
+    SLOW_DOWN = "slow_down"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One try, read. `status` is None when nobody answered; `problem` never quotes the receiver's body."""
+
+    result: Result
+    status: int | None = None
+    problem: str = ""
+    retry_after_s: float | None = None
 
 
 def notice_id_of(order_id: str, endpoint_id: str, sequence: int) -> str:

@@ -42,9 +42,18 @@ class Tier(IntEnum):
     DIAMOND = 5
 
 
+def _tier(name: object) -> Tier:
+    """A tier by its name; a bare number says nothing to whoever reads the order."""
+    if isinstance(name, Tier):
+        return name
+    if isinstance(name, str) and name.upper() in Tier.__members__:
+        return Tier[name.upper()]
+    raise ValueError(f"one of {', '.join(tier.name.lower() for tier in Tier)} was expected")
+
+
 TierName = Annotated[
     Tier,
-    BeforeValidator(lambda v: Tier[v.upper()] if isinstance(v, str) and v.upper() in Tier.__members__ else v),
+    BeforeValidator(_tier),
     PlainSerializer(lambda v: Tier(v).name.lower(), return_type=str),
     WithJsonSchema({"type": "string", "enum": [tier.name.lower() for tier in Tier]}),
 ]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from chalicelib.domain.assignment import Plan, Problem
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
+from chalicelib.domain.notices import Notice, Outcome
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,19 @@ class Secrets(Protocol):
         """For cursors and links: the oldest first, the last one signs."""
 
 
+class Channel(Protocol):
+    """One way of telling: a file in `channels/`. Pure: the notice becomes a request value, a reply an outcome."""
+
+    def request(self, notice: Notice, url: str, secrets: Sequence[str], at: datetime) -> Request:
+        """The notice as it goes out at that moment, signed with every secret."""
+
+    def read(self, reply: Reply, at: datetime) -> Outcome:
+        """What that reply, received at that moment, means."""
+
+    def unanswered(self, problem: str) -> Outcome:
+        """What it means that nobody answered."""
+
+
 class Log(Protocol):
     """One line a fact, with ids and never with personal data."""
 
@@ -187,6 +201,7 @@ class World:
     solver: Solver
     secrets: Secrets
     dialects: Mapping[str, Dialect]
+    channels: Mapping[str, Channel]
     clock: Callable[[], datetime]
     dice: Callable[[], float]
     """Uniform in [0, 1)."""

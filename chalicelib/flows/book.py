@@ -105,7 +105,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
         pick_up=order.pick_up_place,
         pick_up_contact=private.pick_up_contact,
         recipient=private.recipient,
-        deliver_from=max(assignment.start, order.window.start),
+        deliver_from=max(assignment.hand_over_from, order.window.start),
         deliver_by=min(assignment.hand_over_by, order.window.end),
         handover=assignment.handover,
         time_zone=order.window.time_zone,
@@ -265,8 +265,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
 
     _again_and_again(world, order.order_id, booking.number, after)
     if isinstance(answer, Found):
-        world.queues.nudge(Topic.HEAR, [order.order_id])
-        world.queues.nudge(Topic.TELL, [order.order_id])
+        world.queues.nudge(Topic.HEAR, [order.order_id])  # which has the brand told, too
     elif isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
 
@@ -303,10 +302,9 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         if isinstance(answer, CancelConfirmed):
             if answer.returning or present.track.has_custody:
                 # the courier holds the gift and brings it back; its events say when
-                return _with(
-                    order, now, present,
-                    state=BookingState.BOOKED, next_look=silent_until(order, now), cancel_tries=present.cancel_tries + 1,
-                ), []  # fmt: skip
+                look, tries = silent_until(order, now), present.cancel_tries + 1
+                booked = BookingState.BOOKED
+                return _with(order, now, present, state=booked, next_look=look, cancel_tries=tries), []
             freed, changes = let_go(order, now, present, answer)
             return moved(freed, now), changes
         if isinstance(answer, CancelRefused):

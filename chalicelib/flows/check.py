@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import HANDLING, Clearer, Decision, Reason, Verdict
+from chalicelib.domain.clearance import HANDLING, Clearer, Decision, Phase, Reason, Verdict
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment
@@ -31,13 +31,17 @@ def ground(world: World, market_id: str) -> Ground:
     return Ground(publish.atlas(world, market_id), facts.load_fleet(world.table, market_id, world.memory))
 
 
-def check(world: World, order: Order, on: Ground, at: datetime) -> Verdict:
+def check(world: World, order: Order, on: Ground, at: datetime, phase: Phase | None = None) -> Verdict:
     """May the assigned crew still do this, from `at` to the end of the stay it was given?
+
+    `phase`: how far it is; absent, it is read off the order.
 
     Only what may be permitted is asked again; the window and the capacity were settled by the assignment.
     """
-    assignment = order.leg.assignment
+    assignment, live = order.leg.assignment, order.leg.live_booking
     assert assignment is not None
+    if phase is None:
+        phase = Phase.CARRIED if live is not None and live.track.has_custody else Phase.GIVEN
     slot = on.fleet.slots.get(assignment.slot_id)
     if on.atlas is None or slot is None:
         reason = Reason.RULES_MISSING if on.atlas is None else Reason.NO_SLOTS
@@ -49,7 +53,7 @@ def check(world: World, order: Order, on: Ground, at: datetime) -> Verdict:
     )
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
     return Clearer(on.atlas, on.fleet, at).clear(
-        delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay})
+        delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay}), phase=phase
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem, cost_of
-from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Reason, Verdict
+from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.clearance import ground as rule_at
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
@@ -105,7 +105,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
         near = [slot for slot in slots if order.window.overlap(slot.window.start, slot.window.end)]
-        answers = [clearer.clear(delivery, slot, order.leg.refused_by) for slot in near]
+        answers = [clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN) for slot in near]
         verdicts[order.order_id] = answers
         for slot, verdict in zip(near, answers, strict=True):
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
@@ -166,7 +166,8 @@ def _goes(
         courier_id=slot.courier_id,
         crew_id=slot.crew_id,
         start=verdict.start,
-        hand_over_by=verdict.end - timedelta(minutes=slot.return_minutes),
+        hand_over_from=verdict.hand_over_from or verdict.start,
+        hand_over_by=verdict.hand_over_by or verdict.end,
         end=verdict.end,
         valid_until=verdict.valid_until,
         handovers=verdict.handovers,

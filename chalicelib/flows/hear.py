@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision
+from chalicelib.domain.clearance import Decision, Phase
 from chalicelib.domain.dialect import Callback, Heard
 from chalicelib.domain.errors import Lost, Missing, Unauthorised
 from chalicelib.domain.evidence import Evidence, Step
@@ -142,10 +142,9 @@ def _folded(
     more: list[Change] = []
     changed = order
     for booking, track in fresh:
-        heard = booking.model_copy(
-            update={"track": track, "next_look": book.silent_until(order, now), "looks": 0}
-        )
-        heard = heard.model_copy(update={"state": _state(leg, booking, track)})
+        heard = booking.model_copy(update={"track": track, "state": _state(leg, booking, track)})
+        if heard.state is BookingState.BOOKED:  # what is being cancelled keeps its own pace
+            heard = heard.model_copy(update={"next_look": book.silent_until(order, now), "looks": 0})
         leg = changed.leg.with_booking(heard)
         changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
         if heard.state is BookingState.CANCELLING and booking.state is not BookingState.CANCELLING:
@@ -212,7 +211,8 @@ def _checked(
     for step, at in ((Step.PICK_UP, picked), (Step.HAND_OVER, handed)):
         if at is None:
             continue
-        verdict = check.check(world, order, on, at)
+        phase = Phase.GIVEN if step is Step.PICK_UP else Phase.CARRIED
+        verdict = check.check(world, order, on, at, phase)
         pieces.append(check.evidence(order, step, verdict, on, at))
         order = order.model_copy(update={"evidence_count": order.evidence_count + 1})
         if verdict.decision is Decision.YES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Clearer, Decision, Delivery, Reason
+from chalicelib.domain.clearance import Clearer, Decision, Delivery, Phase, Reason
 from chalicelib.domain.clearance import ground as rule_at
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
@@ -96,7 +96,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         window=question.window,
     )
     clearer = Clearer(on.atlas, on.fleet, now)
-    verdicts = [clearer.clear(delivery, slot) for slot in on.fleet.slots.values()]
+    verdicts = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
     possible = [
         Possible(
             slot=v.slot_id,

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
-from chalicelib.channels import webhook
-from chalicelib.channels.webhook import Outcome, Result
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Lost, Missing, Refused, Unanswered
 from chalicelib.domain.notices import (
@@ -26,6 +24,8 @@ from chalicelib.domain.notices import (
     Endpoint,
     Notice,
     NoticeState,
+    Outcome,
+    Result,
     next_attempt,
     notice_id_of,
 )
@@ -186,7 +186,7 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
 
 
 def _send(world: World, endpoint: Endpoint, notice: Notice) -> tuple[Outcome, Attempt]:
-    at, began = world.clock(), world.stopwatch()
+    at, began, webhook = world.clock(), world.stopwatch(), world.channels["webhook"]
     request = webhook.request(notice, endpoint.url, subscribe.secrets_of(world, endpoint, at), at)
     try:
         reply = world.line.send(request, public_only=not world.webhooks_may_be_private)

@@ -68,7 +68,6 @@ UNREAD = {
     R.SLOT_FULL: "flows: counted in the table",
     R.OUTRANKED: "flows: the plan says so",
     R.NO_SLOTS: "flows: nobody was asked",
-    R.OUTSIDE_MARKET: "nobody yet: the front door refuses it",
 }
 """Reasons that are not for `Clearer` to find."""
 

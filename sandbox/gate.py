@@ -1,0 +1,72 @@
+"""ministack behind a gate: `python -m sandbox.gate`, started by `sandbox.emulator` and by nobody else.
+
+Its own `AUTH=true` is not enough (measured on 1.5.33): it checks no signature of a root key, takes the key `test`
+and every twelve-digit key for root, tells browsers that any web page may call it, and lets anybody wipe it by
+`POST /_ministack/reset`. Here a request passes only when it names our random key id, which no page and no other
+user can know; of ministack's own paths only the health check is left. A browser's request never passes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+HEALTH = "/_ministack/health"
+
+
+def passes(key_id: str, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether this request may reach the emulator."""
+    given: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        given.setdefault(name.lower(), []).append(value)
+    if b"origin" in given:
+        return False
+    if path.startswith("/_"):
+        return method == "GET" and path == HEALTH
+    proof = f"AWS4-HMAC-SHA256 Credential={key_id}/".encode()
+    tokens = given.get(b"authorization", [])
+    return len(tokens) == 1 and tokens[0].startswith(proof)
+
+
+def gated(app: App, key_id: str) -> App:
+    """The same ASGI application for those who pass; 403 and not a word for the rest."""
+
+    async def gate(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" or (
+            scope["type"] == "http" and passes(key_id, scope["method"], scope["path"], scope["headers"])
+        ):
+            await app(scope, receive, send)
+        elif scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    return gate
+
+
+def stop_with(parent: int) -> None:
+    """Stop cleanly, state saved, once that process is gone. In a session of our own, Ctrl-C and a killed terminal
+    do not reach us, and nobody else would ever stop us."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Run ministack in this process, gated by the key id of the environment, for as long as our parent lives."""
+    from ministack import app as ministack
+
+    parent = int(os.environ["CORDON_SANDBOX_PARENT"])
+    threading.Thread(target=stop_with, args=(parent,), name="parent-watch", daemon=True).start()
+    ministack.app = gated(ministack.app, os.environ["AWS_ACCESS_KEY_ID"])
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()

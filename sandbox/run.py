@@ -1,0 +1,207 @@
+"""`make run`: the whole system in real time on loopback, with a small lockdown to try things on.
+
+State stays in `.sandbox/run` over a clean stop. Rules and fleet are put anew at every start, for today and
+tomorrow.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from chalicelib.domain.keys import Role
+from sandbox import shanghai
+from sandbox.client import Client
+from sandbox.clock import RealClock
+from sandbox.day import account
+from sandbox.stand import HOME, Stand
+from sandbox.wechat import Conduct, CourierCompany
+
+BRAND = "maison-celadon"
+KITCHEN, OPEN, SEALED = "Kitchen Court", "Garden Court", "Sealed Court"
+ORDER = HOME / "order.json"
+MINUTE = timedelta(minutes=1)
+
+
+def main(port: int) -> int:
+    """Stay up until Ctrl-C."""
+    clock = RealClock()
+    known = account("sf")
+    quick = Conduct(
+        assign_after=timedelta(seconds=5),
+        shop_wait=timedelta(seconds=5),
+        ride=timedelta(seconds=15),
+        at_gate=lambda job: "door",
+    )
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with CourierCompany(known, clock, conduct=quick) as company:
+        accounts = {"wechat": {"sf": [{**known, "base_url": company.url}]}}
+        with Stand(clock, accounts, home=HOME / "run", port=port, log=HOME / "run.log") as stand:
+            company.callback_url = f"{stand.front.url}/v1/callbacks/{shanghai.MARKET_ID}/sftc"
+            keys = {role: stand.key(role, owner) for role, owner in OWNERS.items()}
+            stand.pumps.start()
+            pool = urllib3.PoolManager()
+            operator = Client(stand.front.url, keys[Role.OPERATOR], pool)
+            _furnish(operator, datetime.now(UTC))
+            _listen(Client(stand.front.url, keys[Role.BRAND], pool), stand)
+            _order(datetime.now(UTC))
+            _welcome(stand.front.url, keys)
+            stop.wait()
+            print("\nstopping; the state is kept in .sandbox/run")
+    clock.close()
+    return 0
+
+
+OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
+
+
+def _furnish(operator: Client, now: datetime) -> None:
+    """A market with three compounds, one crew with fresh tests, and slots from now to tomorrow night."""
+    market = f"/v1/markets/{shanghai.MARKET_ID}"
+    operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json()))
+    yesterday = (now - timedelta(days=1)).isoformat()
+    rules = ((KITCHEN, shanghai.LOBBY), (OPEN, shanghai.LOBBY), (SEALED, shanghai.SEALED))
+    features = [
+        {
+            "type": "Feature",
+            "geometry": None,
+            "properties": {
+                "zone_id": f"RUN-{name.split()[0]}",
+                "level": "sealed" if policy is shanghai.SEALED else "precautionary",
+                "policy": policy.reference,
+                "unit": {"kind": "compound", "district": "310101", "compound": name},
+                "valid_from": yesterday,
+                "known_since": yesterday,
+            },
+        }
+        for name, policy in rules
+    ]
+    policies = [json.loads(policy.model_dump_json()) for policy in shanghai.POLICIES]
+    uploads = f"{market}/rules/uploads"
+    begun = operator(
+        "POST", uploads, {"mode": "replace", "time_zone": shanghai.ZONE_NAME, "datum": shanghai.MARKET.datum}
+    )
+    part = json.dumps({"policies": policies, "features": features}).encode()
+    operator("PUT", f"{uploads}/{begun['upload_id']}/parts/1", part)
+    operator("POST", f"{uploads}/{begun['upload_id']}/finish", {"parts": 1})
+    for courier in shanghai.Shanghai.couriers()[:1]:
+        operator("PUT", f"{market}/couriers/{courier.courier_id}", json.loads(courier.model_dump_json()))
+    negative = {
+        "result": "negative",
+        "sampled_at": (now - 90 * MINUTE).isoformat(),
+        "reported_at": now.isoformat(),
+    }
+    operator(
+        "PUT",
+        f"{market}/crews/crew-01",
+        {
+            "courier_id": "sftc",
+            "vehicle": {"plate": "HU-A10001", "compartments": [{"min_c": 0, "max_c": 8}]},
+            "credentials": [{"kind": "pcr", **negative}, {"kind": "antigen", **negative}],
+        },
+    )
+    valid = {"start": yesterday, "end": (now + timedelta(days=3)).isoformat()}
+    operator("PUT", f"{market}/permits/pass-01", {"plate": "HU-A10001", "districts": "all", "valid": valid})
+    start = now.replace(minute=0, second=0, microsecond=0)
+    for number in range(6):
+        begin = start + timedelta(hours=4 * number)
+        operator(
+            "PUT",
+            f"{market}/slots/slot-{begin:%m%d-%H}",
+            {
+                "courier_id": "sftc",
+                "crew_id": "crew-01",
+                "window": {"start": begin.isoformat(), "end": (begin + timedelta(hours=4)).isoformat()},
+                "capacity": 20,
+                "price": {"amount": 3000, "currency": "CNY"},
+            },
+        )
+
+
+def _listen(brand: Client, stand: Stand) -> None:
+    """The brand's receiver, so that there is somebody to tell."""
+    listener = stand.brands.listen(BRAND)
+    for known in brand("GET", "/v1/webhooks")["data"]:
+        if not known["disabled"]:
+            brand("POST", f"/v1/webhooks/{known['endpoint_id']}/disable", {})
+    listener.secret = brand("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{BRAND}"})["secret"]
+
+
+def _order(now: datetime) -> None:
+    """The body for the README's curl: a dessert box for the next hours."""
+
+    def place(compound: str) -> dict[str, Any]:
+        return {
+            "address": {
+                "country": "CN",
+                "city": "Shanghai",
+                "district": "310101",
+                "compound": compound,
+                "building": "3",
+                "line": f"{compound}, building 3, Huangpu",
+            },
+            "coordinate": {"lng": 121.4903, "lat": 31.2228, "datum": "GCJ02", "precision_m": 20},
+            "match_quality": "exact",
+        }
+
+    start = now + timedelta(minutes=5)
+    item = {
+        "name": "Dessert box",
+        "item_class": "chilled",
+        "quantity": 1,
+        "value": {"amount": 88000, "currency": "CNY"},
+        "temperature": {"min_c": 0, "max_c": 8},
+        "dwell_limit_minutes": 180,
+    }
+    body = {
+        "market": shanghai.MARKET_ID,
+        "reference": "EASTER-0001",
+        "gift": {"items": [item]},
+        "pick_up": {
+            "name": "Hotel kitchen",
+            "place": place(KITCHEN),
+            "contact": {"name": "Kitchen desk", "phone": "+8617000000001"},
+        },
+        "recipient": {"name": "A very important client", "phone": "+8617000000002", "place": place(OPEN)},
+        "window": {
+            "start": start.isoformat(timespec="seconds"),
+            "end": (start + timedelta(hours=8)).isoformat(timespec="seconds"),
+            "time_zone": shanghai.ZONE_NAME,
+        },
+        "tier": "gold",
+        "fallback": "hold",
+    }
+    ORDER.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _welcome(url: str, keys: dict[Role, str]) -> None:
+    order = ORDER.relative_to(Path.cwd()) if ORDER.is_relative_to(Path.cwd()) else ORDER
+    print(
+        f"""Cordon is up at {url}  (description: {url}/openapi.json; log: {HOME / "run.log"})
+
+  brand     {keys[Role.BRAND]}
+  operator  {keys[Role.OPERATOR]}
+  source    {keys[Role.SOURCE]}
+
+In another terminal:
+
+  export CORDON={url} BRAND_KEY={keys[Role.BRAND]}
+
+  curl -sS "$CORDON/v1/orders" \\
+    -H "Authorization: Bearer $BRAND_KEY" \\
+    -H "Idempotency-Key: easter-0001" \\
+    -H "Content-Type: application/json" \\
+    -d @{order}
+
+The gift goes from {KITCHEN} to {OPEN}, which is open to the lobby. {SEALED} is sealed, and anywhere else nobody has
+ruled on: change the compound in {order}, and the key, and see. Ctrl-C stops.""",
+        flush=True,
+    )
