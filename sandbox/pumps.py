@@ -150,9 +150,10 @@ class Pumps:
         while True:
             # as many invocations at once as Lambda would have, within what this machine bears
             batches = [
-                (queue, -(-count // self.workers))
+                (queue, size)
                 for queue, count in self.waiting.items()
-                for _ in range(min(self.workers, count))
+                for size in [max(3, -(-count // self.workers))]
+                for _ in range(min(self.workers, -(-count // size)))
             ]
             if not batches:
                 return

@@ -8,7 +8,7 @@ more is recalled, and what cannot be undone is at least on record.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Decision, Phase
@@ -33,6 +33,8 @@ from chalicelib.domain.ports import Change, Count, Row, Topic, World
 from chalicelib.flows import book, check
 
 TRIES = 5
+RETELL = timedelta(minutes=30)
+"""So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
 
 
 def receive(world: World, market_id: str, courier_id: str, callback: Callback) -> Heard:
@@ -101,7 +103,8 @@ def hear(world: World, order_id: str) -> None:
                 events.setdefault(event.reference, []).append(event)
         after, pieces, more = _folded(world, order, events)
         if after is None:
-            world.queues.nudge(Topic.TELL, [order_id])
+            if world.clock() - order.history[-1].at <= RETELL:  # whoever folded it may have stopped before this
+                world.queues.nudge(Topic.TELL, [order_id])
             return
         try:
             world.table.write(

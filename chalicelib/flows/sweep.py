@@ -55,7 +55,7 @@ def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:
     if is_over(order):
         return (Topic.TELL,)
     if any(b.is_live for leg in order.legs for b in leg.bookings):
-        return (Topic.HEAR, Topic.BOOK)
+        return (Topic.BOOK,)  # asks the courier, and has whatever is saved folded
     return (Topic.BOOK, Topic.TELL)
 
 

@@ -107,7 +107,7 @@ class Scene:
         self.client = clients(emulator)
         self.deployment = templates.deploy(template(), self.client, {})
         self.url = self.deployment.queues["OrderQueue"]
-        self.pumps = Pumps(self.deployment, self.client, clock)
+        self.pumps = Pumps(self.deployment, self.client, clock, workers=1)
 
     def send(self, *bodies: str) -> None:
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
