@@ -228,9 +228,9 @@ def fingerprint_of(idempotency_key: str, new: NewOrder) -> str:
 
 
 def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, at: datetime) -> Order:
-    """The order as first written, without its sealed part."""
+    """The order as first written, without its sealed part. Everything in it has been validated as it came in."""
     order_id = order_id_of(brand_id, idempotency_key)
-    return Order(
+    return Order.model_construct(
         schema_version=SCHEMA,
         order_id=order_id,
         brand_id=brand_id,
@@ -375,6 +375,8 @@ def view(order: Order) -> OrderView:
 
 def first_view(order: Order) -> OrderView:
     """The order as the answer to its placing read: what a repeat of the request gets again."""
+    if order.version == 1:
+        return view(order)
     return view(order).model_copy(
         update={
             "state": OrderState.PLACED,

@@ -19,13 +19,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 class Shape(BaseModel):
     """Ours: frozen and closed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Foreign(BaseModel):
     """Theirs: frozen, and deaf to what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -1,0 +1,72 @@
+"""Everything Cordon needs on an (emulated) AWS, made by hand; and what was called there, counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chalicelib.aws import clients
+from tests.aws.tables import make_table
+
+QUEUES = ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES")
+
+
+def make_cloud(patch: pytest.MonkeyPatch) -> None:
+    """Table, queues, key and secret; the environment says where they are."""
+    make_table(clients.client("dynamodb"))
+    patch.setenv("CORDON_TABLE", "facts")
+    for name in QUEUES:
+        url = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}")["QueueUrl"]
+        patch.setenv(f"CORDON_{name}_QUEUE", url)
+    key = clients.client("kms").create_key(Description="seal")["KeyMetadata"]["KeyId"]
+    patch.setenv("CORDON_SEAL_KEY", key)
+    text = json.dumps({"signing_keys": ["test"], "couriers": {"wechat": {"main": [{"token": "t"}]}}})
+    secret = clients.client("secretsmanager").create_secret(Name="cordon", SecretString=text)["ARN"]
+    patch.setenv("CORDON_SECRET", secret)
+
+
+@contextmanager
+def counted() -> Iterator[list[tuple[str, str, dict[str, Any]]]]:
+    """Every AWS call made inside, as (service, operation, parameters)."""
+    calls: list[tuple[str, str, dict[str, Any]]] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        calls.append((model.service_model.service_name, model.name, params))
+
+    services = ("dynamodb", "sqs", "kms", "secretsmanager")
+    for service in services:
+        clients.client(service).meta.events.register("provide-client-params.*.*", note, unique_id="counted")
+    try:
+        yield calls
+    finally:
+        for service in services:
+            clients.client(service).meta.events.unregister("provide-client-params.*.*", unique_id="counted")
+
+
+def by_service(calls: list[tuple[str, str, dict[str, Any]]]) -> Counter[str]:
+    return Counter(service for service, _, _ in calls)
+
+
+def size_of(item: dict[str, Any]) -> int:
+    """Bytes of an item as DynamoDB counts them: names and values in UTF-8; a number about half its digits."""
+    total = 0
+    for name, value in item.items():
+        ((kind, content),) = value.items()
+        total += len(name.encode())
+        total += len(content) // 2 + 2 if kind == "N" else len(content if kind == "B" else content.encode())
+    return total
+
+
+def write_units(item: dict[str, Any]) -> int:
+    """Units of a plain put of that item, with its places in the two KEYS_ONLY indexes."""
+    units = -(-size_of(item) // 1024)
+    for index in (("work", "due"), ("shelf", "place_on_shelf")):
+        if all(name in item for name in index):
+            kept = {name: item[name] for name in ("pk", "sk", *index)}
+            units += -(-size_of(kept) // 1024)
+    return units

@@ -1,0 +1,103 @@
+"""What one order costs on AWS: counts, which are promises. And what importing the app costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+from chalicelib import wiring
+from chalicelib.domain.keys import Role
+from chalicelib.domain.places import Market
+from chalicelib.flows import enlist
+from tests.aws.cloud import by_service, counted, make_cloud, size_of, write_units
+from tests.conftest import ROOT
+from tests.stage import MARKET, body
+
+
+@pytest.fixture
+def placing(moto: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that places an order through the app on moto."""
+    monkeypatch.setattr("tests.stage.NOON", wiring.real.__globals__["datetime"].now().astimezone())
+    make_cloud(monkeypatch)
+    wiring.use(None)
+    world = wiring.world()
+    enlist.put_market(world, Market.model_validate(MARKET))
+    key = enlist.create_key(world, Role.BRAND, "maison")
+    from app import app
+
+    def place(sent: dict[str, Any], name: str) -> Any:
+        with Client(app) as client:
+            return client.http.post(
+                "/v1/orders",
+                headers={
+                    "Authorization": f"Bearer {key}",
+                    "Idempotency-Key": name,
+                    "Content-Type": "application/json",
+                },
+                body=json.dumps(sent).encode(),
+            )
+
+    yield place
+    wiring.use(None)
+
+
+def of_two_kilobytes() -> dict[str, Any]:
+    """An order that is stored in about 2 KB: three lines of gift and long addresses."""
+    from tests import stage
+
+    sent = stage.body()
+    item = sent["gift"]["items"][0]
+    sent["gift"]["items"] = [{**item, "name": f"Item {n} " + "x" * 40} for n in range(3)]
+    sent["recipient"]["place"]["address"]["line"] = "Yongjia Road " + "y" * 60
+    return sent
+
+
+def test_placing_is_one_write_one_nudge_and_the_authorizers_read(placing: Any) -> None:
+    assert placing(of_two_kilobytes(), "warm").status_code == 202
+    with counted() as calls:
+        assert placing(of_two_kilobytes(), "counted").status_code == 202
+    assert [(service, name) for service, name, _ in calls] == [
+        ("dynamodb", "GetItem"),  # the authorizer's, which API Gateway keeps for five minutes
+        ("dynamodb", "PutItem"),
+        ("sqs", "SendMessage"),
+    ]
+
+
+def test_a_two_kilobyte_order_takes_at_most_five_write_units(placing: Any) -> None:
+    with counted() as calls:
+        placing(of_two_kilobytes(), "counted")
+    (item,) = [params["Item"] for _, name, params in calls if name == "PutItem"]
+    assert 1700 < size_of(item) <= 2048, f"{size_of(item)} bytes is not about 2 KB"
+    assert write_units(item) <= 5
+
+
+def test_a_repeated_request_is_answered_with_one_write_attempt(placing: Any) -> None:
+    first = placing(of_two_kilobytes(), "same")
+    with counted() as calls:
+        second = placing(of_two_kilobytes(), "same")
+    assert second.body == first.body
+    assert by_service(calls)["dynamodb"] == 2
+
+
+def test_importing_the_app_loads_few_modules_and_none_of_the_heavy_ones() -> None:
+    probe = (
+        "import sys; import app; "
+        "print(len(sys.modules), *[m for m in ('botocore', 'boto3', 'numpy', 'shapely', 'urllib3', "
+        "'cryptography', 'itsdangerous') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    count, *heavy = done.stdout.split()
+    assert heavy == []
+    assert int(count) <= 260
+
+
+def test_the_smallest_order_is_no_dearer(placing: Any) -> None:
+    with counted() as calls:
+        placing(body() | {"window": of_two_kilobytes()["window"]}, "small")
+    (item,) = [params["Item"] for _, name, params in calls if name == "PutItem"]
+    assert write_units(item) <= 4

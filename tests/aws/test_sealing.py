@@ -1,0 +1,81 @@
+"""Personal data at rest, secrets and nudges on emulated AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from chalicelib.aws import clients
+from chalicelib.aws.queues import SqsQueues
+from chalicelib.aws.sealer import KmsSealer
+from chalicelib.aws.secrets import SecretsManagerSecrets
+from chalicelib.domain.ports import Topic
+from tests.aws.cloud import by_service, counted, make_cloud
+
+
+@pytest.fixture(autouse=True)
+def cloud(moto: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_cloud(monkeypatch)
+
+
+def sealer() -> KmsSealer:
+    return KmsSealer(os.environ["CORDON_SEAL_KEY"])
+
+
+def test_what_was_sealed_opens_again_in_another_process() -> None:
+    sealed = sealer().seal("王女士, Yongjia Road".encode(), "ord_1")
+    assert b"Yongjia" not in sealed
+    assert sealer().unseal(sealed, "ord_1").decode() == "王女士, Yongjia Road"
+
+
+def test_a_seal_copied_onto_another_order_does_not_open() -> None:
+    sealed = sealer().seal(b"secret", "ord_1")
+    with pytest.raises(Exception, match=r"\A"):
+        sealer().unseal(sealed, "ord_2")
+
+
+@pytest.mark.parametrize("at", [0, 5, -1])
+def test_one_flipped_byte_does_not_open(at: int) -> None:
+    sealed = bytearray(sealer().seal(b"secret", "ord_1"))
+    sealed[at] ^= 1
+    with pytest.raises(Exception, match=r"\A"):
+        sealer().unseal(bytes(sealed), "ord_1")
+
+
+def test_a_process_asks_kms_once_for_many_seals() -> None:
+    one = sealer()
+    with counted() as calls:
+        sealed = [one.seal(b"x", f"ord_{n}") for n in range(50)]
+        assert [one.unseal(s, f"ord_{n}") for n, s in enumerate(sealed)] == [b"x"] * 50
+    assert by_service(calls)["kms"] == 1
+    assert len(set(sealed)) == 50, "the same plain text never looks the same"
+
+
+def test_accounts_come_from_the_secret_and_are_read_once() -> None:
+    secrets = SecretsManagerSecrets(os.environ["CORDON_SECRET"])
+    with counted() as calls:
+        assert secrets.accounts("wechat", "main") == [{"token": "t"}]
+        assert secrets.accounts("wechat", "nobody") == []
+        assert secrets.signing_keys() == ["test"]
+    assert by_service(calls)["secretsmanager"] == 1
+
+
+def test_nudges_are_sent_ten_a_call_each_id_once() -> None:
+    url = os.environ["CORDON_HEAR_QUEUE"]
+    queues = SqsQueues({Topic.HEAR: url})
+    with counted() as calls:
+        queues.nudge(Topic.HEAR, [f"ord_{n % 23}" for n in range(46)])
+        queues.nudge(Topic.HEAR, [])
+    assert by_service(calls)["sqs"] == 3
+    got: list[str] = []
+    while (
+        messages := clients.client("sqs")
+        .receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        .get("Messages")
+    ):
+        got += [json.loads(message["Body"])["id"] for message in messages]
+        for message in messages:
+            clients.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert sorted(got) == sorted(f"ord_{n}" for n in range(23))
