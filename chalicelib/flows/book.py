@@ -264,7 +264,9 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
 
     _again_and_again(world, order.order_id, booking.number, after)
-    world.queues.nudge(Topic.HEAR, [order.order_id])  # also what was saved and never folded; it has it told, too
+    world.queues.nudge(
+        Topic.HEAR, [order.order_id]
+    )  # also what was saved and never folded; it has it told, too
     if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
 

@@ -103,7 +103,9 @@ def hear(world: World, order_id: str) -> None:
                 events.setdefault(event.reference, []).append(event)
         after, pieces, more = _folded(world, order, events)
         if after is None:
-            if world.clock() - order.history[-1].at <= RETELL:  # whoever folded it may have stopped before this
+            if (
+                world.clock() - order.history[-1].at <= RETELL
+            ):  # whoever folded it may have stopped before this
                 world.queues.nudge(Topic.TELL, [order_id])
             return
         try:

@@ -133,6 +133,8 @@ def assert_well_ended(on: Stage, story: str, order_id: str) -> None:
     assert sum(job.is_live for job in on.company.jobs.values()) == jobs
     assert on.live_bookings(order_id) == 0
     assert on.left() == left
+    asked = Counter(reference for verb, reference in on.company.calls if verb == "book")
+    assert max(asked.values(), default=1) == 1, "a courier without idempotency would have two jobs"
     told = Counter(notice["id"] for notice in on.brand.heard)
     steps = {notice["data"]["sequence"] for notice in on.brand.heard}
     assert steps == set(range(len(order.history))), "every state is told"
