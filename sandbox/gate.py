@@ -15,7 +15,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+_PASSED_ON = frozenset({b"content-type", b"content-length", b"x-amz-crc32", b"x-amzn-requestid"})
 HEALTH = "/_ministack/health"
 
 
@@ -40,7 +42,7 @@ def gated(app: App, key_id: str) -> App:
         if scope["type"] == "lifespan" or (
             scope["type"] == "http" and passes(key_id, scope["method"], scope["path"], scope["headers"])
         ):
-            await app(scope, receive, send)
+            await app(scope, receive, _plainly(send))
         elif scope["type"] == "http":
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
@@ -48,6 +50,18 @@ def gated(app: App, key_id: str) -> App:
             await send({"type": "websocket.close", "code": 1008})
 
     return gate
+
+
+def _plainly(send: Send) -> Send:
+    """Without the headers that tell browsers to come in, and those that nobody reads."""
+
+    async def plainly(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = [pair for pair in message["headers"] if pair[0].lower() in _PASSED_ON]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return plainly
 
 
 def stop_with(parent: int) -> None:

@@ -24,6 +24,8 @@ RETRY = timedelta(seconds=60)
 """How long a failed message waits in virtual time. Real visibility timeouts are minutes; this only waits less."""
 
 
+SHARE = 4
+"""As many messages are worth an invocation of their own beside the others."""
 MISSES = 6
 """So many empty answers in a row from a queue that should not be empty, and it is believed to be."""
 
@@ -59,8 +61,9 @@ class Pumps:
         self.waiting: Counter[str] = Counter(dict.fromkeys(self.listeners, 0))
         """Messages known to lie in each queue: empty queues are not asked in virtual time."""
         self._handlers = {f.name: f.load() for f in deployment.functions if f.source or f.rate}
-        self.anything_due: Callable[[], bool] = lambda: True
-        """In virtual time a schedule that could find nothing is not fired: whoever sees every write may say so."""
+        self.anything_due: Callable[[str], bool] = lambda handler: True
+        """In virtual time a schedule that could find nothing is not fired: whoever sees every write may say so,
+        by the schedule's handler."""
         self._misses: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._stop = threading.Event()
@@ -152,7 +155,7 @@ class Pumps:
             batches = [
                 (queue, size)
                 for queue, count in self.waiting.items()
-                for size in [max(3, -(-count // self.workers))]
+                for size in [min(10, max(SHARE, -(-count // self.workers)))]
                 for _ in range(min(self.workers, -(-count // size)))
             ]
             if not batches:
@@ -173,15 +176,17 @@ class Pumps:
     def start_schedules(self) -> None:
         """Fire every schedule at its rate from now on, on the virtual clock."""
         for function in self.schedules:
-            self._again(function)
+            self._again(function, again=False)
 
-    def _again(self, function: Function) -> None:
+    def _again(self, function: Function, again: bool = True) -> None:
+        # half a minute past the full one, which is when people do things: what they do is done at once, and the
+        # schedule finds what has really stood still
         assert function.rate is not None
-        when = self.clock.now() + function.rate
+        when = self.clock.now() + (function.rate if again else function.rate / 2)
 
         def tick() -> None:
             self._again(function)  # first: one failed run must not end the schedule
-            if self.anything_due():
+            if self.anything_due(function.handler):
                 self.fire(function)
 
         self.clock.at(when, tick)

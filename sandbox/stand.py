@@ -77,7 +77,7 @@ class Stand:
         self.world.queues = _Counted(self.world.queues, self.pumps, settings.read().queue_urls())
         watched = _Watched(self.world.table)
         self.world.table = watched
-        self.pumps.anything_due = lambda: watched.has_due(self.clock.now())
+        self.pumps.anything_due = lambda handler: watched.has_due(self.clock.now(), handler == "app.tick")
         return self
 
     def __exit__(
@@ -127,7 +127,8 @@ class _Watched:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._due: dict[Key, str] = {}
+        self._due: dict[bool, dict[Key, str]] = {True: {}, False: {}}
+        """By whether the row waits in a pool, which is the tick's; everything else is the sweep's."""
         self._lock = threading.Lock()
 
     def __getattr__(self, verb: str) -> Any:
@@ -137,16 +138,17 @@ class _Watched:
         self._table.write(*changes)
         with self._lock:
             for change in changes:
+                if not isinstance(change, (Keep, Drop)):
+                    continue
+                key = change.row.key if isinstance(change, Keep) else change.key
+                for due in self._due.values():
+                    due.pop(key, None)
                 if isinstance(change, Keep) and change.row.due is not None:
-                    self._due[change.row.key] = change.row.due
-                elif isinstance(change, Keep):
-                    self._due.pop(change.row.key, None)
-                elif isinstance(change, Drop):
-                    self._due.pop(change.key, None)
+                    self._due[(change.row.work or "").startswith("pool#")][key] = change.row.due
 
-    def has_due(self, now: datetime) -> bool:
+    def has_due(self, now: datetime, in_pool: bool) -> bool:
         with self._lock:
-            return min(self._due.values(), default="~") <= stamp(now)
+            return min(self._due[in_pool].values(), default="~") <= stamp(now)
 
 
 def _signing_key(home: Path) -> str:

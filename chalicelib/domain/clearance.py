@@ -21,6 +21,7 @@ from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.shapes import Instant, Shape, Window, folded
 from chalicelib.domain.zones import (
     NEAREST_FIRST,
+    REMEMBERED,
     TO_THE_CLIENT,
     AgeFrom,
     Atlas,
@@ -172,14 +173,22 @@ class _Surveyed:
 
 
 def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
-    doubts: dict[Reason, None] = {}
-    found = []
-    for place in (delivery.drop_off, delivery.pick_up):
+    there, doubts = _seen(delivery.drop_off, atlas)
+    here, others = _seen(delivery.pick_up, atlas)
+    doubts = tuple(dict.fromkeys((*doubts, *others)))
+    return _Surveyed(delivery, doubts, here, there, delivery.gift.item_classes)
+
+
+def _seen(place: Place, atlas: Atlas) -> tuple[Found, tuple[Reason, ...]]:
+    known: Any = atlas.seen.get(place)
+    if known is None:
         point, reach = place.coordinate.within(atlas.rules.datum), place.coordinate.precision_m
-        around = atlas.around(place.address, point, reach)
-        doubts.update(dict.fromkeys(_doubts(place, point, atlas)))
-        found.append(around)
-    return _Surveyed(delivery, tuple(doubts), found[1], found[0], delivery.gift.item_classes)
+        known = (atlas.around(place.address, point, reach), tuple(_doubts(place, point, atlas)))
+        if len(atlas.seen) >= REMEMBERED:
+            atlas.seen.clear()
+        atlas.seen[place] = known
+    found: tuple[Found, tuple[Reason, ...]] = known
+    return found
 
 
 def ground(delivery: Delivery, atlas: Atlas, start: datetime, end: datetime, now: datetime) -> Ground:

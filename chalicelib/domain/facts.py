@@ -17,6 +17,7 @@ Older schema versions are upcast here, on read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.legs import Event
+from chalicelib.domain.legs import Assignment, Event
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, Private, due_at, in_pool
 from chalicelib.domain.places import Market
@@ -219,27 +220,49 @@ def give_back_to_slot(market_id: str, slot_id: str) -> Count:
     return Count(slot_key(market_id, slot_id), LEFT, 1, floor=None)
 
 
+def assigned_keys(market_id: str, assignment: Assignment) -> list[Key]:
+    """What of the fleet an assignment names."""
+    names = [
+        f"courier#{assignment.courier_id}",
+        f"crew#{assignment.crew_id}",
+        f"slot#{assignment.slot_id}",
+        *(f"permit#{permit_id}" for permit_id in assignment.permit_ids),
+    ]
+    return [Key(fleet_collection(market_id), name) for name in names]
+
+
 def load_fleet(table: Table, market_id: str, memory: dict[str, Any] | None = None) -> Fleet:
     """The whole fleet of a market, with what each slot has left, in one strongly consistent reading.
 
     `memory` keeps what was parsed, by row and version, so that only what has changed is parsed again.
     """
-    name_in_memory = f"fleet#{market_id}"
-    parsed: dict[Key, tuple[int, Any]] = {} if memory is None else memory.get(name_in_memory, {})
-    kept: dict[Key, tuple[int, Any]] = {}
+    parsed: dict[Key, tuple[int, Any]] = {}
+    if memory is not None:
+        parsed = memory.setdefault(f"fleet#{market_id}", parsed)
+    rows = table.read(fleet_collection(market_id)).rows
+    fleet = fleet_of_rows(rows, parsed)
+    if len(parsed) > len(rows):
+        present = {row.key for row in rows}
+        for key in tuple(parsed):
+            if key not in present:
+                parsed.pop(key, None)
+    return fleet
+
+
+def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[int, Any]] | None = None) -> Fleet:
+    """The fleet that these rows are; `parsed` keeps nouns by row and version."""
+    parsed = {} if parsed is None else parsed
     nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
     types = {name: noun for noun, name in FLEET_KINDS.values()}
     left: dict[str, int] = {}
-    for row in table.read(fleet_collection(market_id)).rows:
+    for row in rows:
         kind, name = row.key.sk.split("#", 1)
         known = parsed.get(row.key)
         noun = known[1] if known and known[0] == row.version else types[kind].model_validate_json(row.body)
         nouns[kind][name] = noun
-        kept[row.key] = (row.version, noun)
+        parsed[row.key] = (row.version, noun)
         if kind == "slot":
             left[name] = row.counters.get(LEFT, 0)
-    if memory is not None:
-        memory[name_in_memory] = kept
     return Fleet.model_construct(
         couriers=nouns["courier"],
         crews=nouns["crew"],

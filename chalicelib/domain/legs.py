@@ -178,6 +178,7 @@ class Assignment(Shape):
     end: Instant = Field(description="Out of the zones again.")
     valid_until: Instant
     handovers: tuple[Handover, ...] = Field(min_length=1)
+    permit_ids: tuple[str, ...] = Field(default=(), description="What the clearance rested on.")
     rules_version: int
     assigned_at: Instant
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -91,6 +91,7 @@ class Window(Shape):
 _FOLDED = re.compile(r"[\s·,，。.\-—_/（）()]+")
 
 
+@lru_cache(maxsize=65_536)
 def folded(name: str) -> str:
     """A name as it is compared: full width to half, case and punctuation dropped.
 

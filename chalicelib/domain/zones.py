@@ -293,7 +293,8 @@ _CELL = 0.02
 """Degrees: about 2 km, so most compounds lie in one cell of the index and most districts in none."""
 _CELLS = 400
 """What spreads over more cells than this is looked at every time."""
-_REMEMBERED = 20_000
+REMEMBERED = 20_000
+"""Places and meetings of policies that an atlas keeps."""
 
 
 class Atlas:
@@ -309,6 +310,8 @@ class Atlas:
         self._shaped: list[tuple[Box, Zone]] = []
         self._cells: dict[tuple[int, int], list[int]] = {}
         self._wide: list[int] = []
+        self.seen: dict[object, object] = {}
+        """What clearance found around a place: these zones never change, and the same gift is looked at often."""
         self._met: dict[tuple[tuple[int, ...], datetime | None, tuple[str, ...]], Regime] = {}
         for zone in rules.zones:
             if zone.unit is not None:
@@ -441,7 +444,7 @@ class Atlas:
         key = (tuple(map(id, met)), change, tuple(edge))
         known = self._met.get(key)
         if known is None:
-            if len(self._met) >= _REMEMBERED:
+            if len(self._met) >= REMEMBERED:
                 self._met.clear()
             known = self._met[key] = meet(met, self.policies).model_copy(
                 update={"next_change": change, "near_border": tuple(sorted(edge))}

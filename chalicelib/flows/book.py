@@ -23,13 +23,13 @@ from chalicelib.domain.dialect import (
     NotTaken,
     Unsure,
 )
-from chalicelib.domain.errors import Lost
+from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Booking, BookingState, Event, Refusal, reference_of, replace_leg
 from chalicelib.domain.orders import POLL, Order, is_over, moved
 from chalicelib.domain.ports import Change, Keep, Topic, World
-from chalicelib.flows import check
+from chalicelib.flows import check, enlist
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
@@ -64,8 +64,7 @@ def _attempt(world: World, order: Order) -> None:
     now = world.clock()
     assignment = order.leg.assignment
     assert assignment is not None
-    on = check.ground(world, order.market_id)
-    verdict = check.check(world, order, on, now)
+    verdict, on = check.check_now(world, order, now)
     courier = on.fleet.couriers.get(assignment.courier_id)
     if verdict.decision is not Decision.YES or courier is None or now >= assignment.end:
         reasons = verdict.reasons or (Reason.WINDOW,)
@@ -91,7 +90,7 @@ def _attempt(world: World, order: Order) -> None:
     if not _write(world, order):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
     answer = _call(world, order, booking, courier)
-    _record(world, order.order_id, booking, answer)
+    _record(world, order, booking, answer)
 
 
 def _call(world: World, order: Order, booking: Booking, courier: Courier) -> BookAnswer:
@@ -125,7 +124,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
     return answer
 
 
-def _record(world: World, order_id: str, booking: Booking, answer: BookAnswer) -> None:
+def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) -> None:
     """Save what the courier said to this attempt, whatever has happened to the order meanwhile."""
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
@@ -145,14 +144,14 @@ def _record(world: World, order_id: str, booking: Booking, answer: BookAnswer) -
             state=BookingState.UNKNOWN, next_look=max(now, present.next_look or now), looks=0,
         ), []  # fmt: skip
 
-    order = _again_and_again(world, order_id, booking.number, after)
-    world.queues.nudge(Topic.TELL, [order_id])
+    order = _again_and_again(world, saved, booking.number, after)
+    world.queues.nudge(Topic.TELL, [saved.order_id])
     if order is None:
         return
     if isinstance(answer, NotTaken):
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
     elif isinstance(answer, Booked) and order.cancel_asked_at is not None:
-        world.queues.nudge(Topic.BOOK, [order_id])
+        world.queues.nudge(Topic.BOOK, [saved.order_id])
 
 
 def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) -> tuple[Order, list[Change]]:
@@ -209,11 +208,11 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         order, booking = marked, _same(marked, booking.number)
     if booking.next_look is not None and booking.next_look > now:
         return
-    courier_row = world.table.get(facts.courier_key(order.market_id, booking.courier_id))
-    if courier_row is None:
+    try:
+        courier = enlist.courier(world, order.market_id, booking.courier_id)
+    except Missing:
         world.log("courier_gone", order=order.order_id, courier=booking.courier_id)
         return
-    courier = Courier.model_validate_json(courier_row.body)
     if booking.state is BookingState.CANCELLING:
         _cancel(world, order, booking, courier)
     else:
@@ -241,8 +240,11 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         ),
         lambda dialect, reply: dialect.looked_up(reply, booking.reference, courier.courier_id, now),
     )
-    if isinstance(answer, Found) and answer.event is not None:
-        save_event(world, order.order_id, answer.event)
+    news = answer.event if isinstance(answer, Found) else None
+    if news is not None and news.kind is booking.track.kind and not news.correction:
+        news = None  # what we know already
+    if news is not None:
+        save_event(world, order.order_id, news)
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if not present.is_live:
@@ -263,10 +265,11 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
             return _lost(order, now, present)
         return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
 
-    _again_and_again(world, order.order_id, booking.number, after)
-    world.queues.nudge(
-        Topic.HEAR, [order.order_id]
-    )  # also what was saved and never folded; it has it told, too
+    changed = _again_and_again(world, order, booking.number, after)
+    if news is not None:
+        world.queues.nudge(Topic.HEAR, [order.order_id])  # it has it told, too
+    elif changed is not None and len(changed.history) > len(order.history):
+        world.queues.nudge(Topic.TELL, [order.order_id])
     if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
 
@@ -319,9 +322,11 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
         ), []  # fmt: skip
 
-    changed = _again_and_again(world, order.order_id, booking.number, after)
+    changed = _again_and_again(world, order, booking.number, after)
     if isinstance(answer, Unsure):
-        _look_up(world, order, booking, courier)  # it may have ended already, and its callback may be lost
+        _look_up(
+            world, changed or order, booking, courier
+        )  # it may have ended already, and its callback may be lost
     if changed is not None:
         world.queues.nudge(Topic.TELL, [order.order_id])
         if isinstance(answer, CancelConfirmed):
@@ -398,19 +403,19 @@ def _write(world: World, order: Order, *more: Change) -> bool:
 
 def _again_and_again(
     world: World,
-    order_id: str,
+    order: Order,
     number: int,
     after: Callable[[Order, Booking, datetime], tuple[Order, list[Change]] | None],
 ) -> Order | None:
-    """Apply a step to the order as it is, again if it moved meanwhile. None when there was nothing to do."""
+    """Apply a step to the order as it was read, and as it is if it has moved since. None: nothing to do."""
     for _ in range(TRIES):
-        order = facts.load_order(world.table, order_id)
         step = after(order, _same(order, number), world.clock())
         if step is None:
             return None
         changed, more = step
         if _write(world, changed, *more):
             return changed
+        order = facts.load_order(world.table, order.order_id)
     raise Lost([0])
 
 

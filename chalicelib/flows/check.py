@@ -12,7 +12,7 @@ from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment
 from chalicelib.domain.orders import Order, Outlook
-from chalicelib.domain.ports import Count, Keep, World
+from chalicelib.domain.ports import Count, Keep, Row, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.zones import Atlas
 from chalicelib.flows import publish
@@ -28,7 +28,40 @@ class Ground:
 
 def ground(world: World, market_id: str) -> Ground:
     """Rules and fleet as they are now."""
-    return Ground(publish.atlas(world, market_id), facts.load_fleet(world.table, market_id, world.memory))
+    return ground_with(world, market_id, world.table.get(facts.pointer_key(market_id)))
+
+
+def ground_with(world: World, market_id: str, pointer: Row | None) -> Ground:
+    """The same, the pointer to the rules having been read with something else."""
+    atlas = None if pointer is None else publish.atlas_of(world, market_id, pointer)
+    return Ground(atlas, facts.load_fleet(world.table, market_id, world.memory))
+
+
+def check_now(world: World, order: Order, at: datetime, phase: Phase | None = None) -> tuple[Verdict, Ground]:
+    """`check` on a ground of its own: one read of just what the assignment rests on.
+
+    A no is said only when the whole fleet has been read: the vehicle may have another permit by now.
+    """
+    on = _underfoot(world, order)
+    verdict = check(world, order, on, at, phase)
+    if verdict.decision is not Decision.YES:
+        on = ground(world, order.market_id)
+        verdict = check(world, order, on, at, phase)
+    return verdict, on
+
+
+def _underfoot(world: World, order: Order) -> Ground:
+    """The rules, and of the fleet only what this order's assignment names."""
+    assignment = order.leg.assignment
+    assert assignment is not None
+    pointer = facts.pointer_key(order.market_id)
+    wanted = facts.assigned_keys(order.market_id, assignment)
+    rows = {row.key: row for row in world.table.get_many([pointer, *wanted])}
+    head = rows.pop(pointer, None)
+    return Ground(
+        None if head is None else publish.atlas_of(world, order.market_id, head),
+        facts.fleet_of_rows(rows.values()),
+    )
 
 
 def check(world: World, order: Order, on: Ground, at: datetime, phase: Phase | None = None) -> Verdict:
@@ -104,6 +137,7 @@ def refreshed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignmen
         update={
             "handovers": verdict.handovers,
             "valid_until": verdict.valid_until or assignment.valid_until,
+            "permit_ids": verdict.permit_ids,
             "rules_version": on.atlas.rules.version if on.atlas else assignment.rules_version,
         }
     )

@@ -30,7 +30,7 @@ FAR = timedelta(days=3650)
 GRID = timedelta(minutes=10)
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
-RETELL = timedelta(hours=1)
+RETELL = timedelta(minutes=15)
 """For so long after a change of state each look repeats the nudge to tell it: the first may have been lost."""
 
 
@@ -75,9 +75,12 @@ def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
         more = more or page.after is not None
     if not keys:
         return False
-    orders = [facts.order_of_row(row) for row in world.table.get_many(keys)]
+    pointer = facts.pointer_key(market_id)
+    rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
+    head = rows.pop(pointer, None)
+    orders = [facts.order_of_row(row) for row in rows.values()]
     orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
-    on = check.ground(world, market_id)
+    on = check.ground_with(world, market_id, head)
     rulings = decide(world, orders, on, now)
     saved = _save(world, market_id, holder, rulings, on)
     world.queues.nudge(Topic.BOOK, [r.after.order_id for r in saved if r.takes is not None])
@@ -171,6 +174,7 @@ def _goes(
         end=verdict.end,
         valid_until=verdict.valid_until,
         handovers=verdict.handovers,
+        permit_ids=verdict.permit_ids,
         rules_version=on.atlas.rules.version,
         assigned_at=now,
     )

@@ -20,7 +20,7 @@ from chalicelib.domain.shapes import Shape
 
 TRIES = 5
 REMEMBERED = timedelta(seconds=60)
-"""How long a process trusts the market it has read."""
+"""How long a process trusts the market or the courier it has read."""
 
 _Noun = TypeVar("_Noun", Courier, Crew, Permit, Slot)
 
@@ -95,6 +95,21 @@ def put_courier(world: World, courier: Courier) -> Courier:
     return _put(world, courier.market_id, "courier", courier.courier_id, courier)
 
 
+def courier(world: World, market_id: str, courier_id: str) -> Courier:
+    """The courier, as it was at most a minute ago: to speak to it, never to clear it. Raises `Missing`."""
+    name = f"courier#{market_id}#{courier_id}"
+    known: tuple[datetime, Courier] | None = world.memory.get(name)
+    now = world.clock()
+    if known is not None and known[0] <= now < known[0] + REMEMBERED:
+        return known[1]
+    row = world.table.get(facts.courier_key(market_id, courier_id))
+    if row is None:
+        raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
+    found = Courier.model_validate_json(row.body)
+    world.memory[name] = (now, found)
+    return found
+
+
 def put_crew(world: World, crew: Crew) -> Crew:
     """Create or replace a crew. Raises `Invalid` without its courier."""
     _needs(world, crew.market_id, "courier", crew.courier_id)
@@ -131,8 +146,9 @@ def put_slot(world: World, slot: Slot) -> Slot:
         except Lost:
             continue
         if before is not None and before != slot:
-            world.queues.nudge(Topic.RULES, [f"rezone:{slot.market_id}:"])
-        world.queues.nudge(Topic.DISPATCH, [slot.market_id])
+            _tell_of_change(world, slot.market_id)
+        else:
+            world.queues.nudge(Topic.DISPATCH, [f"{slot.market_id}:all"])
         return slot
     raise Delayed(f"the slot {slot.slot_id!r} is being changed by somebody else")
 
@@ -241,9 +257,8 @@ def _needs(world: World, market_id: str, kind: str, name: str) -> Row:
 
 
 def _tell_of_change(world: World, market_id: str) -> None:
-    """Who may go has changed: what is under way is decided again, and what waits may go now."""
+    """Who may go has changed: what is under way is decided again, and after it what waits."""
     world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:"])
-    world.queues.nudge(Topic.DISPATCH, [market_id])
 
 
 def _member_key(market_id: str, kind: str, name: str) -> Key:

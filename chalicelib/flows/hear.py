@@ -15,7 +15,6 @@ from chalicelib.domain.clearance import Decision, Phase
 from chalicelib.domain.dialect import Callback, Heard
 from chalicelib.domain.errors import Lost, Missing, Unauthorised
 from chalicelib.domain.evidence import Evidence, Step
-from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import (
     Booking,
     BookingState,
@@ -30,7 +29,7 @@ from chalicelib.domain.legs import (
 )
 from chalicelib.domain.orders import Order, moved
 from chalicelib.domain.ports import Change, Count, Row, Topic, World
-from chalicelib.flows import book, check
+from chalicelib.flows import book, check, enlist
 
 TRIES = 5
 RETELL = timedelta(minutes=30)
@@ -42,7 +41,7 @@ def receive(world: World, market_id: str, courier_id: str, callback: Callback) -
 
     Raises `Unauthorised` for anything unproven and `Missing` for a courier we do not have.
     """
-    courier = _courier(world, market_id, courier_id)
+    courier = enlist.courier(world, market_id, courier_id)
     dialect = world.dialects[courier.dialect]
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     if not accounts:
@@ -71,24 +70,9 @@ def receive(world: World, market_id: str, courier_id: str, callback: Callback) -
 
 def greet(world: World, market_id: str, courier_id: str, callback: Callback) -> bytes:
     """The answer to a courier that checks our address."""
-    courier = _courier(world, market_id, courier_id)
+    courier = enlist.courier(world, market_id, courier_id)
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     return world.dialects[courier.dialect].greet(accounts, callback, world.clock())
-
-
-def _courier(world: World, market_id: str, courier_id: str) -> Courier:
-    """The courier, remembered for a minute: callbacks must be quick, and its dialect does not change."""
-    name = f"courier#{market_id}#{courier_id}"
-    known: tuple[datetime, Courier] | None = world.memory.get(name)
-    now = world.clock()
-    if known is not None and 0 <= (now - known[0]).total_seconds() < 60:
-        return known[1]
-    row = world.table.get(facts.courier_key(market_id, courier_id))
-    if row is None:
-        raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
-    courier = Courier.model_validate_json(row.body)
-    world.memory[name] = (now, courier)
-    return courier
 
 
 def hear(world: World, order_id: str) -> None:
@@ -103,9 +87,8 @@ def hear(world: World, order_id: str) -> None:
                 events.setdefault(event.reference, []).append(event)
         after, pieces, more = _folded(world, order, events)
         if after is None:
-            if (
-                world.clock() - order.history[-1].at <= RETELL
-            ):  # whoever folded it may have stopped before this
+            # whoever folded it may have stopped before this
+            if world.clock() - order.history[-1].at <= RETELL:
                 world.queues.nudge(Topic.TELL, [order_id])
             return
         try:
@@ -114,7 +97,8 @@ def hear(world: World, order_id: str) -> None:
             )
         except Lost:
             continue
-        world.queues.nudge(Topic.TELL, [order_id])
+        if len(after.history) > len(order.history):
+            world.queues.nudge(Topic.TELL, [order_id])
         if any(b.state is BookingState.CANCELLING for leg in after.legs for b in leg.bookings):
             world.queues.nudge(Topic.BOOK, [order_id])
         if any(isinstance(change, Count) for change in more):
@@ -212,12 +196,11 @@ def _checked(
     )
     if picked is None and handed is None:
         return order, pieces
-    on = check.ground(world, order.market_id)
     for step, at in ((Step.PICK_UP, picked), (Step.HAND_OVER, handed)):
         if at is None:
             continue
         phase = Phase.GIVEN if step is Step.PICK_UP else Phase.CARRIED
-        verdict = check.check(world, order, on, at, phase)
+        verdict, on = check.check_now(world, order, at, phase)
         pieces.append(check.evidence(order, step, verdict, on, at))
         order = order.model_copy(update={"evidence_count": order.evidence_count + 1})
         if verdict.decision is Decision.YES:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost
-from chalicelib.domain.ports import Keep, Key, Row, World
+from chalicelib.domain.ports import Keep, Row, World
 from chalicelib.domain.shapes import Instant, Shape
 
 LIFE = timedelta(seconds=60)
@@ -26,13 +26,15 @@ class Lease(Shape):
 
 def take(world: World, market_id: str) -> str | None:
     """The holder's name of a fresh lease; None when another planner is at it, which then goes round again."""
-    key = facts.lease_key(market_id)
     holder = world.token()[:16]
-    for _ in range(TRIES):
+    row, is_fresh = _remembered(world, market_id), False
+    for _ in range(TRIES + 1):
         now = world.clock()
-        row = world.table.get(key)
         held = Lease.model_validate_json(row.body) if row else None
         busy = held is not None and held.holder != "" and held.until > now
+        if busy and not is_fresh:  # it may have been given back since
+            row, is_fresh = world.table.get(facts.lease_key(market_id)), True
+            continue
         if busy and held is not None:
             if held.again:
                 return None
@@ -40,8 +42,9 @@ def take(world: World, market_id: str) -> str | None:
         else:
             after = Lease(holder=holder, until=now + LIFE)
         try:
-            world.table.write(_keep(row, key, after))
-        except Lost:
+            _save(world, market_id, row, after)
+        except Lost as lost:
+            row, is_fresh = lost.found, True
             continue
         return None if busy else holder
     return None
@@ -49,15 +52,15 @@ def take(world: World, market_id: str) -> str | None:
 
 def renew(world: World, market_id: str, holder: str) -> bool:
     """Hold it for another while; False when it went to somebody else."""
-    key = facts.lease_key(market_id)
+    row = _remembered(world, market_id)
     for _ in range(TRIES):
-        row = world.table.get(key)
         held = Lease.model_validate_json(row.body) if row else None
         if held is None or held.holder != holder:
             return False
         try:
-            world.table.write(_keep(row, key, held.model_copy(update={"until": world.clock() + LIFE})))
-        except Lost:
+            _save(world, market_id, row, held.model_copy(update={"until": world.clock() + LIFE}))
+        except Lost as lost:
+            row = lost.found
             continue
         return True
     return False
@@ -65,20 +68,27 @@ def renew(world: World, market_id: str, holder: str) -> bool:
 
 def release(world: World, market_id: str, holder: str) -> bool:
     """Give it back; True when somebody asked for another round meanwhile."""
-    key = facts.lease_key(market_id)
+    row = _remembered(world, market_id)
     for _ in range(TRIES):
-        row = world.table.get(key)
         held = Lease.model_validate_json(row.body) if row else None
         if held is None or held.holder != holder:
             return True  # it lapsed and went on to another: whatever is left is theirs or the next tick's
         try:
-            world.table.write(_keep(row, key, Lease(until=world.clock())))
-        except Lost:
+            _save(world, market_id, row, Lease(until=world.clock()))
+        except Lost as lost:
+            row = lost.found
             continue
         return held.again
     return True
 
 
-def _keep(row: Row | None, key: Key, lease: Lease) -> Keep:
-    version = row.version if row else 0
-    return Keep(Row(key, version + 1, lease.model_dump_json()), was=row.version if row else None)
+def _remembered(world: World, market_id: str) -> Row | None:
+    """The lease as this process last wrote it. Old, it costs a lost write, and that tells what stands there."""
+    row: Row | None = world.memory.get(f"lease#{market_id}")
+    return row
+
+
+def _save(world: World, market_id: str, row: Row | None, lease: Lease) -> None:
+    after = Row(facts.lease_key(market_id), row.version + 1 if row else 1, lease.model_dump_json())
+    world.table.write(Keep(after, was=row.version if row else None))
+    world.memory[f"lease#{market_id}"] = after

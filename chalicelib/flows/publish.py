@@ -194,8 +194,7 @@ def publish(world: World, market_id: str, upload_id: str) -> None:
     if upload.state is UploadState.VALIDATING:
         upload = _settle(world, upload)
     if upload.state is UploadState.PUBLISHED:
-        world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:"])
-        world.queues.nudge(Topic.DISPATCH, [market_id])
+        world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:"])  # and after it what waits
 
 
 def _settle(world: World, upload: Upload) -> Upload:
@@ -379,7 +378,12 @@ def atlas(world: World, market_id: str) -> Atlas | None:
     it is not there: unknown is not open.
     """
     row = world.table.get(facts.pointer_key(market_id))
-    return None if row is None else _loaded(world, market_id, snapshots.pointer_of_row(row)).atlas
+    return None if row is None else atlas_of(world, market_id, row)
+
+
+def atlas_of(world: World, market_id: str, pointer_row: Row) -> Atlas:
+    """The rules that this row of the pointer makes known. Raises `Torn`."""
+    return _loaded(world, market_id, snapshots.pointer_of_row(pointer_row)).atlas
 
 
 def _loaded(world: World, market_id: str, pointer: Pointer) -> _Loaded:
