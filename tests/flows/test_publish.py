@@ -345,7 +345,7 @@ def test_wherever_a_publisher_stops_the_upload_is_published_once() -> None:
                 break
         else:
             raise AssertionError("it never came to its end")
-        assert stop_at > 5
+        assert stop_at > 4
 
 
 def test_wherever_handing_in_stops_it_can_be_done_again() -> None:
