@@ -77,6 +77,8 @@ def test_a_refused_end_of_one_booking_says_nothing_of_the_next() -> None:
     on.settle()
     first = on.order(order_id).leg.bookings[0]
     assert (first.state, first.cancel_answer != "") == (BookingState.BOOKED, True)
+    on.minutes(40)
+    assert [verb for verb, _ in on.company.calls].count("cancel") == 1, "its last word is its last"
     on.company.refuse.clear()
     from chalicelib.flows import hear
 
