@@ -5,7 +5,7 @@
     ord_...                event#<ref>#<time>#<id>        Event
     ord_...                evidence#<nnnn>                Evidence
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
-    brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while it may be owed something
+    brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
     key#<hash>             key                            Key
     markets                market#<market>                Market
     market#<market>        lease                          Lease
