@@ -4,8 +4,8 @@
     ord_...                order                          Order               work: pool#, wait#; shelf: brand#
     ord_...                event#<ref>#<time>#<id>        Event
     ord_...                evidence#<nnnn>                Evidence
-    ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice (while pending); shelf: hook#
-    brand#<brand>          hook#<endpoint>                Endpoint
+    ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
+    brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
     key#<hash>             key                            Key
     markets                market#<market>                Market
     market#<market>        lease                          Lease
@@ -37,7 +37,8 @@ from chalicelib.domain.shapes import stamp
 
 ORDER: Final = "order"
 LEFT: Final = "left"
-NOTICES: Final = "notice"
+HOOKS: Final = "hooks"
+"""Where endpoints wait that something may be owed to."""
 
 
 # --- orders ---------------------------------------------------------------------------------------------------
@@ -143,13 +144,18 @@ def notice_key(order_id: str, endpoint_id: str, sequence: int) -> Key:
     return Key(order_id, f"notice#{endpoint_id}#{sequence:04d}")
 
 
+def notice_bucket(endpoint_id: str) -> str:
+    """Where the notices of one endpoint wait: a bucket of its own, so that none waits behind another's."""
+    return f"notice#{endpoint_id}"
+
+
 def notice_row(notice: Notice) -> Row:
     pending = notice.state is NoticeState.PENDING and notice.next_attempt_at is not None
     return Row(
         key=notice_key(notice.order_id, notice.endpoint_id, notice.sequence),
         version=notice.version,
         body=notice.model_dump_json(exclude_defaults=True),
-        work=NOTICES if pending else None,
+        work=notice_bucket(notice.endpoint_id) if pending else None,
         due=stamp(notice.next_attempt_at) if pending and notice.next_attempt_at else None,
         shelf=f"hook#{notice.endpoint_id}",
         place_on_shelf=f"{stamp(notice.happened_at)}#{notice.notice_id}",
@@ -172,6 +178,8 @@ def endpoint_row(endpoint: Endpoint) -> Row:
         key=endpoint_key(endpoint.brand_id, endpoint.endpoint_id),
         version=endpoint.version,
         body=endpoint.model_dump_json(exclude_defaults=True),
+        work=None if endpoint.next_look is None else HOOKS,
+        due=None if endpoint.next_look is None else stamp(endpoint.next_look),
     )
 
 
