@@ -271,7 +271,7 @@ class Day:
                     cancelled_at=job.cancelled_at,
                     returned_at=job.returned_at,
                     ended_at=job.ended_at,
-                    stop_asked=job.cancel_tries > 0,
+                    recalled_at=job.recalled_at,
                 )
 
     def _published(self) -> tuple[dict[str, datetime], list[str]]:
