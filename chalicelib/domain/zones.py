@@ -22,9 +22,12 @@ from chalicelib.domain.places import (
     Datum,
     Polygon,
     border_distance_m,
+    building_key,
     covers,
     distance_m,
     district_key,
+    is_plain_building,
+    share_a_number,
     unit_key,
 )
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, zone_info
@@ -351,10 +354,9 @@ class Atlas:
         if address.compound is not None:
             compound = unit_key(address.district, address.compound)
             found += self._by_unit.get(compound, ())
-            if address.building is None:
-                found += self._buildings.get(compound, ())
-            else:
-                found += self._by_unit.get(unit_key(address.district, address.compound, address.building), ())
+            buildings = self._buildings.get(compound)
+            if buildings is not None:
+                found += buildings if address.building is None else _may_be(address.building, buildings)
         return found
 
     def drawn(self, lng: float, lat: float, buffer_m: float) -> list[tuple[Zone, bool]]:
@@ -462,6 +464,25 @@ class Atlas:
             if zone.unit is not None and zone.unit.kind != "district" and zone.holds(start, until, known_at)
         ]
         return max(levels, default=None)
+
+
+def _may_be(building: str, zones: Sequence[Zone]) -> list[Zone]:
+    """Those zones of one compound's buildings that may mean this one.
+
+    Two plain numbers tell two buildings apart; anything else (a range, a name, 3-1) may be the building or part
+    of it, and then the zone counts, unless the very same spelling is there as well.
+    """
+    wanted = building_key(building)
+    is_plain = is_plain_building(wanted)
+    keyed = [(building_key(zone.unit.building), zone) for zone in zones if zone.unit and zone.unit.building]
+    is_listed = any(key == wanted for key, _ in keyed)
+    return [
+        zone
+        for key, zone in keyed
+        if key == wanted
+        or (is_plain and not is_plain_building(key))
+        or (not is_plain and (not is_listed or share_a_number(key, wanted)))
+    ]
 
 
 def _bounds(polygons: Sequence[Polygon]) -> Box:

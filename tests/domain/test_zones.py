@@ -164,6 +164,40 @@ def test_an_unstated_building_is_taken_for_the_strictest_in_its_compound() -> No
     assert handovers(None) == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("building", "is_sealed"),
+    [
+        ("3号楼2单元", True), ("3号3单元", True), ("3-1", True), ("三号楼", True), ("03", True), ("Building 3", True),
+        ("东楼", True), ("2-4号楼", True),  # neither says that it is another one
+        ("5号楼", False), ("13", False), ("三十号", False), ("B座", False), ("Building 5, Unit 3", False),
+    ],
+)  # fmt: skip
+def test_a_sealed_building_is_met_by_every_spelling_that_may_mean_it(building: str, is_sealed: bool) -> None:
+    zones = (b.zone(), b.zone(building="3号楼", policy_id="banned"))
+    met = regime(*zones, policies=(BANNED,), of=b.address(building=building))
+    assert (met.handovers == frozenset()) is is_sealed
+
+
+def test_a_zone_over_several_buildings_counts_for_each_and_a_spelling_that_is_listed_only_for_its_own() -> (
+    None
+):
+    def handovers(*buildings: str, of: str) -> Any:
+        zones = [
+            b.zone(building=name, policy_id="banned", zone_id=f"z{n}") for n, name in enumerate(buildings)
+        ]
+        return regime(b.zone(), *zones, policies=(BANNED,), of=b.address(building=of)).zone_ids
+
+    assert "z0" in handovers("1-3号楼", of="2号楼")
+    assert set(handovers("东楼", "西楼", of="西楼")) & {"z0", "z1"} == {"z1"}
+    assert set(handovers("3-1", "3", "4", of="3-1")) & {"z0", "z1", "z2"} == {"z0", "z1"}
+
+
+def test_lanes_one_to_three_are_not_lane_thirteen() -> None:
+    zone = b.zone("和睦新路13弄", policy_id="banned")
+    assert regime(zone, policies=(BANNED,), of=b.address("和睦新路1-3弄")).handovers is None
+    assert regime(zone, policies=(BANNED,), of=b.address("和睦新路 13 弄")).handovers == frozenset()
+
+
 def test_namesake_compounds_of_two_districts_do_not_mix() -> None:
     other = b.zone(district=b.XUHUI, policy_id="banned")
     assert regime(b.zone(), other, policies=(BANNED,)).handovers == frozenset(Handover)
