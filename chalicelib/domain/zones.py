@@ -34,7 +34,10 @@ from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, zone_
 
 
 class Level(IntEnum):
-    """For display and for a crew's home; what may be done is read from the policy, never from this."""
+    """For display, and for whether people may come out: a crew of its home, a shop's people to hand a gift out.
+
+    What may be done for a resident is read from the policy, never from this.
+    """
 
     OPEN = 0
     CURFEW_ONLY = 1
@@ -106,7 +109,9 @@ class GateProtocol(Shape):
     """What happens at the gate."""
 
     rest_minutes: int = Field(default=0, ge=0, le=1440, description="The parcel rests after disinfection.")
-    antigen_at_gate: bool = False
+    antigen_at_gate: bool = Field(
+        default=False, description="The crew is tested here first: twenty minutes more before it hands over."
+    )
 
 
 class Policy(Shape):
@@ -203,6 +208,7 @@ class Regime(Shape):
     requirements: tuple[Requirement, ...]
     permit_needed: bool
     rest_minutes: int
+    antigen_at_gate: bool
     next_change: Instant | None = Field(description="When a zone that is already known starts or ends here.")
     near_border: tuple[str, ...] = Field(
         description="Zones met only through the buffer; they count as inside."
@@ -222,7 +228,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
     denied: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
     strictest: dict[tuple[CredentialKind, AgeFrom], Requirement] = {}
-    rest, essential, permit = 0, False, False
+    rest, essential, permit, antigen = 0, False, False, False
     spoken: dict[str, None] = {}
     for zone in zones:
         policy = policies[zone.policy_reference]
@@ -242,6 +248,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         rest = max(rest, policy.gate.rest_minutes)
         essential = essential or policy.essential_only
         permit = permit or policy.permit_needed
+        antigen = antigen or policy.gate.antigen_at_gate
     return Regime.model_construct(
         zone_ids=tuple(sorted(zone.zone_id for zone in zones)),
         policies=tuple(sorted(spoken)),
@@ -254,6 +261,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         requirements=tuple(sorted(strictest.values(), key=lambda need: (need.kind, need.age_from))),
         permit_needed=permit,
         rest_minutes=rest,
+        antigen_at_gate=antigen,
         next_change=None,
         near_border=(),
     )
@@ -456,14 +464,21 @@ class Atlas:
     def home_level(
         self, address: Address, start: datetime, known_at: datetime, end: datetime | None = None
     ) -> Level | None:
-        """The highest level at a crew's home during `[start, end)`, or None where nothing is known of it."""
+        """The highest level at a crew's home during `[start, end)`, or None where it is not known.
+
+        It is known when a list names its compound or building, or when rules that speak of hand-overs hold for
+        the whole district; never when the compound is not stated and others there are ruled by name.
+        """
         until = end or start + timedelta(microseconds=1)
-        levels = [
-            zone.level
-            for zone in self.named(address)
-            if zone.unit is not None and zone.unit.kind != "district" and zone.holds(start, until, known_at)
-        ]
-        return max(levels, default=None)
+        speaking = [zone for zone in self.named(address) if zone.holds(start, until, known_at)]
+        is_ruled = any(
+            (zone.unit is not None and zone.unit.kind != "district")
+            or self.policies[zone.policy_reference].handovers is not None
+            for zone in speaking
+        )
+        if not is_ruled or self.needs_compound(address, start, until, known_at):
+            return None
+        return max(zone.level for zone in speaking)
 
 
 def _may_be(building: str, zones: Sequence[Zone]) -> list[Zone]:

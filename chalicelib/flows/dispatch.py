@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem, cost_of
 from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Phase, Reason, Verdict
-from chalicelib.domain.clearance import ground as rule_at
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
@@ -130,12 +129,10 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         else:
             reasons = reasons_of(answers, on.fleet.left) or (
                 Reason.NO_SLOTS,
-                *rule_at(
+                *clearer.ground(
                     deliveries[order.order_id],
-                    on.atlas,
                     max(now, order.window.start),
                     max(order.window.end, now + HANDLING),
-                    now,
                 ).reasons,
             )
             rulings.append(_waits(order, on, now, reasons, answers))
@@ -205,7 +202,7 @@ def _waits(
     changed = order.outlook is None or order.outlook.digest != digest or over
     piece = None
     if changed:
-        nobody = Verdict.model_construct(decision=decision, slot_id="", reasons=reasons)
+        nobody = Verdict(decision=decision, slot_id="", reasons=reasons)
         piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
     after = moved(
         order,

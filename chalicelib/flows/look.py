@@ -8,7 +8,6 @@ from pydantic import Field
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Clearer, Decision, Delivery, Phase, Reason
-from chalicelib.domain.clearance import ground as rule_at
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
@@ -117,7 +116,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
     start, end = max(now, question.window.start), max(question.window.end, now)
     reasons = reasons_of(verdicts, on.fleet.left) or (
         Reason.NO_SLOTS,
-        *(rule_at(delivery, on.atlas, start, end, now).reasons if start < end else (Reason.WINDOW,)),
+        *(clearer.ground(delivery, start, end).reasons if start < end else (Reason.WINDOW,)),
     )
     held = any(v.decision is Decision.HOLD for v in verdicts)
     return _answer(on, now, Decision.HOLD if held else Decision.NO, reasons, possible, others)

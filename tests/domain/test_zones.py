@@ -59,7 +59,7 @@ def policies(name: str) -> st.SearchStrategy[Policy]:
         curfews=st.lists(CURFEWS, max_size=2).map(tuple),
         requirements=st.lists(REQUIREMENTS, max_size=3).map(tuple),
         permit_needed=st.booleans(),
-        gate=st.builds(GateProtocol, rest_minutes=st.sampled_from([0, 30])),
+        gate=st.builds(GateProtocol, rest_minutes=st.sampled_from([0, 30]), antigen_at_gate=st.booleans()),
     )
 
 
@@ -81,11 +81,8 @@ def test_adding_a_zone_never_permits_more(given_policies: tuple[Policy, ...], fe
     assert set(less.curfews) <= set(more.curfews)
     ages = {(need.kind, need.age_from): need.max_age_hours for need in more.requirements}
     assert all(ages[need.kind, need.age_from] <= need.max_age_hours for need in less.requirements)
-    assert (more.permit_needed, more.rest_minutes, more.level) >= (
-        less.permit_needed,
-        less.rest_minutes,
-        less.level,
-    )
+    for field in ("permit_needed", "rest_minutes", "antigen_at_gate", "level"):
+        assert getattr(more, field) >= getattr(less, field)
 
 
 @given(st.tuples(*(policies(f"p{n}") for n in range(3))), st.permutations(range(3)))
@@ -354,3 +351,8 @@ def test_a_home_is_as_high_as_it_gets_while_the_crew_is_away() -> None:
     assert on.home_level(b.address(), b.NOON, b.NOON) is Level.PRECAUTIONARY
     assert on.home_level(b.address(), b.NOON, b.NOON, b.NOON + b.hours(4)) is Level.SEALED
     assert on.home_level(b.address("无名"), b.NOON, b.NOON) is None
+
+
+def test_a_home_in_a_district_that_is_sealed_as_a_whole_is_sealed() -> None:
+    district = b.zone(None, level=Level.SEALED)
+    assert b.atlas([district]).home_level(b.address(), b.NOON, b.NOON) is Level.SEALED
