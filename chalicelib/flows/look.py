@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import HOLDING, Clearer, Decision, Delivery, Phase, Reason
-from chalicelib.domain.errors import Missing
+from chalicelib.domain.errors import Invalid, Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
@@ -17,6 +17,7 @@ from chalicelib.domain.shapes import Instant, Shape, Slug, Window
 from chalicelib.domain.zones import Handover
 from chalicelib.flows import check, enlist
 from chalicelib.flows.dispatch import reasons_of
+from chalicelib.flows.place import faults_of
 
 
 def own_order(world: World, brand_id: str, order_id: str) -> Order:
@@ -84,7 +85,9 @@ class ClearanceAnswer(Shape):
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
     now = world.clock()
-    enlist.market(world, question.market)
+    faults = faults_of(enlist.market(world, question.market), question, now)
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     on = check.ground(world, question.market)
     if on.atlas is None:
         return _answer(on, now, Decision.HOLD, (Reason.RULES_MISSING,), (), ())
@@ -113,8 +116,6 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
     others = grouped(v for v in verdicts if v.decision is not Decision.YES)
     if any(p.left > 0 for p in possible):
         return _answer(on, now, Decision.YES, (), possible, others)
-    if question.window.end <= now:
-        return _answer(on, now, Decision.NO, (Reason.WINDOW,), possible, others)
     shared = [v for v in verdicts if _shares(on.fleet.slots[v.slot_id].window, question.window, now)]
     ground = clearer.ground(delivery, max(now, question.window.start), question.window.end)
     reasons = reasons_of(shared, on.fleet.left, ground)

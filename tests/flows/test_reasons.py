@@ -136,7 +136,6 @@ def test_a_dry_run_gives_the_same_reasons() -> None:
     assert reasons(UNLISTED, **hours_at(10, 12)) == (Decision.HOLD, (R.ZONE_UNKNOWN, R.NO_SLOTS))
     assert reasons("Yongjia", **hours_at(10, 12)) == (Decision.NO, (R.NO_SLOTS,))
     assert reasons("Yongjia", **hours_at(4.75, 6)) == (Decision.NO, (R.WINDOW,))
-    assert reasons("Yongjia", **hours_at(-3, -1)) == (Decision.NO, (R.WINDOW,))
 
 
 # --- moments --------------------------------------------------------------------------------------------------
