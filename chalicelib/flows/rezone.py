@@ -152,9 +152,7 @@ def _step(
     if live is not None and (live.cancel_reason == "not_cleared" or live.track.kind == "returning"):
         return None  # recalled before, and on its way back or refused
     if verdict.decision is Decision.YES:  # only in a way that the courier was not told
-        verdict = verdict.model_copy(
-            update={"decision": Decision.NO, "reasons": (Reason.NO_HANDOVER,), "handovers": ()}
-        )
+        verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.NO_HANDOVER,), handovers=())
     piece = check.evidence(order, Step.REZONE, verdict, on, now)
     evidence = check.keep_evidence(piece)
     if live is None:
