@@ -233,7 +233,7 @@ def _checked(
         if at is None:
             continue
         phase = Phase.GIVEN if step is Step.PICK_UP else Phase.CARRIED
-        verdict, on = check.check_now(world, order, at, phase)
+        verdict, on = check.check_now(world, order, at, phase, moment=True)
         pieces.append(check.evidence(order, step, verdict, on, at))
         order = order.model_copy(update={"evidence_count": order.evidence_count + 1})
         if verdict.decision is Decision.YES:
