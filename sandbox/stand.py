@@ -53,11 +53,11 @@ class Stand:
         self._log_lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self._log_path is not None:
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            self._log = self._log_path.open("w", encoding="utf-8")
         template = package.package(ROOT / "build" / "template", dependencies=False)
         self.emulator.start()
+        if self._log_path is not None:  # not before: another sandbox on the same state may be writing there
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._log = self._log_path.open("w", buffering=1, encoding="utf-8")
         os.environ.update(self.emulator.environment)
         clients.reset()
         self.deployment = templates.deploy(template, clients.client, {"couriers": self._accounts})

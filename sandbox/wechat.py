@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -42,6 +42,9 @@ Post = Callable[[str, Mapping[str, str], bytes], int | None]
 """Sends a callback (address, query, body); the HTTP status, or None when nobody answered."""
 
 
+TimeField = Literal["expected_finish_time", "expected_pick_time", "expected_delivery_time"]
+"""Which time a job asked for: to have arrived (SF Tongcheng, Meituan), the pick-up (Shansong), or when to start
+looking for a courier (Dada)."""
 Delivered = Literal["door", "gate", "none"]
 """How it went at the destination: to the client, to the compound, or nobody took it."""
 Spoiled = Literal["lost", "doubled", "reordered", "forged"]
@@ -147,10 +150,18 @@ class Conduct:
         )
         return frozenset(name for name, chance in chances if dice.random() < chance)
 
-    def timings(self, booked: datetime, asked: datetime | None) -> Timings:
+    def timings(
+        self, booked: datetime, asked: datetime | None, field: TimeField = "expected_finish_time"
+    ) -> Timings:
         """When it means to do what, for a job that asked for that time."""
         assigned = booked + self.assign_after
-        arrived = (asked or booked + self.immediate) + self.late
+        arrived = asked or booked + self.immediate
+        if asked is not None and field == "expected_pick_time":
+            arrived = asked + self.ride
+        elif asked is not None and field == "expected_delivery_time":
+            assigned = max(booked, asked) + self.assign_after
+            arrived = assigned + self.shop_wait + self.ride
+        arrived += self.late
         picked_up = max(assigned + self.shop_wait, arrived - self.ride)
         return Timings(
             assigned=assigned,
@@ -212,6 +223,7 @@ class Sent:
 
 _ENDS = frozenset({103, 203, 204, 205, 302, 401, 501, 502})
 _ORDERS = "/cgi-bin/express/local/business/order/"
+_TIME_FIELDS: tuple[TimeField, ...] = get_args(TimeField)
 _RETRY = timedelta(seconds=5)
 _TRIES = 3
 
@@ -393,9 +405,8 @@ class CourierCompany:
 
     def _take(self, reference: str, asked: Mapping[str, Any], fate: Fate) -> CourierJob:
         now, info = self.clock.now(), asked["order_info"]
-        fields = ("expected_finish_time", "expected_delivery_time", "expected_pick_time")
-        stamp = next((info[name] for name in fields if info.get(name)), 0)
-        wanted = datetime.fromtimestamp(stamp, UTC) if stamp else None
+        field = next((name for name in _TIME_FIELDS if info.get(name)), _TIME_FIELDS[0])
+        wanted = datetime.fromtimestamp(info[field], UTC) if info.get("order_type") else None
         waybill = str(10**14 + int(hashlib.sha256(reference.encode()).hexdigest()[:10], 16))
         job = CourierJob(
             reference=reference,
@@ -403,7 +414,7 @@ class CourierCompany:
             order=dict(asked),
             booked_at=now,
             asked_for=wanted,
-            timings=self.conduct.timings(now, wanted),
+            timings=self.conduct.timings(now, wanted, field),
             fate=fate,
         )
         self.jobs[reference] = job
@@ -430,7 +441,7 @@ class CourierCompany:
         desc = ""
         if job.has_custody:
             self._turn_back(job, 303)
-            desc = "物品将返还商家"
+            desc = "已扣除违约金"  # free words: that the gift comes back is told by status 303
         else:
             self._step(job, 103)
         if stalled:

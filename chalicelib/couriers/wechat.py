@@ -47,6 +47,7 @@ from chalicelib.domain.dialect import (
     CancelAnswer,
     CancelConfirmed,
     CancelRefused,
+    CancelUnknown,
     Found,
     Heard,
     Job,
@@ -60,7 +61,7 @@ from chalicelib.domain.dialect import (
     Trust,
     Unsure,
 )
-from chalicelib.domain.errors import Invalid, Malformed, Unanswered, Unauthorised
+from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.fleet import Proof
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, order_of
@@ -123,6 +124,8 @@ _DIRECT_FROM_FEN = 100_000
 _GOODS_VALUE_MAX_FEN = 500_000
 """`goods_value` is documented as (0-5000] yuan; `declared_value` has no bound and gets the whole value."""
 _WEIGHT_KG = 1
+_SHANSONG_NOTICE = timedelta(hours=2)
+"""A pick-up for later is ordered 2 to 48 hours ahead."""
 
 _CARGO: Sequence[tuple[ItemClass, str, str]] = (
     (ItemClass.HIGH_VALUE, "珠宝奢侈品", "奢侈品"),
@@ -243,7 +246,6 @@ class _Answer(Foreign):
     order_status: object = None
     fee: object = None
     deduct_fee: object = None
-    desc: object = None
     pickup_code: object = None
     finish_code: object = None
 
@@ -361,11 +363,13 @@ class WeChat:
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
         """One order/add. `shop_order_id` is our reference, so a repeat is answered 'exists already'.
 
-        Raises `Invalid` for a gift that is not valued in yuan: the gateway knows no other currency.
+        Raises `Uncarriable` for a gift that is not valued in yuan (the gateway knows no other currency), and
+        for a start that Shansong cannot be told.
         """
         value = job.gift.value
         if value.currency != "CNY":
-            raise Invalid(f"a gift that goes through WeChat is valued in 'CNY', got {value.currency!r}")
+            detail = f"a gift that goes through WeChat is valued in 'CNY', got {value.currency!r}"
+            raise Uncarriable(detail, "currency_unknown", whole_courier=True)
         company = _COMPANIES.get(account["delivery_id"], _Company())
         precious = value.amount >= _DIRECT_FROM_FEN or ItemClass.HIGH_VALUE in job.gift.item_classes
         insured = precious and company.insures
@@ -457,7 +461,11 @@ class WeChat:
         return _post(_order_url(account, "cancel", token), asked)
 
     def cancelled(self, reply: Reply) -> CancelAnswer:
-        """Only plain words count, either way: what is not understood is asked again."""
+        """Only plain words count, either way: what is not understood is asked again.
+
+        Where the gift is, no answer says: `desc` is documented as free words about the fee, and order/cancel
+        is allowed after the pick-up. That it comes back is status 303, in a callback or a look-up.
+        """
         answer = _read(reply)
         if isinstance(answer, Unsure):
             return answer
@@ -465,10 +473,11 @@ class WeChat:
         if verdict.says is _Says.RELOGIN:
             return TokenRefused()
         if verdict.says is _Says.DONE:
-            told = answer.desc if isinstance(answer.desc, str) else ""
-            return CancelConfirmed(_money(answer.deduct_fee), returning="返还" in told or "退回" in told)
-        if verdict.says in (_Says.MISSING, _Says.CANCELLED):
+            return CancelConfirmed(_money(answer.deduct_fee))
+        if verdict.says is _Says.CANCELLED:
             return CancelConfirmed()
+        if verdict.says is _Says.MISSING:
+            return CancelUnknown(verdict.reason)
         if verdict.says is _Says.LOCKED:
             return CancelRefused(verdict.reason)
         return Unsure(verdict.reason)
@@ -616,19 +625,32 @@ def _times(company: _Company, job: Job, at: datetime) -> dict[str, int]:
     """A job for later, in the field that the company reads.
 
     Aimed at the middle of what is left of the window: an early courier and a late one both stay inside it,
-    and outside it nobody was cleared to go. Dada takes the time at which it starts to look for a courier;
-    Shansong takes the pick-up, and no sooner than in two hours.
+    and outside it nobody was cleared to go. Dada takes the time at which it starts to look for a courier: the
+    beginning of the stay. Shansong takes the pick-up: at the beginning of the stay, or, because it wants two
+    hours' notice, as soon after it as it can be told and not later than the hand-over may begin. "Immediate"
+    is said only once the stay has begun: a rider would be there before anybody is cleared. Where neither will
+    do, this is a refusal of the slot and not a wait: another slot is better for the gift than a booking that
+    is put off until the last moment and may then find no rider. Raises `Uncarriable`.
     """
     fields = {"expected_delivery_time": 0, "expected_finish_time": 0, "expected_pick_time": 0}
-    start = max(job.deliver_from, min(at, job.deliver_by))
-    target = start + (job.deliver_by - start) / 2
     if company.time_field == "expected_pick_time":
-        target = job.deliver_from
-        if target < at + timedelta(hours=2):
+        if job.starts_at <= at:
             return {"order_type": 0, **fields}
+        target = max(job.starts_at, _full_second(at) + _SHANSONG_NOTICE)
+        if target > max(job.starts_at, job.deliver_from):
+            detail = f"a pick-up from {job.starts_at.isoformat()!r} on is too soon to order for later"
+            raise Uncarriable(detail, "start_too_soon", whole_courier=False)
     elif company.time_field == "expected_delivery_time":
-        target = start
-    return {"order_type": 1, **fields, company.time_field: int(target.timestamp())}
+        target = max(job.starts_at, min(at, job.deliver_by))
+    else:
+        start = max(job.deliver_from, min(at, job.deliver_by))
+        target = start + (job.deliver_by - start) / 2
+    return {"order_type": 1, **fields, company.time_field: int(_full_second(target).timestamp())}
+
+
+def _full_second(moment: datetime) -> datetime:
+    """Rounded up: the gateway counts in seconds, and cutting one off would be too early."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _note(job: Job) -> str:

@@ -72,6 +72,13 @@ class Job:
     handover: Handover
     time_zone: str
     proofs: frozenset[Proof] = frozenset()
+    pick_up_from: datetime | None = None
+    """When the cleared stay begins: nobody may come for the gift before. None: not before `deliver_from`."""
+
+    @property
+    def starts_at(self) -> datetime:
+        """The earliest moment at which a courier may come for the gift."""
+        return self.deliver_from if self.pick_up_from is None else self.pick_up_from
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,20 @@ class Unsure:
 
 @dataclass(frozen=True)
 class CancelConfirmed:
-    """The courier says it is cancelled, or never had it."""
+    """The courier says that it is cancelled."""
 
     fee: Money | None = None
-    returning: bool = False
-    """The gift was already picked up and is on its way back."""
+    returning: bool | None = None
+    """Where the gift is: True, it was picked up and is on its way back; False, it never left; None, the answer
+    does not say. Then only a look-up tells, and until it does the leg is not free (house.md, law 0)."""
+
+
+@dataclass(frozen=True)
+class CancelUnknown:
+    """The courier says that it has no such job. Of a job it had confirmed this proves nothing, as a look-up that
+    finds nothing does not: nobody may conclude that the gift is free. Look it up, and alarm."""
+
+    reason: str = "unknown_job"
 
 
 @dataclass(frozen=True)
@@ -152,7 +168,7 @@ class Heard:
 
 
 BookAnswer = Booked | NotTaken | TokenRefused | Unsure
-CancelAnswer = CancelConfirmed | CancelRefused | TokenRefused | Unsure
+CancelAnswer = CancelConfirmed | CancelRefused | CancelUnknown | TokenRefused | Unsure
 LookUpAnswer = Found | NotFound | TokenRefused | Unsure
 
 
@@ -172,7 +188,11 @@ class Dialect(Protocol):
         """The token in that reply. Raises `Unanswered` when there is none."""
 
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
-        """Ask for the job to be taken. Repeatable under the same reference."""
+        """Ask for the job to be taken. Repeatable under the same reference.
+
+        Raises `Uncarriable`, and nothing else, for a job that this courier cannot be asked for (its currency,
+        its times): the attempt is over then as if the courier had said no, with that reason.
+        """
 
     def booked(self, reply: Reply, job: Job) -> BookAnswer: ...
 
@@ -180,7 +200,8 @@ class Dialect(Protocol):
         self, account: Account, token: str, reference: str, delivery_id: str | None, reason: str, at: datetime
     ) -> Request: ...
 
-    def cancelled(self, reply: Reply) -> CancelAnswer: ...
+    def cancelled(self, reply: Reply) -> CancelAnswer:
+        """Only what the courier documents counts: what it does not say, the answer does not claim."""
 
     def look_up(
         self, account: Account, token: str, reference: str, delivery_id: str | None, at: datetime

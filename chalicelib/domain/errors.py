@@ -10,6 +10,7 @@
     │   ├── Stale            412  If-Match named another version
     │   ├── TooLarge         413
     │   ├── Invalid          422  understood, and wrong: carries the fields
+    │   ├── Uncarriable      422  a courier's language has no way to ask for this job: nobody was asked
     │   └── Unconditional    428  If-Match is needed here
     └── Delayed              not now: 503 over HTTP; in a queue: give the message back
         ├── Lost             a conditional write lost its race
@@ -111,6 +112,21 @@ class Invalid(Refused):
 
     status = 422
     title = "Some fields are wrong"
+
+
+class Uncarriable(Refused):
+    """A courier's language has no way to ask for this job. Nothing was sent, so nothing is booked.
+
+    `reason` is a slug as in a courier's own refusal; `whole_courier`: another slot of it would not help.
+    """
+
+    status = 422
+    title = "No courier of this kind can be asked for it"
+
+    def __init__(self, detail: str, reason: str, *, whole_courier: bool) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.whole_courier = whole_courier
 
 
 class Unconditional(Refused):

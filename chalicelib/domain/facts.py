@@ -4,12 +4,15 @@
     ord_...                order                          Order               work: pool#, wait#; shelf: brand#
     ord_...                event#<ref>#<time>#<id>        Event
     ord_...                evidence#<nnnn>                Evidence
-    ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice (while pending); shelf: hook#
-    brand#<brand>          hook#<endpoint>                Endpoint
+    ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
+    brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
     key#<hash>             key                            Key
     markets                market#<market>                Market
     market#<market>        lease                          Lease
-    market#<market>        rules                          Pointer             (flows.rules)
+    market#<market>        rules                          Pointer             (flows.publish)
+    market#<market>        policy#<policy>@<n>            its hash, for ever  (flows.publish)
+    market#<market>        rezoned                        Rezoned             (flows.rezone)
+    market#<market>        room#<slot>                    Room                (flows.enlist)
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
 
 Older schema versions are upcast here, on read.
@@ -29,12 +32,13 @@ from chalicelib.domain.legs import Assignment, Event
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, Private, due_at, in_pool
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Count, Keep, Key, Row, Sealer, Table
+from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table
 from chalicelib.domain.shapes import stamp
 
 ORDER: Final = "order"
 LEFT: Final = "left"
-NOTICES: Final = "notice"
+HOOKS: Final = "hooks"
+"""Where endpoints wait that something may be owed to."""
 
 
 # --- orders ---------------------------------------------------------------------------------------------------
@@ -76,6 +80,20 @@ def order_of_row(row: Row) -> Order:
             f"order {row.key.pk!r} has schema {order.schema_version!r}, this reads up to {SCHEMA!r}"
         )
     return order.model_copy(update={"sealed": row.sealed, "version": row.version})
+
+
+def readable(rows: Iterable[Row], log: Log) -> list[Order]:
+    """The orders that this code can read; of the others a line in the log, and they stay where they are.
+
+    One order written by newer code, or broken, must not stop the others of its market.
+    """
+    orders = []
+    for row in rows:
+        try:
+            orders.append(order_of_row(row))
+        except ValueError as error:
+            log("order_unreadable", order=row.key.pk, why=type(error).__name__)
+    return orders
 
 
 def load_order(table: Table, order_id: str) -> Order:
@@ -126,13 +144,18 @@ def notice_key(order_id: str, endpoint_id: str, sequence: int) -> Key:
     return Key(order_id, f"notice#{endpoint_id}#{sequence:04d}")
 
 
+def notice_bucket(endpoint_id: str) -> str:
+    """Where the notices of one endpoint wait: a bucket of its own, so that none waits behind another's."""
+    return f"notice#{endpoint_id}"
+
+
 def notice_row(notice: Notice) -> Row:
     pending = notice.state is NoticeState.PENDING and notice.next_attempt_at is not None
     return Row(
         key=notice_key(notice.order_id, notice.endpoint_id, notice.sequence),
         version=notice.version,
         body=notice.model_dump_json(exclude_defaults=True),
-        work=NOTICES if pending else None,
+        work=notice_bucket(notice.endpoint_id) if pending else None,
         due=stamp(notice.next_attempt_at) if pending and notice.next_attempt_at else None,
         shelf=f"hook#{notice.endpoint_id}",
         place_on_shelf=f"{stamp(notice.happened_at)}#{notice.notice_id}",
@@ -155,6 +178,8 @@ def endpoint_row(endpoint: Endpoint) -> Row:
         key=endpoint_key(endpoint.brand_id, endpoint.endpoint_id),
         version=endpoint.version,
         body=endpoint.model_dump_json(exclude_defaults=True),
+        work=None if endpoint.next_look is None else HOOKS,
+        due=None if endpoint.next_look is None else stamp(endpoint.next_look),
     )
 
 
@@ -189,6 +214,10 @@ def lease_key(market_id: str) -> Key:
 
 def pointer_key(market_id: str) -> Key:
     return Key(f"market#{market_id}", "rules")
+
+
+def rezoned_key(market_id: str) -> Key:
+    return Key(f"market#{market_id}", "rezoned")
 
 
 def fleet_collection(market_id: str) -> str:
@@ -234,9 +263,9 @@ def assigned_keys(market_id: str, assignment: Assignment) -> list[Key]:
 def load_fleet(table: Table, market_id: str, memory: dict[str, Any] | None = None) -> Fleet:
     """The whole fleet of a market, with what each slot has left, in one strongly consistent reading.
 
-    `memory` keeps what was parsed, by row and version, so that only what has changed is parsed again.
+    `memory` keeps what was parsed, so that only what has changed is parsed again.
     """
-    parsed: dict[Key, tuple[int, Any]] = {}
+    parsed: dict[Key, tuple[str, Any]] = {}
     if memory is not None:
         parsed = memory.setdefault(f"fleet#{market_id}", parsed)
     rows = table.read(fleet_collection(market_id)).rows
@@ -249,8 +278,8 @@ def load_fleet(table: Table, market_id: str, memory: dict[str, Any] | None = Non
     return fleet
 
 
-def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[int, Any]] | None = None) -> Fleet:
-    """The fleet that these rows are; `parsed` keeps nouns by row and version."""
+def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None = None) -> Fleet:
+    """The fleet that these rows are; `parsed` keeps nouns by row and text."""
     parsed = {} if parsed is None else parsed
     nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
     types = {name: noun for noun, name in FLEET_KINDS.values()}
@@ -258,9 +287,10 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[int, Any]] | None
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
         known = parsed.get(row.key)
-        noun = known[1] if known and known[0] == row.version else types[kind].model_validate_json(row.body)
+        # by its text: who is taken out and put in again starts at version 1 again
+        noun = known[1] if known and known[0] == row.body else types[kind].model_validate_json(row.body)
         nouns[kind][name] = noun
-        parsed[row.key] = (row.version, noun)
+        parsed[row.key] = (row.body, noun)
         if kind == "slot":
             left[name] = row.counters.get(LEFT, 0)
     return Fleet.model_construct(

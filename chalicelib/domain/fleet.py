@@ -106,12 +106,16 @@ class Slot(Shape):
     courier_id: Slug
     crew_id: Slug
     window: Window
-    capacity: int = Field(ge=0, le=1000)
+    capacity: int = Field(strict=True, ge=0, le=1000)
     price: Money
-    on_time_permille: int = Field(default=950, ge=0, le=1000, description="From the courier's own record.")
-    trip_minutes: int = Field(default=60, ge=1, le=1440, description="From pick-up to the destination.")
+    on_time_permille: int = Field(
+        default=950, strict=True, ge=0, le=1000, description="From the courier's own record."
+    )
+    trip_minutes: int = Field(
+        default=60, strict=True, ge=1, le=1440, description="From pick-up to the destination."
+    )
     return_minutes: int = Field(
-        default=30, ge=0, le=1440, description="From the destination to out of the zones."
+        default=30, strict=True, ge=0, le=1440, description="From the destination to out of the zones."
     )
     item_classes: frozenset[ItemClass] | None = Field(default=None, description="Absent: carries everything.")
 

@@ -34,8 +34,8 @@ ESSENTIAL_BY_DEFAULT = frozenset(
 class TemperatureRange(Shape):
     """Degrees Celsius, both ends included."""
 
-    min_c: float = Field(ge=-40, le=80)
-    max_c: float = Field(ge=-40, le=80)
+    min_c: float = Field(strict=True, ge=-40, le=80)
+    max_c: float = Field(strict=True, ge=-40, le=80)
 
     def model_post_init(self, _context: object) -> None:
         if self.max_c < self.min_c:
@@ -51,13 +51,17 @@ class Item(Shape):
 
     name: Text
     item_class: ItemClass
-    quantity: int = Field(default=1, ge=1, le=999)
+    quantity: int = Field(default=1, strict=True, ge=1, le=999)
     value: Money = Field(description="What one piece is worth, in minor units.")
     temperature: TemperatureRange | None = Field(
         default=None, description="What it has to be kept at; absent: any temperature does."
     )
     dwell_limit_minutes: int | None = Field(
-        default=None, ge=5, le=14400, description="From pick-up to hand-over at the most, gate rest included."
+        default=None,
+        strict=True,
+        ge=5,
+        le=14400,
+        description="From pick-up to hand-over at the most, gate rest included.",
     )
 
 

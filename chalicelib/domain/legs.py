@@ -64,12 +64,14 @@ ENDS = frozenset(
 """Kinds after which a booking moves no more, unless the courier explicitly corrects itself."""
 IN_CUSTODY = frozenset({EventKind.PICKED_UP, EventKind.IN_TRANSIT, EventKind.RETURNING})
 """The gift is with the courier: house.md, law 0."""
+_BEFORE_CUSTODY = frozenset(EventKind) - IN_CUSTODY - ENDS
 
 
 class Event(Shape):
     """One thing a courier said, as kept. Immutable; its key makes doubles one."""
 
     reference: str
+    market_id: str = Field(default="", description="Of the courier that said it.")
     courier_id: str
     kind: EventKind
     raw_status: str = Field(max_length=64, description="The courier's own code.")
@@ -95,7 +97,7 @@ class Track(Shape):
     @property
     def has_custody(self) -> bool:
         """True while the courier holds the gift."""
-        return self.kind in IN_CUSTODY
+        return self.picked_up_at is not None and not self.has_ended
 
     @property
     def has_ended(self) -> bool:
@@ -120,6 +122,8 @@ def fold(events: Iterable[Event]) -> Track:
             continue
         if kind is EventKind.RETURNING and event.kind in (EventKind.PICKED_UP, EventKind.IN_TRANSIT):
             continue  # a job on its way back does not set out again without a correction
+        if picked_up_at is not None and event.kind in _BEFORE_CUSTODY and not event.correction:
+            continue  # clocks differ: "at the shop" dated after the pick-up takes the gift from nobody
         kind, at, reason = event.kind, event.occurred_at, event.reason
         if kind in IN_CUSTODY and picked_up_at is None:
             picked_up_at = event.occurred_at
@@ -155,8 +159,12 @@ class Booking(Shape):
     delivery_id: str | None = Field(default=None, description="The courier's own name for it.")
     fee: Money | None = None
     codes: str | None = Field(default=None, description="Pick-up and receipt codes, sealed.")
-    cancel_reason: str = ""
+    handover: Handover | None = Field(default=None, description="What the courier was told.")
+    cancel_reason: str = Field(default="", description="Why we want its end; empty while we do not.")
     cancel_tries: int = 0
+    cancel_answer: str = Field(
+        default="", description="The courier's last word on that: why not, or `returning`."
+    )
     looks: int = Field(default=0, description="Look-ups since the state was last certain.")
     track: Track = Track()
 
@@ -164,6 +172,11 @@ class Booking(Shape):
     def is_live(self) -> bool:
         """True while a courier may hold the job."""
         return self.state in LIVE and not self.track.has_ended
+
+    @property
+    def can_be_ended(self) -> bool:
+        """True while the courier has neither the gift nor said its last word on an end."""
+        return self.track.picked_up_at is None and not self.cancel_answer
 
 
 class Assignment(Shape):
@@ -186,6 +199,11 @@ class Assignment(Shape):
     def handover(self) -> Handover:
         """The one the courier is told: the nearest to the client that is allowed."""
         return self.handovers[0]
+
+    def narrowed(self, allowed: Iterable[Handover]) -> tuple[Handover, ...]:
+        """Of what is allowed now, what was allowed before: a courier that was told "gate" is not told "door"."""
+        kept = frozenset(allowed)
+        return tuple(handover for handover in self.handovers if handover in kept)
 
 
 class Refusal(Shape):

@@ -39,10 +39,18 @@ class Endpoint(Shape):
     created_at: Instant
     disabled: bool = False
     disabled_reason: str = ""
+    disabled_at: Instant | None = None
     secrets_sealed: tuple[str, ...] = Field(min_length=1, max_length=2)
     old_secret_until: Instant | None = Field(default=None, description="Until then both secrets sign.")
-    paused_until: Instant | None = Field(default=None, description="It failed: nothing is sent before.")
-    failures: int = 0
+    paused_until: Instant | None = Field(
+        default=None, description="It failed or was slow: nothing is sent before."
+    )
+    failures: int = Field(default=0, description="In a row; one success ends them.")
+    slow: bool = Field(default=False, description="It answers, and so late that others would wait for it.")
+    next_look: Instant | None = Field(
+        default=None,
+        description="When the sweep looks for notices that are due here; None: none can be waiting.",
+    )
     version: int = 1
 
 

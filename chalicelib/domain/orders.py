@@ -24,6 +24,8 @@ SCHEMA = 1
 
 POLL = timedelta(minutes=15)
 """A courier that has been silent this long about a live job is asked."""
+RETURNING = "returning"
+"""What a courier answers that agrees to the end of a job, has the gift, and brings it back."""
 SETTLE = timedelta(minutes=2)
 """How long a booking may take to show up at the courier before a look-up that finds nothing is believed."""
 RELOOK = timedelta(minutes=30)
@@ -98,7 +100,7 @@ ENDED = frozenset(
 )
 """States nothing more is planned for. At gate, the client's own receipt may still follow."""
 
-Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{6,14}$"), Field(examples=["+8613800138000"])]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$"), Field(examples=["+8613800138000"])]
 """E.164."""
 
 
@@ -185,7 +187,6 @@ class Order(Shape):
     outlook: Outlook | None = None
     evidence_count: int = 0
     cancel_asked_at: Instant | None = None
-    cancel_refused: str = Field(default="", description="Why the courier would not cancel.")
     received_at: Instant | None = Field(default=None, description="The client's own receipt, after the gate.")
     history: tuple[Moved, ...]
     told: bool = Field(default=False, description="The last state of an ended order has been told.")
@@ -258,8 +259,9 @@ def state_of(order: Order) -> OrderState:
     if booking is not None:
         track = booking.track
         if track.kind is EventKind.DELIVERED:
-            nearest = leg.assignment.handover if leg.assignment else None
-            return OrderState.DELIVERED if nearest in TO_THE_CLIENT else OrderState.AT_GATE
+            allowed = leg.assignment.handover if leg.assignment else None
+            said = {allowed, booking.handover or allowed}
+            return OrderState.DELIVERED if said <= TO_THE_CLIENT else OrderState.AT_GATE
         if track.kind is EventKind.RETURNED:
             return OrderState.RETURNED
         if track.kind is EventKind.RETURNING:
@@ -368,9 +370,15 @@ def view(order: Order) -> OrderView:
         handover=leg.assignment.handover if leg.assignment else None,
         courier=leg.assignment.courier_id if leg.assignment else None,
         cancel_asked_at=order.cancel_asked_at,
-        cancel_refused=order.cancel_refused or None,
+        cancel_refused=_cancel_refused(order),
         history=order.history,
     )
+
+
+def _cancel_refused(order: Order) -> str | None:
+    booking = order.leg.deciding_booking
+    answer = booking.cancel_answer if booking is not None and order.cancel_asked_at is not None else ""
+    return answer if answer and answer != RETURNING else None
 
 
 def first_view(order: Order) -> OrderView:

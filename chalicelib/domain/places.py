@@ -41,10 +41,10 @@ class MatchQuality(StrEnum):
 class Coordinate(Shape):
     """Degrees, longitude east and latitude north, in a stated datum; precision as a radius in metres."""
 
-    lng: float = Field(ge=-180, le=180)
-    lat: float = Field(ge=-90, le=90)
+    lng: float = Field(strict=True, ge=-180, le=180)
+    lat: float = Field(strict=True, ge=-90, le=90)
     datum: Datum
-    precision_m: float = Field(default=10.0, ge=0, le=50_000)
+    precision_m: float = Field(default=10.0, strict=True, ge=0, le=50_000)
 
     def within(self, datum: Datum) -> tuple[float, float]:
         """(lng, lat) of this point in another datum."""

@@ -13,7 +13,15 @@ from functools import cache, lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 
 class Shape(BaseModel):
@@ -35,7 +43,15 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+def _written_out(moment: object) -> object:
+    # a bare number would be read as seconds, or as milliseconds, since 1970: nothing is guessed
+    if isinstance(moment, (int, float)) or (isinstance(moment, str) and not _DATED.match(moment)):
+        raise ValueError("a time such as 2022-04-11T09:00:00+08:00 was expected")
+    return moment
+
+
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 """A moment: needs an offset, is kept in UTC."""
 
 
@@ -66,7 +82,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(exampl
 class Money(Shape):
     """An amount in minor units (fen, cents) of one currency; never a float."""
 
-    amount: int = Field(ge=0, le=10**13, examples=[88000])
+    amount: int = Field(strict=True, ge=0, le=10**13, examples=[88000])
     currency: Currency
 
 

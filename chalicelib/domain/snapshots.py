@@ -23,13 +23,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
+from chalicelib.domain.canonical import plain
 from chalicelib.domain.facts import pointer_key
 from chalicelib.domain.places import Datum
 from chalicelib.domain.ports import Key, Row
@@ -115,7 +115,7 @@ def pack(content: Content) -> Packed:
         "time_zone": content.time_zone,
         "datum": content.datum.value,
         "stale_after_hours": content.stale_after_hours,
-        "policies": [_plain(policy) for policy in content.policies],
+        "policies": [plain(policy) for policy in content.policies],
         "zones": len(content.zones),
         "levels": levels,
         "chunks": list(chunks),
@@ -144,24 +144,6 @@ def _split(leaves: Sequence[tuple[int, bytes]], bit: int) -> Iterator[bytes]:
         return
     yield from _split([leaf for leaf in leaves if not leaf[0] >> bit & 1], bit - 1)
     yield from _split([leaf for leaf in leaves if leaf[0] >> bit & 1], bit - 1)
-
-
-def _plain(value: object) -> object:
-    """JSON that is the same every time: sets are sorted, defaults are left out."""
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        return {
-            name: _plain(getattr(value, name))
-            for name, info in fields.items()
-            if info.is_required() or getattr(value, name) != info.get_default()
-        }
-    if isinstance(value, (frozenset, set)):
-        return sorted(str(_plain(each)) for each in value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(each) for each in value]
-    if isinstance(value, Enum):
-        return value.value
-    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 # --- and back -----------------------------------------------------------------------------------------------

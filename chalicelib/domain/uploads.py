@@ -17,6 +17,7 @@ taken: a zone that was dropped because it could not be read would look like a pl
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
+from chalicelib.domain.canonical import digest
 from chalicelib.domain.errors import Fault, Invalid, Malformed, TooLarge
 from chalicelib.domain.places import Datum, Market, Polygon
 from chalicelib.domain.rings import read_geometry
@@ -187,8 +189,9 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
             f"the part has {len(raw)} bytes, at most {PART_BYTES} are taken; send it as several parts"
         )
     try:
-        found = from_json(raw)
-    except ValueError as error:
+        from_json(raw)  # refuses what is nested too deeply to be read by anybody else
+        found = json.loads(raw, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"the part is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise Malformed(f"a part is a JSON object with {', '.join(LISTS)}, got {type(found).__name__!r}")
@@ -205,6 +208,16 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     return {name: found.get(name, []) for name in LISTS}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose every name stands once: of two that say different things nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {doubled[:60]!r} stands twice in one object")
+    return found
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -368,8 +381,13 @@ class Reading:
 
     # --- the whole -----------------------------------------------------------------------------------------
 
-    def settle(self, base: Content | None, now: datetime) -> Content | Faults:
-        """What the rules are with this upload on top of `base`, or every fault. Reads nothing but itself."""
+    def settle(
+        self, base: Content | None, now: datetime, published: Mapping[str, str] | None = None
+    ) -> Content | Faults:
+        """What the rules are with this upload on top of `base`, or every fault. Reads nothing but itself.
+
+        `published`: the hash of every version of a policy that ever held, in force or not.
+        """
         faults = Faults(list(self.faults.listed), self.faults.count)
         amending = self.start.mode is Mode.AMEND
         if amending and base is None:
@@ -384,7 +402,7 @@ class Reading:
             faults.add(
                 None, "/time_zone", f"{base.time_zone!r} was expected, as before", repr(self.start.time_zone)
             )
-        policies = self._all_policies(base, amending, faults)
+        policies = self._all_policies(base, amending, published or {}, faults)
         zones = self._all_zones(base, amending, policies, now, faults)
         self._once_each(zones.values(), faults)
         if faults.count:
@@ -401,10 +419,13 @@ class Reading:
             zones=tuple(zones[name] for name in sorted(zones)),
         )
 
-    def _all_policies(self, base: Content | None, amending: bool, faults: Faults) -> dict[str, Policy]:
+    def _all_policies(
+        self, base: Content | None, amending: bool, published: Mapping[str, str], faults: Faults
+    ) -> dict[str, Policy]:
         known = {policy.reference: policy for policy in base.policies} if base else {}
         for name, (policy, spot) in self._policies.items():
-            if name in known and known[name] != policy:
+            redefined = name in published and published[name] != digest(policy)
+            if redefined or (name in known and known[name] != policy):
                 faults.add(
                     spot,
                     "",

@@ -23,18 +23,28 @@ from chalicelib.domain.dialect import (
     NotTaken,
     Unsure,
 )
-from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.errors import Lost, Missing, Refused
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
-from chalicelib.domain.legs import Booking, BookingState, Event, Refusal, reference_of, replace_leg
-from chalicelib.domain.orders import POLL, Order, is_over, moved
-from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.legs import (
+    Assignment,
+    Booking,
+    BookingState,
+    Event,
+    Refusal,
+    reference_of,
+    replace_leg,
+)
+from chalicelib.domain.orders import POLL, RETURNING, Order, is_over, moved
+from chalicelib.domain.ports import Change, Count, Keep, Topic, World
 from chalicelib.flows import check, enlist
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
 ATTEMPTS = 4
 """Attempts at one slot before it counts as refusing."""
+ECHO = timedelta(minutes=5)
+"""So long after a booking it is looked at and told again: the first nudge to tell it may have been lost."""
 BACK_OFF = (1, 2, 4, 8, 15)
 """Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer."""
 
@@ -66,7 +76,7 @@ def _attempt(world: World, order: Order) -> None:
     assert assignment is not None
     verdict, on = check.check_now(world, order, now)
     courier = on.fleet.couriers.get(assignment.courier_id)
-    if verdict.decision is not Decision.YES or courier is None or now >= assignment.end:
+    if verdict.decision is not Decision.YES or courier is None or _too_late(assignment, on, now):
         reasons = verdict.reasons or (Reason.WINDOW,)
         piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
         after = moved(unassigned(order, now, reasons), now, evidence_count=order.evidence_count + 1)
@@ -74,6 +84,7 @@ def _attempt(world: World, order: Order) -> None:
             world.queues.nudge(Topic.DISPATCH, [order.market_id])
             world.queues.nudge(Topic.TELL, [order.order_id])
         return
+    told = check.refreshed(assignment, verdict, on)
     number = max((b.number for b in order.leg.bookings), default=0) + 1
     booking = Booking(
         number=number,
@@ -83,14 +94,23 @@ def _attempt(world: World, order: Order) -> None:
         crew_id=assignment.crew_id,
         state=BookingState.ATTEMPTED,
         attempted_at=now,
+        handover=told.handover,
         next_look=now + world.dialects[courier.dialect].settle,
     )
-    leg = order.leg.model_copy(update={"assignment": check.refreshed(assignment, verdict, on)})
+    leg = order.leg.model_copy(update={"assignment": told})
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
     if not _write(world, order):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
     answer = _call(world, order, booking, courier)
     _record(world, order, booking, answer)
+
+
+def _too_late(assignment: Assignment, on: check.Ground, now: datetime) -> bool:
+    """True when who sets out now cannot be there before the time for handing over has passed."""
+    slot = on.fleet.slots.get(assignment.slot_id)
+    if slot is None or now <= assignment.start:
+        return slot is None
+    return now + timedelta(minutes=slot.trip_minutes) > assignment.hand_over_by
 
 
 def _call(world: World, order: Order, booking: Booking, courier: Courier) -> BookAnswer:
@@ -121,6 +141,9 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
     except NoAccount as error:
         world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
         answer = NotTaken(type(error).__name__, whole_courier=True)
+    except Refused as error:  # the dialect has no words for such a job: nothing has been sent
+        world.log("courier_cannot_be_asked", courier=courier.courier_id, why=type(error).__name__)
+        answer = NotTaken("not_expressible", whole_courier=True)
     return answer
 
 
@@ -172,15 +195,16 @@ def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) ->
 
 def _taken(order: Order, now: datetime, booking: Booking, **known: object) -> Order:
     """The courier has it. Who has meanwhile asked for its end gets that next."""
-    unwanted = order.cancel_asked_at is not None or booking.cancel_reason != ""
-    if unwanted and not order.cancel_refused:
-        reason = booking.cancel_reason or "brand"
-        return _with(
-            order, now, booking,
-            state=BookingState.CANCELLING, cancel_reason=reason, next_look=now, looks=0, **known,
-        )  # fmt: skip
-    look = silent_until(order, now)
-    return _with(order, now, booking, state=BookingState.BOOKED, next_look=look, looks=0, **known)
+    return _with(order, now, booking, **held_by_courier(order, booking, now), **known)
+
+
+def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, object]:
+    """What becomes of a booking that the courier is known to have: it is kept, or its end is asked for."""
+    reason = booking.cancel_reason or ("brand" if order.cancel_asked_at is not None else "")
+    if reason and booking.can_be_ended:
+        return {"state": BookingState.CANCELLING, "cancel_reason": reason, "next_look": now, "looks": 0}
+    look = silent_until(order, now) if booking.state is BookingState.BOOKED else now + ECHO
+    return {"state": BookingState.BOOKED, "next_look": look, "looks": 0}
 
 
 def silent_until(order: Order, now: datetime) -> datetime:
@@ -199,7 +223,7 @@ def silent_until(order: Order, now: datetime) -> datetime:
 def _settle(world: World, order: Order, booking: Booking) -> None:
     now = world.clock()
     reason = _why_end(order, booking, now)
-    if booking.state is BookingState.BOOKED and reason and not order.cancel_refused:
+    if booking.state is BookingState.BOOKED and reason:
         marked = _with(
             order, now, booking, state=BookingState.CANCELLING, cancel_reason=reason, next_look=now
         )
@@ -212,17 +236,25 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         courier = enlist.courier(world, order.market_id, booking.courier_id)
     except Missing:
         world.log("courier_gone", order=order.order_id, courier=booking.courier_id)
+        later = _later(now, booking.looks)
+        _write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
         return
     if booking.state is BookingState.CANCELLING:
         _cancel(world, order, booking, courier)
+    elif booking.state is BookingState.BOOKED and now < silent_until(order, now) - POLL:
+        # nothing can have happened yet; but that it is booked may not have been told
+        _write(world, _with(order, now, booking, next_look=silent_until(order, now)))
+        world.queues.nudge(Topic.TELL, [order.order_id])
     else:
         _look_up(world, order, booking, courier)
 
 
 def _why_end(order: Order, booking: Booking, now: datetime) -> str:
-    """Why a job the courier has not begun should be ended; empty when it should not."""
-    if booking.track.picked_up_at is not None:
+    """Why a job the courier has not begun should be ended; empty when it should not, or cannot."""
+    if not booking.can_be_ended:
         return ""
+    if booking.cancel_reason:
+        return booking.cancel_reason
     if order.cancel_asked_at is not None:
         return "brand"
     assignment = order.leg.assignment
@@ -268,7 +300,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     changed = _again_and_again(world, order, booking.number, after)
     if news is not None:
         world.queues.nudge(Topic.HEAR, [order.order_id])  # it has it told, too
-    elif changed is not None and len(changed.history) > len(order.history):
+    elif changed is not None and now - changed.history[-1].at <= 2 * POLL:
         world.queues.nudge(Topic.TELL, [order.order_id])
     if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
@@ -306,17 +338,11 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         if isinstance(answer, CancelConfirmed):
             if answer.returning or present.track.has_custody:
                 # the courier holds the gift and brings it back; its events say when
-                look, tries = silent_until(order, now), present.cancel_tries + 1
-                booked = BookingState.BOOKED
-                return _with(order, now, present, state=booked, next_look=look, cancel_tries=tries), []
+                return _answered(order, now, present, RETURNING), []
             freed, changes = let_go(order, now, present, answer)
             return moved(freed, now), changes
         if isinstance(answer, CancelRefused):
-            changed = _with(
-                order, now, present,
-                state=BookingState.BOOKED, next_look=silent_until(order, now), cancel_tries=present.cancel_tries + 1,
-            )  # fmt: skip
-            return changed.model_copy(update={"cancel_refused": answer.reason[:100]}), []
+            return _answered(order, now, present, answer.reason[:100] or "refused"), []
         return _with(
             order, now, present,
             next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
@@ -334,6 +360,15 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         elif isinstance(answer, CancelRefused):
             world.log("cancel_refused", order=order.order_id, courier=booking.courier_id, why=answer.reason)
             world.queues.nudge(Topic.HEAR, [order.order_id])
+
+
+def _answered(order: Order, now: datetime, booking: Booking, answer: str) -> Order:
+    """The courier's last word on a cancellation, and it keeps the job."""
+    return _with(
+        order, now, booking,
+        state=BookingState.BOOKED, next_look=silent_until(order, now),
+        cancel_tries=booking.cancel_tries + 1, cancel_answer=answer,
+    )  # fmt: skip
 
 
 def let_go(
@@ -396,8 +431,12 @@ def _same(order: Order, number: int) -> Booking:
 def _write(world: World, order: Order, *more: Change) -> bool:
     try:
         world.table.write(facts.keep_order(order), *more)
-    except Lost:
-        return False
+    except Lost as lost:
+        # a slot that ended long ago is gone: there is nothing left to give a place back to
+        if not lost.at or any(at == 0 or not isinstance(more[at - 1], Count) for at in lost.at):
+            return False
+        kept = [change for change in more if not isinstance(change, Count)]
+        return _write(world, order, *kept)
     return True
 
 

@@ -17,12 +17,14 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
     the gift already.
     """
     order = look.own_order(world, brand_id, order_id)
+    over = order.state in ENDED and order.state is not OrderState.CANCELLED
+    if order.cancel_asked_at is not None and not over:  # the same again, whatever has moved since: safe, and nudged again
+        world.queues.nudge(Topic.BOOK if order.leg.live_booking else Topic.TELL, [order_id])
+        return order
     if order.version != version:
         raise Stale(f'the order is at "v{order.version}", If-Match named "v{version}"')
     if order.state in ENDED or order.state in (OrderState.PICKED_UP, OrderState.RETURNING):
         raise Clashing(f"an order that is {order.state.value} can no longer be cancelled")
-    if order.cancel_asked_at is not None:
-        return order
     now = world.clock()
     leg, live = order.leg, order.leg.live_booking
     changes: list[Change] = []
@@ -30,7 +32,7 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
         if leg.assignment is not None:
             changes.append(check.give_back(order, leg.assignment.slot_id))
         leg = leg.model_copy(update={"assignment": None})
-    elif live.state is BookingState.BOOKED:
+    elif live.state is BookingState.BOOKED and live.can_be_ended:
         leg = leg.with_booking(
             live.model_copy(
                 update={"state": BookingState.CANCELLING, "cancel_reason": "brand", "next_look": now}

@@ -143,6 +143,12 @@ def refreshed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignmen
     )
 
 
+def narrowed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment:
+    """The same once a courier has been told: it goes on as it was told, or nearer to the gate, never further in."""
+    kept = assignment.narrowed(verdict.handovers) or assignment.handovers
+    return refreshed(assignment, verdict, on).model_copy(update={"handovers": kept})
+
+
 def give_back(order: Order, slot_id: str) -> Count:
     """The slot's place, back: in the same transaction as the step of the order that frees it."""
     return facts.give_back_to_slot(order.market_id, slot_id)

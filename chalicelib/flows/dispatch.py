@@ -14,10 +14,10 @@ from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem, cost_of
 from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.clearance import ground as rule_at
-from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.errors import Delayed, Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
-from chalicelib.domain.orders import RELOOK, Order, Outlook, in_pool, moved
+from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, in_pool, moved
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.flows import check, enlist, lease
 
@@ -30,8 +30,6 @@ FAR = timedelta(days=3650)
 GRID = timedelta(minutes=10)
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
-RETELL = timedelta(minutes=15)
-"""For so long after a change of state each look repeats the nudge to tell it: the first may have been lost."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +44,17 @@ class Ruling:
 
 def dispatch(world: World, market_id: str, everything: bool = False) -> None:
     """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed."""
-    holder = lease.take(world, market_id)
+    holder = lease.take(world, market_id, everything)
     if holder is None:
         return
     more = True
     try:
         more = _round(world, market_id, holder, everything)
     finally:
-        again = lease.release(world, market_id, holder)
-        if again or more:
-            world.queues.nudge(Topic.DISPATCH, [market_id])
+        held = lease.release(world, market_id, holder)
+        if held is None or held.again or more:
+            everything = (everything and more) or (held is not None and held.everything)
+            world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all" if everything else market_id])
 
 
 def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
@@ -78,7 +77,7 @@ def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
     pointer = facts.pointer_key(market_id)
     rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
     head = rows.pop(pointer, None)
-    orders = [facts.order_of_row(row) for row in rows.values()]
+    orders = facts.readable(rows.values(), world.log)
     orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
     on = check.ground_with(world, market_id, head)
     rulings = decide(world, orders, on, now)
@@ -86,9 +85,17 @@ def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
     world.queues.nudge(Topic.BOOK, [r.after.order_id for r in saved if r.takes is not None])
     world.queues.nudge(
         Topic.TELL,
-        [r.after.order_id for r in saved if now - r.after.history[-1].at < RETELL],
+        [r.after.order_id for r in saved if _is_to_be_told(r)],
     )
     return (more and bool(saved)) or len(saved) < len(rulings)
+
+
+def _is_to_be_told(ruling: Ruling) -> bool:
+    """True when this look made a step, or the look before it did: the first nudge to tell it may have been lost."""
+    before, last = ruling.before, ruling.after.history[-1].at
+    if len(ruling.after.history) > len(before.history):
+        return True
+    return before.outlook is not None and before.outlook.decided_at <= last
 
 
 # --- deciding: pure but for opening the seals -----------------------------------------------------------------
@@ -104,7 +111,10 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     deliveries: dict[str, Delivery] = {}
     costs: dict[tuple[str, str], int] = {}
     for order in orders:
-        delivery = order.delivery(facts.unseal_private(world.sealer, order))
+        private = _opened(world, order)
+        if private is None:
+            continue
+        delivery = order.delivery(private)
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
         near = [slot for slot in slots if order.window.overlap(slot.window.start, slot.window.end)]
@@ -122,6 +132,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     )
     rulings = []
     for order in orders:
+        if order.order_id not in verdicts:
+            continue
         answers = verdicts[order.order_id]
         chosen = plan.chosen.get(order.order_id)
         if chosen is not None:
@@ -140,6 +152,16 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
             )
             rulings.append(_waits(order, on, now, reasons, answers))
     return rulings
+
+
+def _opened(world: World, order: Order) -> Private | None:
+    try:
+        return facts.unseal_private(world.sealer, order)
+    except Delayed:
+        raise
+    except Exception as error:  # one seal that does not open must not stop the others of its market
+        world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
+        return None
 
 
 def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int]) -> tuple[Reason, ...]:
@@ -214,6 +236,8 @@ def _waits(
             decision=decision, reasons=reasons, decided_at=now, next_look=next_look, digest=digest
         ),
         evidence_count=order.evidence_count + (1 if piece else 0),
+        # the time is over: whoever wished for the end then rather than a stranded gift has it now
+        cancel_asked_at=now if over and order.fallback is Fallback.CANCEL else order.cancel_asked_at,
     )
     return Ruling(order, after, piece, None)
 

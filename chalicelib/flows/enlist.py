@@ -19,6 +19,10 @@ from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Topic, 
 from chalicelib.domain.shapes import Shape
 
 TRIES = 5
+FAR = timedelta(days=3650)
+LONGEST_SLOT = timedelta(days=7)
+KEPT = timedelta(days=7)
+"""How long a slot is kept after its end; what is given back to it later is given to nobody."""
 REMEMBERED = timedelta(seconds=60)
 """How long a process trusts the market or the courier it has read."""
 
@@ -53,11 +57,12 @@ def _keeps_faith(world: World, before: Market, after: Market) -> None:
         raise Clashing(
             f"shards can grow only, there are {before.shards}, got {after.shards!r}: orders stand in them"
         )
-    published = world.table.get(facts.pointer_key(after.market_id)) is not None
-    if published and after.datum is not before.datum:
-        raise Clashing(
-            f"the datum stays {before.datum.value!r} once rules are published, got {after.datum.value!r}"
-        )
+    if world.table.get(facts.pointer_key(after.market_id)) is None:
+        return
+    for name in ("datum", "time_zone", "currency"):
+        was, wanted = str(getattr(before, name)), str(getattr(after, name))
+        if was != wanted:
+            raise Clashing(f"the {name} stays {was!r} once rules are published, got {wanted!r}")
 
 
 def market(world: World, market_id: str) -> Market:
@@ -126,6 +131,9 @@ def put_slot(world: World, slot: Slot) -> Slot:
 
     Raises `Invalid` without its crew and courier, `Clashing` when more is taken than the new capacity holds.
     """
+    if slot.window.end - slot.window.start > LONGEST_SLOT:
+        detail = f"a window of at most {LONGEST_SLOT.days} days was expected"
+        raise Invalid(f"/window/end: {detail}", [Fault("/window/end", detail, slot.window.end.isoformat())])
     _needs(world, slot.market_id, "courier", slot.courier_id)
     crew = Crew.model_validate_json(_needs(world, slot.market_id, "crew", slot.crew_id).body)
     if crew.courier_id != slot.courier_id:
@@ -137,12 +145,13 @@ def put_slot(world: World, slot: Slot) -> Slot:
         before = Slot.model_validate_json(row.body) if row else None
         try:
             if row is None or before is None:
-                new = Row(key, 1, _json(slot), counters={facts.LEFT: slot.capacity})
+                new = Row(key, 1, _json(slot), counters={facts.LEFT: slot.capacity}, expires_at=_expiry(slot))
                 world.table.write(Keep(new, was=None), _room(slot, world.table.get(_room_key(slot))))
             else:
                 _make_room(world, slot, before)
                 if before != slot:
-                    world.table.write(Keep(Row(key, row.version + 1, _json(slot)), was=row.version))
+                    after = Row(key, row.version + 1, _json(slot), expires_at=_expiry(slot))
+                    world.table.write(Keep(after, was=row.version))
         except Lost:
             continue
         if before is not None and before != slot:
@@ -163,13 +172,18 @@ class Room(Shape):
     capacity: int
 
 
+def _expiry(slot: Slot) -> int:
+    return facts.epoch(slot.window.end + KEPT)
+
+
 def _room_key(slot: Slot) -> Key:
     return Key(f"market#{slot.market_id}", f"room#{slot.slot_id}")
 
 
 def _room(slot: Slot, before: Row | None) -> Keep:
     version = before.version if before else 0
-    kept = Row(_room_key(slot), version + 1, Room(capacity=slot.capacity).model_dump_json())
+    body = Room(capacity=slot.capacity).model_dump_json()
+    kept = Row(_room_key(slot), version + 1, body, expires_at=_expiry(slot))
     return Keep(kept, was=before.version if before else None)
 
 
@@ -208,8 +222,11 @@ def member(world: World, market_id: str, kind: str, name: str) -> Courier | Crew
 
 
 def remove(world: World, market_id: str, kind: str, name: str) -> None:
-    """Take one out of the fleet. Raises `Missing`, and `Clashing` for a slot that somebody has taken from."""
+    """Take one out of the fleet. Raises `Missing`, and `Clashing` for a slot that somebody has taken from and for a
+    courier or a crew that has a job: nobody could hear of it or call it off any more."""
     found = member(world, market_id, kind, name)
+    if isinstance(found, (Courier, Crew)):
+        _check_idle(world, market_id, found)
     key = _member_key(market_id, facts.FLEET_KINDS[kind][1], name)
     for _ in range(TRIES):
         row = world.table.get(key)
@@ -229,6 +246,25 @@ def remove(world: World, market_id: str, kind: str, name: str) -> None:
     else:
         raise Delayed(f"{name!r} is being changed by somebody else")
     _tell_of_change(world, market_id)
+
+
+def _check_idle(world: World, market_id: str, found: Courier | Crew) -> None:
+    way = "suspend it" if isinstance(found, Courier) else "withdraw it"
+    for shard in range(market(world, market_id).shards):
+        after: str | None = None
+        while True:
+            page = world.table.find_due(facts.wait_bucket(market_id, shard), world.clock() + FAR, 500, after)
+            for order in facts.readable(world.table.get_many(page.keys), world.log):
+                for booking in (b for leg in order.legs for b in leg.bookings if b.is_live):
+                    if found.courier_id == booking.courier_id and (
+                        isinstance(found, Courier) or found.crew_id == booking.crew_id
+                    ):
+                        raise Clashing(
+                            f"it has a job still, {booking.reference!r}: {way} instead, and remove it when all are over"
+                        )
+            after = page.after
+            if after is None:
+                break
 
 
 def _put(world: World, market_id: str, kind: str, name: str, noun: _Noun) -> _Noun:

@@ -20,7 +20,6 @@ from chalicelib.domain.legs import (
     BookingState,
     Event,
     EventKind,
-    Leg,
     Refusal,
     Track,
     fold,
@@ -32,6 +31,8 @@ from chalicelib.domain.ports import Change, Count, Row, Topic, World
 from chalicelib.flows import book, check, enlist
 
 TRIES = 5
+SKEW = timedelta(minutes=5)
+"""A courier's clock is believed within this: not before the attempt, not after its words arrived."""
 RETELL = timedelta(minutes=30)
 """So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
 
@@ -53,7 +54,11 @@ def receive(world: World, market_id: str, courier_id: str, callback: Callback) -
         world.log("callback_forged", courier=courier_id, market=market_id)
         raise
     ours: dict[str, None] = {}
-    for event in heard.events:
+    for said in heard.events:
+        event = said.model_copy(update={"market_id": market_id})
+        if event.occurred_at > now + SKEW:
+            world.log("callback_from_tomorrow", courier=courier_id, market=market_id)
+            event = event.model_copy(update={"occurred_at": now})
         named = order_of(event.reference)
         if named is None:
             continue
@@ -122,7 +127,7 @@ def _folded(
     leg = order.leg
     fresh: list[tuple[Booking, Track]] = []
     for booking in leg.bookings:
-        track = fold(events.get(booking.reference, ()))
+        track = fold(_believed(world, order, booking, events.get(booking.reference, ())))
         if track != booking.track:
             fresh.append((booking, track))
     if not fresh:
@@ -131,12 +136,10 @@ def _folded(
     more: list[Change] = []
     changed = order
     for booking, track in fresh:
-        heard = booking.model_copy(update={"track": track, "state": _state(leg, booking, track)})
-        if heard.state is BookingState.BOOKED:  # what is being cancelled keeps its own pace
-            heard = heard.model_copy(update={"next_look": book.silent_until(order, now), "looks": 0})
+        heard = booking.model_copy(update={"track": track, **_becomes(order, booking, track, now)})
         leg = changed.leg.with_booking(heard)
         changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
-        if heard.state is BookingState.CANCELLING and booking.state is not BookingState.CANCELLING:
+        if heard.state is BookingState.CANCELLING and not booking.is_live:
             world.log("orphan_found", order=order.order_id, courier=booking.courier_id)
             heard = heard.model_copy(update={"cancel_reason": "orphan", "next_look": now})
             changed = changed.model_copy(
@@ -152,14 +155,44 @@ def _folded(
     return after, pieces, more
 
 
-def _state(leg: Leg, booking: Booking, track: Track) -> BookingState:
+def _believed(world: World, order: Order, booking: Booking, events: Iterable[Event]) -> Iterable[Event]:
+    """What the courier of this booking said of it, dated not before we asked for it.
+
+    Another courier's signature proves who speaks, and gives it no say here.
+    """
+    earliest = booking.attempted_at - SKEW
+    for event in events:
+        if not _may_speak(world, order, booking, event):
+            world.log("callback_of_another", order=order.order_id, courier=event.courier_id)
+        elif event.occurred_at < earliest:
+            yield event.model_copy(update={"occurred_at": booking.attempted_at})
+        else:
+            yield event
+
+
+def _may_speak(world: World, order: Order, booking: Booking, event: Event) -> bool:
+    if (event.market_id or order.market_id, event.courier_id) == (order.market_id, booking.courier_id):
+        return True
+    try:  # one account can serve several markets, and has one address for all that it says
+        said = enlist.courier(world, event.market_id or order.market_id, event.courier_id)
+        asked = enlist.courier(world, order.market_id, booking.courier_id)
+    except Missing:
+        return False
+    return (said.dialect, said.account) == (asked.dialect, asked.account)
+
+
+def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dict[str, object]:
+    """The booking's state and next look, now that its courier has been heard."""
+    if track.kind is None:
+        return {}  # only what nobody can read: it moves nothing
     if booking.state in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
-        return BookingState.BOOKED  # whoever reports on a job has it
-    if booking.state in (BookingState.LOST, BookingState.REFUSED, BookingState.CANCELLED):
-        if track.has_ended or track.kind is None:
-            return booking.state
-        return BookingState.CANCELLING
-    return booking.state
+        # whoever reports on a job has it
+        return book.held_by_courier(order, booking.model_copy(update={"track": track}), now)
+    if booking.state is BookingState.BOOKED:
+        return {"next_look": book.silent_until(order, now), "looks": 0}
+    if booking.state is BookingState.CANCELLING or track.has_ended:
+        return {}  # what is being cancelled keeps its own pace
+    return {"state": BookingState.CANCELLING}  # given up for lost, refused or cancelled, and alive
 
 
 def _let_go(booking: Booking, track: Track) -> bool:
@@ -206,13 +239,14 @@ def _checked(
         if verdict.decision is Decision.YES:
             assignment = order.leg.assignment
             assert assignment is not None
-            leg = order.leg.model_copy(update={"assignment": check.refreshed(assignment, verdict, on)})
+            leg = order.leg.model_copy(update={"assignment": check.narrowed(assignment, verdict, on)})
             order = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
             continue
         world.log(
             "moved_uncleared", order=order.order_id, step=step, reasons=[str(r) for r in verdict.reasons]
         )
-        if step is Step.PICK_UP and not track.has_ended and track.kind is not EventKind.RETURNING:
+        going_on = track.has_custody and track.kind is not EventKind.RETURNING
+        if step is Step.PICK_UP and going_on and booking.state is BookingState.BOOKED:
             recalled = booking.model_copy(
                 update={
                     "state": BookingState.CANCELLING,

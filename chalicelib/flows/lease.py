@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import Field
+
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.ports import Keep, Row, World
@@ -22,9 +24,10 @@ class Lease(Shape):
     holder: str = ""
     until: Instant
     again: bool = False
+    everything: bool = Field(default=False, description="Again, and for what is not due yet, too.")
 
 
-def take(world: World, market_id: str) -> str | None:
+def take(world: World, market_id: str, everything: bool = False) -> str | None:
     """The holder's name of a fresh lease; None when another planner is at it, which then goes round again."""
     holder = world.token()[:16]
     row, is_fresh = _remembered(world, market_id), False
@@ -36,9 +39,9 @@ def take(world: World, market_id: str) -> str | None:
             row, is_fresh = world.table.get(facts.lease_key(market_id)), True
             continue
         if busy and held is not None:
-            if held.again:
+            if held.again and (held.everything or not everything):
                 return None
-            after = held.model_copy(update={"again": True})
+            after = held.model_copy(update={"again": True, "everything": held.everything or everything})
         else:
             after = Lease(holder=holder, until=now + LIFE)
         try:
@@ -66,20 +69,20 @@ def renew(world: World, market_id: str, holder: str) -> bool:
     return False
 
 
-def release(world: World, market_id: str, holder: str) -> bool:
-    """Give it back; True when somebody asked for another round meanwhile."""
+def release(world: World, market_id: str, holder: str) -> Lease | None:
+    """Give it back. The lease as it was: whether somebody asked for another round. None: it lapsed and went on."""
     row = _remembered(world, market_id)
     for _ in range(TRIES):
         held = Lease.model_validate_json(row.body) if row else None
         if held is None or held.holder != holder:
-            return True  # it lapsed and went on to another: whatever is left is theirs or the next tick's
+            return None  # whatever is left is theirs, or the next tick's
         try:
             _save(world, market_id, row, Lease(until=world.clock()))
         except Lost as lost:
             row = lost.found
             continue
-        return held.again
-    return True
+        return held
+    return None
 
 
 def _remembered(world: World, market_id: str) -> Row | None:

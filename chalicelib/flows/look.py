@@ -9,7 +9,7 @@ from pydantic import Field
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Clearer, Decision, Delivery, Phase, Reason
 from chalicelib.domain.clearance import ground as rule_at
-from chalicelib.domain.errors import Missing
+from chalicelib.domain.errors import Invalid, Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
@@ -18,6 +18,7 @@ from chalicelib.domain.shapes import Instant, Shape, Slug, Window
 from chalicelib.domain.zones import Handover
 from chalicelib.flows import check, enlist
 from chalicelib.flows.dispatch import reasons_of
+from chalicelib.flows.place import faults_of
 
 
 def own_order(world: World, brand_id: str, order_id: str) -> Order:
@@ -85,7 +86,9 @@ class ClearanceAnswer(Shape):
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
     now = world.clock()
-    enlist.market(world, question.market)
+    faults = faults_of(enlist.market(world, question.market), question, now)
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     on = check.ground(world, question.market)
     if on.atlas is None:
         return _answer(on, now, Decision.HOLD, (Reason.RULES_MISSING,), (), ())

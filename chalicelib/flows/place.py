@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Fault, Invalid, Lost, Missing
-from chalicelib.domain.orders import NewOrder, Order, Private, placed
+from chalicelib.domain.gifts import Gift
+from chalicelib.domain.orders import NewOrder, Order, PickUp, Private, Recipient, placed
 from chalicelib.domain.places import Market, Place
 from chalicelib.domain.ports import Keep, Topic, World
+from chalicelib.domain.shapes import Window
 from chalicelib.flows import enlist
 
 HORIZON = timedelta(days=60)
 """How far ahead a window may lie."""
+LONGEST = timedelta(days=31)
+"""How long it may be open."""
 
 
 def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> tuple[Order, bool]:
@@ -30,30 +35,63 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
             [Fault("/market", "a market that exists was expected", new.market)],
         ) from None
     order = placed(new, brand_id, idempotency_key, market, now)
-    faults = [
-        *_outside(market, new.pick_up.place, "/pick_up/place/coordinate"),
-        *_outside(market, new.recipient.place, "/recipient/place/coordinate"),
-        *_closed(new, order),
-    ]
+    faults = faults_of(market, new, now)
     if faults:
+        before = world.table.get(facts.order_key(order.order_id))
+        if before is not None:  # placed when it was right: the same request has the same answer for ever
+            return _repeated(world, facts.order_of_row(before), order)
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     private = Private.model_construct(recipient=new.recipient, pick_up_contact=new.pick_up.contact)
     order = order.model_copy(update={"sealed": facts.seal_private(world.sealer, private, order.order_id)})
-    repeated = False
     try:
         world.table.write(Keep(facts.order_row(order), was=None))
     except Lost as lost:
         if lost.found is None:
             raise
-        before = facts.order_of_row(lost.found)
-        if before.fingerprint != order.fingerprint:
-            raise Invalid(
-                "this Idempotency-Key was used with another body",
-                [Fault("", "the same key goes with the same body; a new gift needs a new key")],
-            ) from None
-        order, repeated = before, True
+        return _repeated(world, facts.order_of_row(lost.found), order)
     world.queues.nudge(Topic.DISPATCH, [order.market_id])
-    return order, repeated
+    return order, False
+
+
+def _repeated(world: World, before: Order, order: Order) -> tuple[Order, bool]:
+    if before.fingerprint != order.fingerprint:
+        raise Invalid(
+            "this Idempotency-Key was used with another body",
+            [Fault("", "the same key goes with the same body; a new gift needs a new key")],
+        ) from None
+    world.queues.nudge(Topic.DISPATCH, [before.market_id])
+    return before, True
+
+
+class Wanted(Protocol):
+    """What an order and a question about one have in common."""
+
+    @property
+    def gift(self) -> Gift: ...
+    @property
+    def pick_up(self) -> PickUp: ...
+    @property
+    def recipient(self) -> Recipient: ...
+    @property
+    def window(self) -> Window: ...
+
+
+def faults_of(market: Market, wanted: Wanted, now: datetime) -> list[Fault]:
+    """What is wrong with it in this market and at this moment, each with its pointer."""
+    return [
+        *_outside(market, wanted.pick_up.place, "/pick_up/place/coordinate"),
+        *_outside(market, wanted.recipient.place, "/recipient/place/coordinate"),
+        *_foreign(market, wanted.gift),
+        *_closed(wanted.window, now),
+    ]
+
+
+def _foreign(market: Market, gift: Gift) -> list[Fault]:
+    given = gift.value.currency
+    if given == market.currency:
+        return []
+    detail = f"the currency of the market {market.market_id!r} was expected, {market.currency}"
+    return [Fault("/gift/items/0/value/currency", detail, given)]
 
 
 def _outside(market: Market, place: Place, pointer: str) -> list[Fault]:
@@ -64,15 +102,13 @@ def _outside(market: Market, place: Place, pointer: str) -> list[Fault]:
     return [Fault(pointer, f"a point inside the market {market.market_id!r} was expected{hint}")]
 
 
-def _closed(new: NewOrder, order: Order) -> list[Fault]:
-    if new.window.end <= order.placed_at:
-        return [Fault("/window/end", "a window that is still open was expected", new.window.end.isoformat())]
-    if new.window.start > order.placed_at + HORIZON:
-        return [
-            Fault(
-                "/window/start",
-                f"at most {HORIZON.days} days ahead were expected",
-                new.window.start.isoformat(),
-            )
-        ]
+def _closed(window: Window, now: datetime) -> list[Fault]:
+    start, end = window.start, window.end
+    if end <= now:
+        return [Fault("/window/end", "a window that is still open was expected", end.isoformat())]
+    if start > now + HORIZON:
+        return [Fault("/window/start", f"at most {HORIZON.days} days ahead were expected", start.isoformat())]
+    if end - start > LONGEST:
+        detail = f"a window of at most {LONGEST.days} days was expected"
+        return [Fault("/window/end", detail, end.isoformat())]
     return []

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from chalicelib.domain import facts, snapshots
+from chalicelib.domain.canonical import digest as digest_of
 from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing
 from chalicelib.domain.places import Datum
-from chalicelib.domain.ports import Change, Drop, Keep, Require, Row, Topic, World
+from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
 from chalicelib.domain.uploads import (
     PARTS,
@@ -199,13 +200,14 @@ def publish(world: World, market_id: str, upload_id: str) -> None:
 
 def _settle(world: World, upload: Upload) -> Upload:
     reading = _read(world, upload)
+    published = _policies_ever(world, upload.market_id)
     for _ in range(TRIES):
         now = world.clock()
         row = world.table.get(facts.pointer_key(upload.market_id))
         pointer = snapshots.pointer_of_row(row) if row else None
         late = _too_late(upload, pointer)
         base = _loaded(world, upload.market_id, pointer).content if pointer else None
-        found = Faults([late], 1) if late else reading.settle(base, now)
+        found = Faults([late], 1) if late else reading.settle(base, now, published)
         try:
             if isinstance(found, Faults):
                 return _refuse(world, upload, reading, found, now)
@@ -269,6 +271,7 @@ def _land(
     same = pointer is not None and pointer.digest == packed.digest
     if not same:
         _keep_snapshot(world, packed, pointer)
+        _keep_policies(world, content)
     version = 1 if pointer is None else pointer.version if same else pointer.version + 1
     replaces = upload.mode is Mode.REPLACE
     after = Pointer(
@@ -316,6 +319,25 @@ def _keep_snapshot(world: World, packed: Packed, pointer: Pointer | None) -> Non
             world.table.write(Keep(row, was=None))
         except Lost:
             continue  # the same content stands there already
+
+
+def _policies_ever(world: World, market_id: str) -> dict[str, str]:
+    """The hash of every version of a policy that ever held: a version never changes its meaning."""
+    rows = world.table.read(facts.pointer_key(market_id).pk, "policy#").rows
+    return {row.key.sk.partition("#")[2]: row.body for row in rows}
+
+
+def _keep_policies(world: World, content: Content) -> None:
+    known = _policies_ever(world, content.market_id)
+    for policy in content.policies:
+        if policy.reference in known:
+            continue
+        key = Key(facts.pointer_key(content.market_id).pk, f"policy#{policy.reference}")
+        try:
+            world.table.write(Keep(Row(key, 1, digest_of(policy)), was=None))
+        except Lost as lost:  # the upload is read again, against what stands there now
+            if lost.found is not None and lost.found.body != digest_of(policy):
+                raise
 
 
 def _refuse(world: World, upload: Upload, reading: Reading, faults: Faults, now: datetime) -> Upload:

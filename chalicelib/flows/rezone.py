@@ -6,49 +6,111 @@ the courier (law 0) and is recalled, or keeps going where a hand-over is still a
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision
+from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
-from chalicelib.domain.ports import Change, Topic, World
+from chalicelib.domain.ports import Change, Keep, Row, Topic, World
+from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.flows import check, enlist
 
 PAGE = 100
 TRIES = 5
 FAR = timedelta(days=3650)
+AGAIN = timedelta(minutes=15)
+"""A pass is made at least so often, whether or not anything is known to have changed: permits lapse by themselves."""
+
+
+class Rezoned(Shape):
+    """How far the last whole pass over a market's orders came: under which rules, and when it began."""
+
+    rules_version: int
+    began_at: Instant
 
 
 def rezone(world: World, market_id: str, cursor: str = "") -> None:
-    """One page of a market's assigned and booked orders; the next page is a nudge, the pool comes last."""
-    shard, _, after = cursor.partition("/")
-    at_shard = int(shard) if shard else 0
+    """One page of a market's assigned and booked orders; the next page is a nudge, the pool comes last.
+
+    `cursor`: empty, or `<rules version>,<epoch>,<shard>/<place>`: under which rules and when the pass began, and
+    where it is. Pages are cut by the time each order is due, which moves; whoever slips through one pass is met by
+    the next (`overdue`).
+    """
     try:
         market = enlist.market(world, market_id)
     except Missing:
         return
+    on = check.ground(world, market_id)
+    version, epoch, place = cursor.split(",", 2) if cursor else ("", "", "")
+    version = version or str(on.atlas.rules.version if on.atlas else 0)
+    epoch = epoch or str(facts.epoch(world.clock()))
+    shard, _, after = place.partition("/")
+    at_shard = int(shard) if shard else 0
     page = world.table.find_due(
         facts.wait_bucket(market_id, at_shard), world.clock() + FAR, PAGE, after or None
     )
-    on = check.ground(world, market_id)
-    orders = [facts.order_of_row(row) for row in world.table.get_many(page.keys)]
+    orders = facts.readable(world.table.get_many(page.keys), world.log)
     for order in sorted(orders, key=lambda o: (o.window.end, o.order_id)):
         decide_again(world, order, on)
+    head = f"rezone:{market_id}:{version},{epoch},"
     if page.after is not None:
-        world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:{at_shard}/{page.after}"])
+        world.queues.nudge(Topic.RULES, [f"{head}{at_shard}/{page.after}"])
     elif at_shard + 1 < market.shards:
-        world.queues.nudge(Topic.RULES, [f"rezone:{market_id}:{at_shard + 1}/"])
+        world.queues.nudge(Topic.RULES, [f"{head}{at_shard + 1}/"])
     else:
         world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all"])
+        _note(world, market_id, Rezoned(rules_version=int(version), began_at=_moment(epoch)))
+
+
+def overdue(world: World, market_ids: Sequence[str]) -> list[str]:
+    """Markets whose orders have to be decided again: rules newer than the last whole pass, or a pass too old.
+
+    One read for all of them. Nothing here waits for the nudge that a publication sent, and a page of an index that
+    lagged behind is made good by the next pass.
+    """
+    now = world.clock()
+    keys = [key for name in market_ids for key in (facts.pointer_key(name), facts.rezoned_key(name))]
+    rows = {row.key: row for row in world.table.get_many(keys)}
+    late = []
+    for name in market_ids:
+        pointer, done = rows.get(facts.pointer_key(name)), rows.get(facts.rezoned_key(name))
+        if pointer is None:
+            continue
+        last = Rezoned.model_validate_json(done.body) if done else None
+        if last is None or last.rules_version < pointer.version or last.began_at + AGAIN <= now:
+            late.append(name)
+    return late
+
+
+def _note(world: World, market_id: str, done: Rezoned) -> None:
+    key = facts.rezoned_key(market_id)
+    row = world.table.get(key)
+    last = Rezoned.model_validate_json(row.body) if row else None
+    if last is not None and (last.rules_version, last.began_at) >= (done.rules_version, done.began_at):
+        return
+    version = row.version if row else 0
+    try:
+        world.table.write(Keep(Row(key, version + 1, done.model_dump_json()), was=version or None))
+    except Lost:
+        pass  # another pass has just ended; at worst this one is done again
+
+
+def _moment(epoch: str) -> datetime:
+    return datetime.fromtimestamp(int(epoch), UTC)
 
 
 def decide_again(world: World, order: Order, on: check.Ground) -> None:
     """One order under the rules and the fleet of now."""
     for _ in range(TRIES):
-        step = _step(world, order, on)
+        try:
+            step = _step(world, order, on)
+        except ValueError as error:
+            world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
+            return
         if step is None:
             return
         after, changes, topics = step
@@ -73,15 +135,21 @@ def _step(
     if live is not None and live.state is BookingState.CANCELLING:
         return None
     verdict = check.check(world, order, on, now)
-    if verdict.decision is Decision.YES:
-        if verdict.handovers == leg.assignment.handovers:
+    narrowed = verdict.handovers if live is None else leg.assignment.narrowed(verdict.handovers)
+    if verdict.decision is Decision.YES and narrowed:
+        if narrowed == leg.assignment.handovers:
             return None
-        kept = leg.model_copy(update={"assignment": check.refreshed(leg.assignment, verdict, on)})
+        fresh = check.refreshed if live is None else check.narrowed
+        kept = leg.model_copy(update={"assignment": fresh(leg.assignment, verdict, on)})
         after = moved(order, now, legs=replace_leg(order.legs, kept), evidence_count=order.evidence_count + 1)
         piece = check.evidence(order, Step.REZONE, verdict, on, now)
         return after, [check.keep_evidence(piece)], (Topic.TELL,)
     if live is not None and (live.cancel_reason == "not_cleared" or live.track.kind == "returning"):
         return None  # recalled before, and on its way back or refused
+    if verdict.decision is Decision.YES:  # only in a way that the courier was not told
+        verdict = verdict.model_copy(
+            update={"decision": Decision.NO, "reasons": (Reason.NO_HANDOVER,), "handovers": ()}
+        )
     piece = check.evidence(order, Step.REZONE, verdict, on, now)
     evidence = check.keep_evidence(piece)
     if live is None:

@@ -25,6 +25,8 @@ ROTATION = timedelta(hours=24)
 """So long the former secret signs beside the new one."""
 FRESH = timedelta(seconds=30)
 """How long a process believes the list of a brand's endpoints."""
+MISSED_KEPT = timedelta(days=30)
+"""So long after it was disabled what an endpoint misses is written down for a replay."""
 TRIES = 5
 
 _PREFIX: Final = "hook#"
@@ -124,25 +126,30 @@ def rotate(world: World, brand_id: str, endpoint_id: str) -> tuple[Endpoint, str
 
 
 def disable(world: World, brand_id: str, endpoint_id: str) -> Endpoint:
-    """Nothing is sent there any more. What is still owed to it is given up."""
+    """Nothing is sent there any more. What is still owed to it, and what comes, is given up."""
+    now = world.clock()
 
     def stop(endpoint: Endpoint) -> Endpoint:
-        return endpoint if endpoint.disabled else stopped(endpoint, "by the brand")
+        return endpoint if endpoint.disabled else stopped(endpoint, "by the brand", now)
 
     return amend(world, find(world, brand_id, endpoint_id), stop)
 
 
 def enable(world: World, brand_id: str, endpoint_id: str) -> Endpoint:
-    """Send there again, at once. What was given up meanwhile comes with a replay."""
+    """Send there again, at once. What was given up meanwhile comes with a replay, if it was not disabled for
+    longer than `MISSED_KEPT`; a replay of one order brings that one's states however long it was.
+    """
     endpoint = find(world, brand_id, endpoint_id)
+    well = resumed(world.clock())
     if not endpoint.disabled:
-        return amend(world, endpoint, resumed)
+        return amend(world, endpoint, well)
 
     def start(others: Mapping[str, Endpoint]) -> Endpoint:
         now = others.get(endpoint_id, endpoint)
         if now.disabled:
             _check_room(others, now.url)
-        return resumed(now).model_copy(update={"disabled": False, "disabled_reason": ""})
+        enabled = {"disabled": False, "disabled_reason": "", "disabled_at": None}
+        return well(now).model_copy(update=enabled)
 
     return _save_counted(world, brand_id, start)
 
@@ -192,14 +199,38 @@ def amend(world: World, endpoint: Endpoint, change: Callable[[Endpoint], Endpoin
     raise Delayed(f"endpoint {endpoint.endpoint_id!r} is being changed by others")
 
 
-def stopped(endpoint: Endpoint, reason: str) -> Endpoint:
-    """The endpoint, disabled."""
-    return endpoint.model_copy(update={"disabled": True, "disabled_reason": reason, "paused_until": None})
+def stopped(endpoint: Endpoint, reason: str, now: datetime) -> Endpoint:
+    """The endpoint, disabled. The sweep looks once more and has given up what waits."""
+    return endpoint.model_copy(
+        update={
+            "disabled": True,
+            "disabled_reason": reason,
+            "disabled_at": now,
+            "paused_until": None,
+            "next_look": now,
+        }
+    )
 
 
-def resumed(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, its failures forgotten."""
-    return endpoint.model_copy(update={"paused_until": None, "failures": 0})
+def resumed(now: datetime, *, owing: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """What forgets an endpoint's failures, its slowness and its pause, and has the sweep look for what waited.
+
+    An endpoint without any is left as it is, unless it is `owing` something all the same.
+    """
+
+    def change(endpoint: Endpoint) -> Endpoint:
+        if not (owing or endpoint.paused_until or endpoint.failures or endpoint.slow):
+            return endpoint
+        return endpoint.model_copy(
+            update={"paused_until": None, "failures": 0, "slow": False, "next_look": now}
+        )
+
+    return change
+
+
+def keeps_missed(endpoint: Endpoint, now: datetime) -> bool:
+    """True for a disabled endpoint whose missed states are still written down."""
+    return endpoint.disabled_at is not None and now < endpoint.disabled_at + MISSED_KEPT
 
 
 def secrets_of(world: World, endpoint: Endpoint, now: datetime) -> list[str]:

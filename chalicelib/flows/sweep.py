@@ -8,7 +8,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.orders import Order, due_at, is_over
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
-from chalicelib.flows import publish, tell
+from chalicelib.flows import publish, rezone, tell
 
 PAGE = 500
 """Orders nudged in one shard in one minute; the rest is still due in the next."""
@@ -26,16 +26,19 @@ def tick(world: World) -> None:
 
 
 def sweep(world: World) -> None:
-    """Nudge every order that is due for anything but an assignment, every notice that is due, and
-    every upload that was finished and has stood still."""
+    """Nudge every order that is due for anything but an assignment, every notice that is due, every upload that
+    was finished and has stood still, and every market whose orders were not decided again under its rules."""
     now = world.clock()
-    nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.HEAR: {}, Topic.TELL: {}}
-    for market in _markets(world):
+    nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}, Topic.RULES: {}}
+    markets = _markets(world)
+    for market in markets:
         for shard in range(market.shards):
             page = world.table.find_due(facts.wait_bucket(market.market_id, shard), now, PAGE)
-            for row in world.table.get_many(page.keys):
-                for topic in _owed(facts.order_of_row(row), now):
-                    nudges[topic][row.key.pk] = None
+            for order in facts.readable(world.table.get_many(page.keys), world.log):
+                for topic in _owed(order, now):
+                    nudges[topic][order.order_id] = None
+    for market_id in rezone.overdue(world, [market.market_id for market in markets]):
+        nudges[Topic.RULES][f"rezone:{market_id}:"] = None
     for order_id in tell.due_notices(world, PAGE):
         nudges[Topic.TELL][order_id] = None
     for topic, ids in nudges.items():

@@ -5,13 +5,16 @@ notices whose next attempt is due. A notice is sent first and saved after, in on
 between owes it still, and the receiver drops the double by its id, which never changes. The other way round a
 stop would lose it.
 
-An endpoint that fails is paused as a whole, so that a slow brand costs one timeout now and then, and what is
-owed to it waits in the work index on its own.
+An endpoint that fails is paused as a whole, and so is one that answers so late that others would wait for it:
+a slow brand costs one timeout, or a few late answers, now and then. What is owed to it waits in a bucket of its
+own in the work index. The endpoint itself stands in the index while anything may wait there: it is marked
+before the first notice is put off, and it leaves only after the sweep has found nothing for a while. So the
+sweep asks endpoint by endpoint, and no backlog hides what is due to another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -37,7 +40,22 @@ PAUSE = timedelta(seconds=30)
 """After the first failure of an endpoint; doubled with each that follows, ..."""
 LONGEST_PAUSE = timedelta(minutes=10)
 """... up to this. A receiver's own Retry-After may ask for more, up to a day."""
+SLOW_S = 2.0
+"""An answer that takes longer counts as slow, whatever it says."""
+SLOW_BUDGET_S = 10.0
+"""Seconds a minute that one process waits for the slow answers of one endpoint; then it is paused, too. The
+last answer may overrun it by one timeout."""
+SLOW_SHARE = 5
+"""Orders of a slow endpoint that the sweep nudges at once: more would only be put off again."""
+LOOK_AGAIN = timedelta(minutes=10)
+"""An endpoint to which something is owed later is looked at this often."""
+LOOK_ON = timedelta(minutes=5)
+"""So long the sweep finds nothing before an endpoint leaves the index: longer than any process remembers an
+endpoint, and than the index lags."""
+FARTHEST = timedelta(days=2)
+"""No notice waits longer than this for its next attempt."""
 DAY_S = 86_400.0
+MINUTE = timedelta(minutes=1)
 PATIENCE_S = 5.0
 """Seconds after which one order makes way for the others; what is left of it is nudged again."""
 ATTEMPTS_KEPT = 40
@@ -51,11 +69,14 @@ _UNSAVED = 0
 def tell(world: World, order_id: str) -> None:
     """Send what is owed of this order, save what came of it, and close the order when all of it is told.
 
-    Two reads at most (the endpoints are remembered half a minute) and one write a notice. Raises `Missing`.
+    One read, another of the endpoints every half minute and when the order closes, and one write a notice.
+    Raises `Missing`.
     """
     order, notices = _read(world, order_id)
     closes = is_over(order) and not order.told
     endpoints = subscribe.known(world, order.brand_id, fresh=closes)  # nobody who came just now is left out
+    if not closes and any(endpoint.disabled_at for endpoint in endpoints.values()):
+        endpoints = subscribe.known(world, order.brand_id, fresh=True)  # nor given up if just enabled
     began = world.stopwatch()
     for endpoint in sorted(endpoints.values(), key=lambda e: (e.failures, e.endpoint_id)):
         for notice in _owed(order, endpoint, notices, world.clock()):
@@ -68,13 +89,57 @@ def tell(world: World, order_id: str) -> None:
 
 
 def due_notices(world: World, limit: int) -> list[str]:
-    """Orders with a notice whose next attempt is due, at most `limit`; endpoints take turns."""
-    page = world.table.find_due(facts.NOTICES, world.clock(), 4 * limit)
-    by_endpoint: dict[str, list[str]] = {}
-    for key in page.keys:
-        by_endpoint.setdefault(key.sk.rpartition("#")[0], []).append(key.pk)
-    turns = (name for turn in zip_longest(*by_endpoint.values()) for name in turn if name is not None)
+    """Orders with a notice whose next attempt is due, at most `limit`; endpoints take turns.
+
+    An endpoint that failed last is probed with one order, a slow one gets few at a time. If more endpoints than
+    `limit` are owed something, chance decides whose turn it is.
+    """
+    now = world.clock()
+    endpoints = _owed_endpoints(world, now, limit)
+    each = max(1, min(limit, 4 * limit // max(1, len(endpoints))))
+    waiting: list[list[str]] = []
+    for endpoint in endpoints:
+        share = 1 if endpoint.failures else min(SLOW_SHARE, each) if endpoint.slow else each
+        keys = world.table.find_due(facts.notice_bucket(endpoint.endpoint_id), now, share).keys
+        if not keys:
+            _look_later(world, endpoint, now)
+        waiting.append(list(dict.fromkeys(key.pk for key in keys)))
+    turns = (name for turn in zip_longest(*waiting) for name in turn if name is not None)
     return list(dict.fromkeys(turns))[:limit]
+
+
+def _owed_endpoints(world: World, now: datetime, limit: int) -> list[Endpoint]:
+    keys: list[Key] = []
+    after: str | None = None
+    while len(keys) < 4 * limit:
+        page = world.table.find_due(facts.HOOKS, now, limit, after)
+        keys += page.keys
+        after = page.after
+        if after is None:
+            break
+    first = int(world.dice() * len(keys)) if len(keys) > limit else 0
+    rows = {row.key: row for row in world.table.get_many((keys[first:] + keys[:first])[:limit])}
+    found = [facts.endpoint_of_row(rows[key]) for key in keys if key in rows]
+    return [endpoint for endpoint in found if endpoint.next_look is not None and endpoint.next_look <= now]
+
+
+def _look_later(world: World, seen: Endpoint, now: datetime) -> None:
+    """Nothing is due there: look when something is, or, after a while without anything, no more."""
+    bucket = facts.notice_bucket(seen.endpoint_id)
+    rows = world.table.get_many(world.table.find_due(bucket, now + FARTHEST, 1).keys)
+    when = next((facts.notice_of_row(row).next_attempt_at for row in rows), None)
+    assert seen.next_look is not None
+    if when is not None and when > now:
+        look: datetime | None = min(when, now + LOOK_AGAIN)
+    elif when is None and seen.next_look + LOOK_ON <= now:
+        look = None
+    else:
+        return  # the index lags behind
+    subscribe.amend(
+        world,
+        seen,
+        lambda e: e.model_copy(update={"next_look": look}) if e.next_look == seen.next_look else e,
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +174,7 @@ def replay(
         notices, more = [facts.notice_of_row(row) for row in rows], None
     else:
         notices, more = _since(world, endpoint_id, since or endpoint.created_at, after)
-    subscribe.amend(world, endpoint, subscribe.resumed)
+    subscribe.amend(world, endpoint, subscribe.resumed(world.clock(), owing=bool(notices)))
     for notice in notices:
         _revive(world, notice)
     owing = {notice.order_id: None for notice in notices} | ({order_id: None} if order_id else {})
@@ -137,7 +202,9 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
             waits = known.next_attempt_at is not None and known.next_attempt_at > now
             if known.state is NoticeState.PENDING and not waits:
                 yield known
-        elif step.at >= endpoint.created_at and not endpoint.disabled:
+        elif step.at >= endpoint.created_at and (
+            not endpoint.disabled or subscribe.keeps_missed(endpoint, now)
+        ):
             yield Notice(
                 notice_id=notice_id_of(order.order_id, endpoint.endpoint_id, sequence),
                 order_id=order.order_id,
@@ -155,8 +222,7 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
 def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
     """Send it, or put it off, or give it up; the endpoint as it stands afterwards."""
     if endpoint.disabled:
-        if notice.version != _UNSAVED:
-            _save(world, _given_up(notice))
+        _save(world, _given_up(notice))  # a replay finds it
         return endpoint
     if endpoint.paused_until is not None and endpoint.paused_until > world.clock():
         _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
@@ -166,23 +232,24 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
     tried = notice.model_copy(update={"attempts": (*notice.attempts, attempt)[-ATTEMPTS_KEPT:]})
     if outcome.result is Result.DELIVERED:
         _save(world, tried.model_copy(update={"state": NoticeState.DELIVERED, "next_attempt_at": None}))
-        return subscribe.amend(world, endpoint, subscribe.resumed)
+        return subscribe.amend(world, endpoint, _after_success(world, endpoint, attempt, now))
     if outcome.result is Result.GONE:
         _save(world, _given_up(tried))
-        return subscribe.amend(world, endpoint, _gone)
-    rested = _paused(endpoint, now, outcome.retry_after_s)
+        return subscribe.amend(world, endpoint, lambda stored: _gone(stored, now))
+
+    def pause(stored: Endpoint) -> Endpoint:
+        if stored.disabled:
+            return stored.model_copy(update={"next_look": stored.next_look or now})
+        others_did = stored.paused_until is not None and stored.paused_until > now
+        return stored if others_did else _paused(stored, now, outcome.retry_after_s)
+
+    endpoint = subscribe.amend(world, endpoint, pause)  # first: the sweep finds a notice by its endpoint
     again = next_attempt(_tries(tried.attempts), now, world.dice(), outcome.retry_after_s)
     if again is None:
         _save(world, _given_up(tried))
     else:
-        assert rested.paused_until is not None
-        _save(world, tried.model_copy(update={"next_attempt_at": max(again, rested.paused_until)}))
-
-    def pause(stored: Endpoint) -> Endpoint:
-        others_did = stored.paused_until is not None and stored.paused_until > now
-        return stored if others_did or stored.disabled else _paused(stored, now, outcome.retry_after_s)
-
-    return subscribe.amend(world, endpoint, pause)
+        _save(world, tried.model_copy(update={"next_attempt_at": max(again, endpoint.paused_until or again)}))
+    return endpoint
 
 
 def _send(world: World, endpoint: Endpoint, notice: Notice) -> tuple[Outcome, Attempt]:
@@ -217,15 +284,51 @@ def _given_up(notice: Notice) -> Notice:
     return notice.model_copy(update={"state": NoticeState.GIVEN_UP, "next_attempt_at": None})
 
 
-def _gone(endpoint: Endpoint) -> Endpoint:
-    return endpoint if endpoint.disabled else subscribe.stopped(endpoint, "the receiver answered 410 Gone")
+def _gone(endpoint: Endpoint, now: datetime) -> Endpoint:
+    if endpoint.disabled:
+        return endpoint
+    return subscribe.stopped(endpoint, "the receiver answered 410 Gone", now)
+
+
+def _after_success(
+    world: World, endpoint: Endpoint, attempt: Attempt, now: datetime
+) -> Callable[[Endpoint], Endpoint]:
+    """What a success makes of its endpoint: well again, or, having been slow too often just now, paused.
+
+    What each process waited for it is remembered, not stored: it is this process that others wait for.
+    """
+    took_s = attempt.took_ms / 1000
+    if took_s < SLOW_S:
+        return subscribe.resumed(now)
+    name = f"hook-slow#{endpoint.endpoint_id}"
+    since, spent_s = world.memory.get(name, (now, 0.0))
+    if now - since >= MINUTE:
+        since, spent_s = now - timedelta(seconds=took_s), 0.0
+    spent_s += took_s
+    if spent_s < SLOW_BUDGET_S:
+        world.memory[name] = (since, spent_s)
+        return lambda stored: stored if not stored.failures else subscribe.resumed(now)(stored)
+    world.memory.pop(name, None)
+
+    def pause(stored: Endpoint) -> Endpoint:
+        if stored.disabled:
+            return stored
+        until = now + PAUSE
+        return stored.model_copy(
+            update={"slow": True, "failures": 0, "paused_until": until, "next_look": until}
+        )
+
+    return pause
 
 
 def _paused(endpoint: Endpoint, now: datetime, retry_after_s: float | None) -> Endpoint:
     rest = min(PAUSE * 2 ** min(endpoint.failures, 10), LONGEST_PAUSE)
     if retry_after_s is not None:
         rest = max(rest, timedelta(seconds=min(retry_after_s, DAY_S)))
-    return endpoint.model_copy(update={"failures": endpoint.failures + 1, "paused_until": now + rest})
+    until = now + rest
+    return endpoint.model_copy(
+        update={"failures": endpoint.failures + 1, "paused_until": until, "next_look": until}
+    )
 
 
 # --- saving -------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ def job(
     handover: Handover = Handover.DOOR,
     deliver_from: datetime = NOON + timedelta(hours=3),
     deliver_by: datetime = NOON + timedelta(hours=5),
+    pick_up_from: datetime | None = NOON + timedelta(hours=2, minutes=30),
     datum: Datum = Datum.WGS84,
 ) -> Job:
     return Job(
@@ -71,6 +72,7 @@ def job(
         ),
         deliver_from=deliver_from,
         deliver_by=deliver_by,
+        pick_up_from=pick_up_from,
         handover=handover,
         time_zone="Asia/Shanghai",
     )

@@ -7,12 +7,13 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from chalicelib.domain.dialect import Account, Callback
+from chalicelib.domain.dialect import Account, Callback, Reply
 from sandbox.wechat import sealed
 
 ACCOUNT: Account = {
@@ -38,6 +39,10 @@ STATUSES = tuple(
     str(code) for code in (101, 102, 103, 201, 202, 203, 204, 205, 301, 302, 303, 304, 305, 401, 501, 502)
 )
 UNKNOWN_STATUS = "999"
+EXISTS_ALREADY = (
+    Reply(200, {}, b'{"errcode":930562,"errmsg":"order already exists"}'),
+    Reply(200, {}, '{"resultcode":1202,"resultmsg":"不要在2s内重复提交数据!","waybill_id":""}'.encode()),
+)
 
 
 def content(
@@ -72,6 +77,17 @@ def told(
 ) -> Callback:
     """One status, as this courier tells it."""
     return wrapped(account, content(reference, delivery_id, status, occurred_at, account), sent_at)
+
+
+def recorded(folder: Path) -> Mapping[str, tuple[Account, Callback, datetime]]:
+    """The recorded messages are what was inside; the envelope, with its proof, is ours."""
+    found: dict[str, tuple[Account, Callback, datetime]] = {}
+    for path in sorted((folder / "wechat_immediate_delivery").glob("update_waybill_status_*.json")):
+        message = json.loads(path.read_bytes().decode("utf-8-sig"))
+        account = {**ACCOUNT, "shopid": message["shopid"]}
+        came_at = datetime.fromtimestamp(message["CreateTime"], UTC)
+        found[path.name] = account, wrapped(account, message, came_at), came_at
+    return found
 
 
 def wrapped(account: Account, message: Mapping[str, object], sent_at: datetime) -> Callback:

@@ -1,11 +1,14 @@
 """What every courier file has to keep, asked of each file in the folder.
 
-A new courier brings `samples_<name>.py` beside this file; nothing here is touched for it.
+The files are found by looking into the folder. A new courier brings `samples_<name>.py` beside this file;
+nothing here is touched for it. Callbacks that were recorded from the real courier lie in `../shared`, or where
+`CORDON_SHARED` says; without them their tests are skipped and say so.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,11 +25,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.couriers import Folder
-from chalicelib.domain.dialect import Account, Booked, Callback, Dialect, Heard, Reply, Unsure
-from chalicelib.domain.errors import CordonError, Malformed, Unanswered, Unauthorised
-from chalicelib.domain.legs import Event, EventKind, fold
-from tests.couriers.jobs import NOON, REFERENCE, job
+from chalicelib.domain.dialect import Account, Booked, Callback, Dialect, Heard, Job, Reply, Request, Unsure
+from chalicelib.domain.errors import CordonError, Malformed, Unanswered, Unauthorised, Uncarriable
+from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.legs import Event, EventKind, fold, reference_of
+from chalicelib.domain.zones import Handover
+from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("CORDON_SHARED", ROOT.parent / "shared")) / "data" / "couriers"
 NAMES = tuple(Folder())
 EVERY = pytest.mark.parametrize("name", NAMES)
 WITHOUT_WAITING = settings(
@@ -48,6 +55,8 @@ class Samples(Protocol):
     STATUSES: Sequence[str]
     """Every documented status."""
     UNKNOWN_STATUS: str
+    EXISTS_ALREADY: Sequence[Reply]
+    """What it answers to a booking under a reference that it has already."""
 
     def told(
         self,
@@ -58,6 +67,9 @@ class Samples(Protocol):
         occurred_at: datetime,
         sent_at: datetime,
     ) -> Callback: ...
+
+    def recorded(self, folder: Path) -> Mapping[str, tuple[Account, Callback, datetime]]:
+        """By file name: what was recorded from the real courier, the account it was for, and when it came."""
 
     def enveloped(self, account: Account, inside: bytes, sent_at: datetime) -> Callback: ...
 
@@ -93,7 +105,9 @@ def test_every_courier_has_its_samples_and_its_files_name(name: str) -> None:
     assert Folder()[name].name == name
 
 
-def test_the_folder_knows_no_other_names() -> None:
+def test_every_file_in_the_folder_is_found_and_no_other_name_is_known() -> None:
+    files = {path.stem for path in (ROOT / "chalicelib" / "couriers").glob("*.py")}
+    assert set(NAMES) == files - {"__init__"}
     assert "nobody" not in Folder()
     assert len(Folder()) == len(NAMES)
     with pytest.raises(KeyError):
@@ -109,8 +123,7 @@ def test_asking_for_one_courier_loads_that_one_only(name: str) -> None:
         "assert list(Folder()) and loaded() == set(), loaded()\n"
         f"Folder()[{name!r}]; assert loaded() == {{{name!r}}}, loaded()\n"
     )
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=root)  # noqa: S603
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)  # noqa: S603
 
 
 @EVERY
@@ -133,6 +146,42 @@ def test_a_courier_file_is_pure(name: str) -> None:
         ), module
     clocks = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not clocks & {"now", "utcnow", "today"}
+
+
+# --- what the real courier sent ---
+
+
+def recorded_of(name: str) -> Mapping[str, tuple[Account, Callback, datetime]]:
+    if not SHARED.is_dir():
+        pytest.skip(f"the recorded callbacks are not at {SHARED} (set CORDON_SHARED)")
+    recorded = samples_of(name).recorded(SHARED)
+    assert recorded, f"no recorded callback of {name!r} in {SHARED}"
+    return recorded
+
+
+@EVERY
+def test_every_recorded_callback_is_read_the_same_each_time(name: str) -> None:
+    for file, (account, callback, came_at) in recorded_of(name).items():
+        heard = hear(name, callback, account, at=came_at)
+        assert heard.events or heard.foreign, file
+        assert hear(name, callback, account, at=came_at) == heard, file
+        assert not [event for event in heard.events if event.kind is EventKind.UNREADABLE], file
+
+
+@EVERY
+def test_a_recorded_callback_is_refused_with_one_byte_flipped_or_under_another_key(name: str) -> None:
+    dialect, samples = pair(name)
+    if dialect.trust == "hint":
+        pytest.skip("a hint proves nothing and is believed only after a look-up")
+    for account, callback, came_at in recorded_of(name).values():
+        rotated = {**account, **{key: samples.ROTATED[key] for key in samples.HEARING_SECRETS}}
+        with pytest.raises(Unauthorised):
+            hear(name, callback, rotated, at=came_at)
+        for position in range(0, len(callback.body), 7):
+            body = bytearray(callback.body)
+            body[position] ^= 0x01
+            with pytest.raises(Unauthorised):
+                hear(name, replace(callback, body=bytes(body)), account, at=came_at)
 
 
 # --- proof ---
@@ -353,6 +402,67 @@ def test_booking_the_same_job_again_is_the_same_request(name: str) -> None:
     later = dialect.book(samples.ACCOUNT, "other-token", job(), NOON + timedelta(minutes=9))
     for request in (first, later):
         assert REFERENCE.encode() in request.body + request.url.encode()
+
+
+@EVERY
+def test_booking_another_job_or_the_same_one_anew_is_another_request(name: str) -> None:
+    dialect, samples = pair(name)
+    asked = {
+        dialect.book(samples.ACCOUNT, "token", job(reference_of(ORDER_ID, 1, number)), NOON).body
+        for number in range(1, 5)
+    }
+    assert len(asked) == 4
+
+
+@EVERY
+def test_a_repeat_that_finds_the_job_there_already_is_neither_a_booking_nor_a_refusal(name: str) -> None:
+    dialect, samples = pair(name)
+    for reply in samples.EXISTS_ALREADY:
+        assert isinstance(dialect.booked(reply, job()), Unsure)
+
+
+def _jobs() -> st.SearchStrategy[Job]:
+    minutes = st.integers(-600, 6000)
+
+    def made(begins: int, later: int, length: int, told: bool, currency: str, **of: object) -> Job:
+        start = NOON + timedelta(minutes=begins)
+        hand_over = start + timedelta(minutes=later)
+        return job(
+            of=gift(cast("int", of["fen"]), cast("ItemClass", of["item_class"]), currency=currency),
+            handover=cast("Handover", of["handover"]),
+            deliver_from=hand_over,
+            deliver_by=hand_over + timedelta(minutes=length),
+            pick_up_from=start if told else None,
+        )
+
+    return st.builds(
+        made,
+        begins=minutes,
+        later=st.integers(0, 300),
+        length=st.integers(1, 600),
+        told=st.booleans(),
+        currency=st.sampled_from(["CNY", "EUR", "JPY"]),
+        fen=st.integers(0, 10**9),
+        item_class=st.sampled_from(ItemClass),
+        handover=st.sampled_from(Handover),
+    )
+
+
+@EVERY
+@WITHOUT_WAITING
+@given(of=_jobs())
+def test_a_job_is_asked_for_or_cannot_be_and_there_is_no_third(name: str, of: Job) -> None:
+    dialect, samples = pair(name)
+
+    def asked() -> Request | str:
+        try:
+            return dialect.book(samples.ACCOUNT, "token", of, NOON)
+        except Uncarriable as error:
+            return error.reason
+
+    first = asked()
+    assert asked() == first
+    assert isinstance(first, Request) or first.isidentifier()
 
 
 @EVERY

@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from chalicelib.domain.dialect import (
     Callback,
     CancelConfirmed,
     CancelRefused,
+    CancelUnknown,
     Found,
     Job,
     NotFound,
@@ -30,7 +32,7 @@ from chalicelib.domain.dialect import (
     TokenRefused,
     Unsure,
 )
-from chalicelib.domain.errors import Invalid, Malformed, Unanswered, Unauthorised
+from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.legs import EventKind
 from chalicelib.domain.places import Datum, converted
@@ -278,12 +280,49 @@ def test_the_time_goes_into_the_field_that_the_company_reads() -> None:
     middle = int((NOON + timedelta(hours=4)).timestamp())
     assert booking(of)["order_info"]["expected_finish_time"] == middle
     assert booking(of, delivery_id="MTPS")["order_info"]["expected_finish_time"] == middle
-    start = int(of.deliver_from.timestamp())
+    assert of.pick_up_from is not None
+    start = int(of.pick_up_from.timestamp())
     assert booking(of, delivery_id="DADA")["order_info"]["expected_delivery_time"] == start
     assert booking(of, delivery_id="SS")["order_info"]["expected_pick_time"] == start
-    soon = job(deliver_from=NOON + timedelta(minutes=30))
-    assert booking(soon, delivery_id="SS")["order_info"]["order_type"] == 0
-    assert booking(soon)["order_info"]["order_type"] == 1
+    for company in ("SFTC", "MTPS", "DADA", "SS"):
+        info = booking(of, delivery_id=company)["order_info"]
+        assert info["order_type"] == 1
+        assert sum(bool(info[f"expected_{name}_time"]) for name in ("delivery", "finish", "pick")) == 1
+
+
+@given(before=st.integers(-120, 240), later=st.integers(0, 240), told=st.booleans())
+def test_shansong_is_never_told_to_come_before_the_stay_begins(before: int, later: int, told: bool) -> None:
+    start = NOON + timedelta(minutes=before)
+    hand_over_from = start + timedelta(minutes=later)
+    of = job(
+        pick_up_from=start if told else None,
+        deliver_from=hand_over_from,
+        deliver_by=hand_over_from + timedelta(hours=1),
+    )
+    begins = start if told else hand_over_from
+    asking = partial(booking, of, at=NOON + timedelta(milliseconds=1), delivery_id="SS")
+    if begins > NOON and max(begins, hand_over_from) <= NOON + timedelta(hours=2):
+        with pytest.raises(Uncarriable) as refused:
+            asking()
+        assert (refused.value.reason, refused.value.whole_courier) == ("start_too_soon", False)
+        return
+    info = asking()["order_info"]
+    if info["order_type"] == 0:
+        assert begins <= NOON + timedelta(milliseconds=1)
+        assert info["expected_pick_time"] == 0
+    else:
+        pick_up = datetime.fromtimestamp(info["expected_pick_time"], UTC)
+        assert begins <= pick_up <= max(begins, hand_over_from)
+        assert pick_up >= NOON + timedelta(hours=2), "Shansong wants two hours' notice"
+
+
+def test_a_hand_over_in_110_minutes_is_refused_for_shansong_rather_than_fetched_now() -> None:
+    soon = NOON + timedelta(minutes=110)
+    with pytest.raises(Uncarriable, match="too soon"):
+        booking(job(pick_up_from=soon, deliver_from=soon), delivery_id="SS")
+    begun = job(pick_up_from=NOON, deliver_from=NOON + timedelta(minutes=30))
+    assert booking(begun, delivery_id="SS")["order_info"]["order_type"] == 0
+    assert booking(job(pick_up_from=soon, deliver_from=soon))["order_info"]["order_type"] == 1
 
 
 @given(minutes=st.integers(-500, 500))
@@ -293,9 +332,10 @@ def test_the_time_asked_for_lies_in_the_window_whenever_it_is_booked(minutes: in
     assert of.deliver_from.timestamp() <= asked <= of.deliver_by.timestamp()
 
 
-def test_a_gift_that_is_not_valued_in_yuan_is_invalid_here() -> None:
-    with pytest.raises(Invalid, match="CNY"):
+def test_a_gift_that_is_not_valued_in_yuan_cannot_be_asked_for_and_says_so_in_a_word() -> None:
+    with pytest.raises(Uncarriable, match="CNY") as caught:
         booking(job(of=gift(currency="EUR")))
+    assert (caught.value.reason, caught.value.whole_courier) == ("currency_unknown", True)
 
 
 # --- what answers mean ---
@@ -359,10 +399,11 @@ def test_an_odd_fee_or_code_does_not_undo_a_booking() -> None:
         (reply(resultcode=0, deduct_fee=2.5), CancelConfirmed(Money(amount=250, currency="CNY"))),
         (
             reply(resultcode=0, deduct_fee=5, desc="物品将返还商家"),
-            CancelConfirmed(Money(amount=500, currency="CNY"), returning=True),
+            CancelConfirmed(Money(amount=500, currency="CNY"), returning=None),
         ),
-        (reply(errcode=930563, errmsg="order not exists"), CancelConfirmed()),
-        (reply(resultcode=2005, resultmsg="订单不存在,请核查订单号"), CancelConfirmed()),
+        (reply(resultcode=0, desc="不退回任何费用"), CancelConfirmed(returning=None)),
+        (reply(errcode=930563, errmsg="order not exists"), CancelUnknown()),
+        (reply(resultcode=2005, resultmsg="订单不存在,请核查订单号"), CancelUnknown()),
         (reply(resultcode=1, resultmsg="订单已取消"), CancelConfirmed()),
         (reply(resultcode=6, resultmsg="骑手已取货,不可取消"), CancelRefused("too_late")),
         (reply(resultcode=6, resultmsg="订单无法取消"), CancelRefused("too_late")),
@@ -417,6 +458,16 @@ def test_a_look_up_finds_the_state_as_an_event_that_is_the_same_every_time() -> 
 )
 def test_an_answer_to_a_look_up_means(answer: Reply, meaning: object) -> None:
     assert dialect.looked_up(answer, REFERENCE, "sf", NOON) == meaning
+
+
+@pytest.mark.parametrize(("status", "returns"), [(103, False), (303, True), (304, True), (305, True)])
+def test_a_look_up_tells_a_cancelled_job_whose_gift_comes_back_by_its_documented_status(
+    status: int, returns: bool
+) -> None:
+    answer = reply(resultcode=0, order_status=status, waybill_id="SF1", desc="物品将返还商家")
+    found = dialect.looked_up(answer, REFERENCE, "sf", NOON)
+    assert isinstance(found, Found) and found.event is not None
+    assert (found.event.kind is EventKind.RETURNING) is returns
 
 
 # --- hearing ---

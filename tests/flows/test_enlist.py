@@ -18,7 +18,7 @@ from chalicelib.flows import enlist
 from tests import fakes
 from tests.maps import feature, market, part, policy, published
 
-CHANGED = [(Topic.RULES, "rezone:SHA:"), (Topic.DISPATCH, "SHA")]
+CHANGED = [(Topic.RULES, "rezone:SHA:")]
 
 
 def courier(**changes: Any) -> Courier:
@@ -180,7 +180,7 @@ def test_the_same_again_writes_nothing_and_nudges_again() -> None:
     ):
         again()
     assert world.table.rows == rows  # type: ignore[attr-defined]
-    assert nudges(world) == [*CHANGED, *CHANGED, (Topic.DISPATCH, "SHA")]
+    assert nudges(world) == [*CHANGED, *CHANGED, (Topic.DISPATCH, "SHA:all")]
 
 
 def test_what_belongs_to_nobody_is_refused_by_name() -> None:
@@ -272,7 +272,7 @@ def test_a_removed_slot_can_come_back(world: World) -> None:
 def test_a_new_slot_wakes_the_planner_and_a_changed_one_everybody() -> None:
     world = staffed()
     enlist.put_slot(world, slot(slot_id="slot-2"))
-    assert nudges(world) == [(Topic.DISPATCH, "SHA")]
+    assert nudges(world) == [(Topic.DISPATCH, "SHA:all")]
     enlist.put_slot(world, slot(trip_minutes=45))
     assert nudges(world) == CHANGED
 

@@ -66,7 +66,7 @@ def test_an_upload_goes_from_open_to_published() -> None:
     after = publish.upload_of(world, "SHA", upload.upload_id)
     assert (after.state, after.difference) == (UploadState.PUBLISHED, Difference(new=2))
     assert (after.rules_version, after.unchanged) == (1, False)
-    assert nudges(world) == [(Topic.RULES, "rezone:SHA:"), (Topic.DISPATCH, "SHA")]
+    assert nudges(world) == [(Topic.RULES, "rezone:SHA:")]
 
 
 def test_there_is_no_upload_for_a_market_that_does_not_exist() -> None:
@@ -242,7 +242,7 @@ def test_publishing_the_same_upload_again_only_nudges_again() -> None:
     rows = dict(world.table.rows)  # type: ignore[attr-defined]
     publish.publish(world, "SHA", upload.upload_id)
     assert world.table.rows == rows  # type: ignore[attr-defined]
-    assert nudges(world) == [(Topic.RULES, "rezone:SHA:"), (Topic.DISPATCH, "SHA")]
+    assert nudges(world) == [(Topic.RULES, "rezone:SHA:")]
 
 
 def test_an_amendment_lands_on_what_is_in_force() -> None:
@@ -340,12 +340,12 @@ def test_wherever_a_publisher_stops_the_upload_is_published_once() -> None:
             assert done.difference == Difference(new=1, changed=0, gone=1)
             assert publish.in_force(world, "SHA").version == 2
             assert zone_ids(world) == ["z-1", "z-3"]
-            assert {(Topic.RULES, "rezone:SHA:"), (Topic.DISPATCH, "SHA")} <= set(nudges(world))
+            assert (Topic.RULES, "rezone:SHA:") in nudges(world)
             if dying.count < stop_at:
                 break
         else:
             raise AssertionError("it never came to its end")
-        assert stop_at > 5
+        assert stop_at > 4
 
 
 def test_wherever_handing_in_stops_it_can_be_done_again() -> None:

@@ -16,7 +16,15 @@ from chalicelib.domain.errors import Clashing, Forbidden, Missing, Unanswered
 from chalicelib.domain.notices import RETRIES, NoticeState
 from chalicelib.domain.ports import Keep, Topic
 from chalicelib.flows import subscribe
-from chalicelib.flows.tell import ATTEMPTS_KEPT, LONGEST_PAUSE, PAUSE, due_notices, replay, tell
+from chalicelib.flows.tell import (
+    ATTEMPTS_KEPT,
+    LONGEST_PAUSE,
+    PAUSE,
+    SLOW_BUDGET_S,
+    due_notices,
+    replay,
+    tell,
+)
 from tests import fakes
 from tests.flows.receivers import PERSONAL, STEPS, Town, signs, status
 
@@ -284,7 +292,8 @@ def test_410_disables_the_endpoint_and_gives_up_what_was_owed() -> None:
         assert [n.state for n in town.notices(name)] == [NoticeState.GIVEN_UP]
     later = town.ended("k3")
     tell(town.world, later)
-    assert town.order(later).told and town.notices(later) == []
+    assert town.order(later).told
+    assert [n.state for n in town.notices(later)] == [NoticeState.GIVEN_UP] * 3, "kept for a replay"
     assert len(receiver.requests) == 2
 
 
@@ -330,7 +339,7 @@ def test_several_stalling_endpoints_of_one_brand_make_way_after_the_first() -> N
 
 def test_the_sweep_takes_turns_between_endpoints() -> None:
     town = Town()
-    town.listen("slow", brand="slow", answer=status(500))
+    _, endpoint_id, _ = town.listen("slow", brand="slow", answer=status(500))
     town.listen("quick", brand="quick", answer=status(500))
     for number in range(30):
         tell(town.world, town.place(f"s{number}", "slow"))
@@ -338,7 +347,8 @@ def test_the_sweep_takes_turns_between_endpoints() -> None:
     fair = town.place("q", "quick")
     tell(town.world, fair)
     town.clock.forward(hours=1)
-    assert fair in due_notices(town.world, 10)
+    subscribe.enable(town.world, "slow", endpoint_id)  # well again: all that waits is due at once
+    assert fair in due_notices(town.world, 10)[:2]
     assert len(due_notices(town.world, 10)) == 10
 
 
@@ -539,3 +549,190 @@ def test_a_state_that_closing_brings_to_light_is_told_too() -> None:
     town.drain()
     assert receiver.states() == [*STEPS, "delivered"]
     assert town.order(order_id).told
+
+
+def slowly(town: Town, seconds: float) -> Callable[[Request], Reply]:
+    """Takes its time and then says yes."""
+
+    def answer(request: Request) -> Reply:
+        town.clock.forward(seconds=seconds)
+        return Reply(204, {}, b"")
+
+    return answer
+
+
+def test_a_brand_that_says_yes_slowly_delays_a_quick_one_by_seconds_and_is_told_everything_in_time() -> None:
+    town = Town()
+    slow, endpoint_id, _ = town.listen("slow", brand="slow")
+    quick, _, _ = town.listen("quick", brand="quick")
+    nudged = [town.ended(f"s{number}", "slow") for number in range(60)] + [town.ended("q", "quick")]
+    slow.answer = slowly(town, 4.9)
+    began = town.clock.now
+    for order_id in nudged:
+        tell(town.world, order_id)
+    assert quick.states() == list(STEPS)
+    assert quick.at[-1] - began <= timedelta(seconds=SLOW_BUDGET_S + 5)
+    paused = subscribe.find(town.world, "slow", endpoint_id)
+    assert paused.slow and paused.paused_until is not None and paused.failures == 0
+    for number in range(5):
+        before = town.clock.now + timedelta(minutes=1)
+        late = town.ended(f"late{number}", "quick")
+        town.minutes(1)
+        tell(town.world, late)
+        assert quick.at[-1] - before <= timedelta(seconds=SLOW_BUDGET_S + 8)
+    slow.answer = status(204)
+    town.minutes(3)
+    assert sorted(slow.ids_by_sequence()) == [0, 1, 2] and len(slow.requests) == 180
+    healed = subscribe.find(town.world, "slow", endpoint_id)
+    assert not healed.slow and healed.paused_until is None
+
+
+def test_a_brand_that_is_slow_now_and_then_is_not_paused() -> None:
+    town = Town()
+    receiver, endpoint_id, _ = town.listen("one", answer=None)
+    receiver.answer = slowly(town, 4.9)
+    for number in range(5):
+        tell(town.world, town.place(f"k{number}"))
+        town.clock.forward(minutes=1)
+    assert len(receiver.requests) == 5
+    assert subscribe.find(town.world, "maison", endpoint_id).version == 1
+
+
+def test_a_backlog_of_one_endpoint_hides_nothing_that_is_due_to_another() -> None:
+    town = Town()
+    town.listen("slow", brand="slow", answer=status(500))
+    town.listen("quick", brand="quick", answer=status(500))
+    for number in range(200):
+        tell(town.world, town.place(f"s{number}", "slow"))
+    town.clock.forward(seconds=1)
+    late = town.place("q", "quick")
+    tell(town.world, late)
+    town.clock.forward(hours=1)
+    assert late in due_notices(town.world, 2)
+
+
+def test_a_failing_endpoint_is_probed_with_one_order_and_a_well_one_gets_all_that_waited() -> None:
+    town = Town()
+    receiver, _, _ = town.listen("one", answer=status(500))
+    for number in range(30):
+        tell(town.world, town.place(f"k{number}"))
+    assert len(receiver.requests) == 1
+    town.clock.forward(minutes=1)
+    assert len(due_notices(town.world, 10)) == 1
+    receiver.answer = status(200)
+    town.minutes(1)
+    assert len(receiver.requests) == 2
+    assert len(due_notices(town.world, 10)) == 10
+    town.minutes(1)
+    assert len(receiver.requests) == 31
+
+
+def test_more_failing_endpoints_than_places_all_come_to_their_turn() -> None:
+    town = Town()
+    for number in range(12):
+        town.listen(f"h{number}", brand=f"b{number}", answer=status(500))
+        tell(town.world, town.place("k", f"b{number}"))
+    town.clock.forward(hours=1)
+    seen: set[str] = set()
+    for turn in range(12):
+        town.world.dice = lambda turn=turn: turn / 12  # type: ignore[misc]
+        found = due_notices(town.world, 3)
+        assert len(found) == 3
+        seen |= set(found)
+    assert len(seen) == 12
+
+
+def test_an_endpoint_leaves_the_work_index_only_when_nothing_has_waited_for_a_while() -> None:
+    town = Town()
+    receiver, endpoint_id, _ = town.listen("one", answer=status(500))
+
+    def stands() -> bool:
+        row = town.world.table.get(facts.endpoint_key("maison", endpoint_id))
+        assert row is not None
+        return row.work is not None
+
+    assert not stands()
+    tell(town.world, town.place())
+    assert stands()
+    receiver.answer = status(200)
+    town.minutes(1)
+    assert len(receiver.requests) == 2 and stands()
+    town.minutes(10)
+    assert not stands()
+    watched = Watched()
+    watch(town, watched)
+    assert due_notices(town.world, 100) == []
+    assert watched.names == ["find_due", "get_many"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_whatever_call_of_a_failed_try_stops_it_is_tried_again(after: bool) -> None:
+    calls = Watched()
+    whole = Town()
+    whole.listen("one", answer=status(500))
+    order_id = whole.ended()
+    watch(whole, calls)
+    tell(whole.world, order_id)
+    for number in range(calls.count):
+        town = Town()
+        receiver, _, _ = town.listen("one", answer=status(500))
+        order_id = town.ended()
+        plain = (town.world.table, town.world.line, town.world.queues, town.world.sealer)
+        watch(town, Watched(number, after))
+        with pytest.raises(Stopped):
+            tell(town.world, order_id)
+        town.world.table, town.world.line, town.world.queues, town.world.sealer = plain
+        town.world.memory.clear()
+        receiver.answer = status(200)
+        if not town.order(order_id).told:
+            tell(town.world, order_id)  # the nudge that was not done is delivered again
+        town.minutes(5)
+        assert town.order(order_id).told
+        states = {n.state for n in town.notices(order_id)}
+        assert states == {NoticeState.DELIVERED}, (number, calls.names[number])
+
+
+def test_replaying_since_a_moment_brings_what_was_missed_while_the_endpoint_was_disabled() -> None:
+    town = Town()
+    receiver, endpoint_id, _ = town.listen("one")
+    begun = town.place("begun")
+    tell(town.world, begun)
+    town.clock.forward(minutes=1)
+    subscribe.disable(town.world, "maison", endpoint_id)
+    since = town.clock.now
+    town.clock.forward(minutes=1)
+    town.hold(begun)
+    missed = town.ended("missed")
+    for order_id in (begun, missed):
+        tell(town.world, order_id)
+    assert receiver.states() == ["placed"] and town.order(missed).told
+    assert [n.state for n in town.notices(missed)] == [NoticeState.GIVEN_UP] * 3
+    town.clock.forward(hours=1)
+    subscribe.enable(town.world, "maison", endpoint_id)
+    town.minutes(2)
+    assert receiver.states() == ["placed"], "nothing comes that was not asked for"
+    assert replay(town.world, "maison", endpoint_id, since=since).count == 4
+    town.drain()
+    assert sorted(receiver.states()[1:]) == sorted(["held", *STEPS])
+
+
+def test_a_state_entered_just_after_enabling_is_told_by_a_process_that_has_not_heard_of_it() -> None:
+    town = Town()
+    receiver, endpoint_id, _ = town.listen("one")
+    subscribe.disable(town.world, "maison", endpoint_id)
+    tell(town.world, town.place("k1"))
+    remembered = copy.deepcopy(town.world.memory)
+    subscribe.enable(town.world, "maison", endpoint_id)
+    town.world.memory = remembered  # as if another process had enabled it
+    tell(town.world, town.place("k2"))
+    assert receiver.states() == ["placed"]
+
+
+def test_an_endpoint_that_was_forgotten_disabled_costs_nothing_after_a_month() -> None:
+    town = Town()
+    _, endpoint_id, _ = town.listen("one")
+    subscribe.disable(town.world, "maison", endpoint_id)
+    town.clock.forward(days=30)
+    order_id = town.place()
+    tell(town.world, order_id)
+    assert town.notices(order_id) == []

@@ -20,6 +20,7 @@ from chalicelib.domain.dialect import (
     Callback,
     CancelConfirmed,
     CancelRefused,
+    CancelUnknown,
     Found,
     NotFound,
     NotTaken,
@@ -217,6 +218,20 @@ def test_the_steps_follow_the_time_that_was_asked_for(
     assert list(when) == sorted(when)
 
 
+@pytest.mark.parametrize("company_id", ["SFTC", "DADA", "SS", "MTPS"])
+def test_no_company_comes_for_the_gift_before_the_stay_begins(
+    company: CourierCompany, caller: Caller, clock: HandClock, company_id: str
+) -> None:
+    caller.account["delivery_id"] = company.account["delivery_id"] = company_id
+    assert isinstance(caller.book(), Booked)
+    clock.turn()
+    ledger = company.jobs[REFERENCE]
+    begins = job().pick_up_from
+    assert begins is not None and ledger.picked_up_at is not None and ledger.handed_over_at is not None
+    assert begins <= ledger.picked_up_at
+    assert job().deliver_from <= ledger.handed_over_at <= job().deliver_by
+
+
 def test_timings_are_in_order_even_for_a_job_that_is_late_already() -> None:
     timings = Conduct().timings(NOON, NOON - timedelta(hours=1))
     assert timings.assigned <= timings.at_shop <= timings.picked_up < timings.in_transit < timings.arrived
@@ -324,6 +339,41 @@ def test_a_stalled_booking_is_unanswered_and_the_look_up_tells(
         caller.book()
     assert isinstance(caller.look_up(), Found if made else NotFound)
     assert company.live_jobs(ORDER_ID) == int(made)
+
+
+@pytest.mark.parametrize(
+    ("conduct", "shows"),
+    [
+        (Conduct(refuse=1.0, refusals=("closed_area",)), "refused"),
+        (Conduct(stall=1.0), "stalled"),
+        (Conduct(stall_lost=1.0), "stalled"),
+        (Conduct(lose=1.0), "lost"),
+        (Conduct(double=1.0), "doubled"),
+        (Conduct(reorder=1.0), "late"),
+        (Conduct(forge=1.0), "forged"),
+        (Conduct(), "well"),
+    ],
+)
+def test_every_way_to_misbehave_happens_when_its_chance_is_certain_and_no_other_does(
+    company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear, conduct: Conduct, shows: str
+) -> None:
+    company.conduct = conduct
+    seen = set()
+    try:
+        if isinstance(caller.book(), NotTaken):
+            seen.add("refused")
+    except Unanswered:
+        seen.add("stalled")
+    clock.turn(NOON + timedelta(minutes=10))
+    if company.live_jobs(ORDER_ID) and not ear.events:
+        seen.add("lost" if {sent.how for sent in company.sent} == {"lost"} else "late")
+    if len(ear.events) > 1:
+        seen.add("doubled")
+    if ear.refused:
+        seen.add("forged")
+    if shows == "stalled":
+        assert bool(company.jobs) is bool(conduct.stall)
+    assert seen == ({shows} if shows != "well" else set())
 
 
 def test_a_stall_can_outlast_the_callers_patience(company: CourierCompany, caller: Caller) -> None:
@@ -455,7 +505,9 @@ def test_a_cancellation_before_pick_up_is_confirmed_and_told(
     clock.turn(NOON + timedelta(minutes=5))
     answer = caller.cancel(waybill)
     assert isinstance(answer, CancelConfirmed)
-    assert not answer.returning
+    found = caller.look_up()
+    assert isinstance(found, Found) and found.event is not None
+    assert found.event.kind is EventKind.CANCELLED
     assert answer.fee is not None
     assert answer.fee.amount == 200
     clock.turn()
@@ -472,7 +524,10 @@ def test_a_cancellation_after_pick_up_brings_the_gift_back(
     caller.token = caller.login()
     answer = caller.cancel(waybill)
     assert isinstance(answer, CancelConfirmed)
-    assert answer.returning
+    assert answer.returning is None, "the answer does not say: the look-up does"
+    found = caller.look_up()
+    assert isinstance(found, Found) and found.event is not None
+    assert found.event.kind is EventKind.RETURNING
     assert company.jobs[REFERENCE].has_custody
     assert caller.cancel(waybill) == Unsure("ended_already")
     clock.turn()
@@ -494,7 +549,7 @@ def test_a_company_may_refuse_to_cancel_after_pick_up(
 
 
 def test_cancelling_what_is_unknown_or_over_is_told_apart(caller: Caller, clock: HandClock) -> None:
-    assert caller.cancel("4711") == CancelConfirmed()
+    assert caller.cancel("4711") == CancelUnknown()
     waybill = waybill_of(caller.book())
     assert caller.cancel(None) == Unsure("bad_arguments")  # SF Tongcheng wants the waybill
     clock.turn()

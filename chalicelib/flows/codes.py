@@ -1,0 +1,30 @@
+"""Read the codes a courier asks for: the brand's eyes only.
+
+A courier gives a pick-up code (the shop says it, the gift is handed out) and a receipt code (the client says
+it, the job is done). They stand sealed in the booking. Who reads them here is the brand, which owns the
+relation to both; they are in no webhook, no event and no log. That somebody read them is.
+"""
+
+from __future__ import annotations
+
+from chalicelib.domain import facts
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.ports import World
+
+
+def codes_of(world: World, brand_id: str, order_id: str) -> dict[str, str]:
+    """The codes of the booking that a courier holds now, by name (`domain.fleet.Proof`).
+
+    Empty when nobody holds it, when this courier gives none, or when its answer to the booking was lost: a
+    look-up finds the job and not its codes. Raises `Missing`; another brand's order looks like none at all.
+    """
+    order = facts.load_order(world.table, order_id)
+    if order.brand_id != brand_id:
+        raise Missing(f"no order {order_id!r}")
+    booking = order.leg.live_booking
+    if booking is None or booking.codes is None:
+        return {}
+    text = world.sealer.unseal(bytes.fromhex(booking.codes), booking.reference).decode()
+    codes = dict(line.split("=", 1) for line in text.splitlines())
+    world.log("codes_read", order=order_id, brand=brand_id, names=sorted(codes))
+    return codes

@@ -1,0 +1,180 @@
+"""Booking: what the courier cannot be asked, what comes too late, who is gone, and what is told again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain import facts
+from chalicelib.domain.errors import Clashing, Invalid
+from chalicelib.domain.legs import BookingState
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Topic
+from chalicelib.flows import enlist
+from chalicelib.flows.book import ECHO, book
+from chalicelib.flows.cancel import cancel
+from chalicelib.flows.place import place
+from tests.paper import PaperDialect
+from tests.stage import NOON, Stage, crew, new_order, slot, stage
+
+
+def placed(on: Stage, key: str = "key-1", **changes: Any) -> str:
+    order, _ = place(on.world, "maison", key, new_order(**changes))
+    return order.order_id
+
+
+def test_a_job_the_dialect_has_no_words_for_is_refused_by_the_whole_courier_and_never_sent() -> None:
+    class Wordless(PaperDialect):
+        def book(self, *_: Any) -> Any:
+            raise Invalid("no such currency here")
+
+    on = stage(crews=2)
+    on.world.dialects = {"paper": Wordless()}
+    order_id = placed(on)
+    on.minutes(5)
+    order = on.order(order_id)
+    assert [b.state for b in order.leg.bookings] == [BookingState.REFUSED]
+    assert [r.reason for r in order.leg.refusals] == ["not_expressible"]
+    assert on.company.calls == []
+    assert on.left("slot-1") == on.left("slot-2") == 3
+
+
+def test_nobody_is_sent_when_the_time_for_handing_over_cannot_be_reached_any_more() -> None:
+    on = stage()
+    on.company.deaf.add("book")
+    order_id = placed(on)
+    on.settle()
+    by = on.order(order_id).leg.assignment.hand_over_by  # type: ignore[union-attr]
+    on.clock.now = by - timedelta(minutes=30)  # the ride takes an hour
+    on.company.deaf.clear()
+    on.minutes(3)
+    assert [verb for verb, _ in on.company.calls if verb == "book"] == ["book"]
+    assert on.order(order_id).state in (OrderState.HELD, OrderState.STRANDED)
+    assert on.left() == 3
+
+
+def test_a_courier_or_a_crew_with_a_job_stays_until_it_is_over() -> None:
+    on = stage()
+    order_id = placed(on)
+    on.settle()
+    for kind, name in (("couriers", "paper-co"), ("crews", "crew-1")):
+        with pytest.raises(Clashing, match="has a job still"):
+            enlist.remove(on.world, "SHA", kind, name)
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    enlist.remove(on.world, "SHA", "crews", "crew-1")
+    enlist.remove(on.world, "SHA", "couriers", "paper-co")
+
+
+def test_a_refused_end_of_one_booking_says_nothing_of_the_next() -> None:
+    on = stage(crews=2)
+    order_id = placed(on)
+    on.settle()
+    on.company.refuse["cancel"] = "on the way"
+    enlist.put_crew(on.world, crew(1, withdrawn=True))
+    on.settle()
+    first = on.order(order_id).leg.bookings[0]
+    assert (first.state, first.cancel_answer != "") == (BookingState.BOOKED, True)
+    on.minutes(40)
+    assert [verb for verb, _ in on.company.calls].count("cancel") == 1, "its last word is its last"
+    on.company.refuse.clear()
+    from chalicelib.flows import hear
+
+    hear.receive(
+        on.world, "SHA", "paper-co", on.company.move(first.reference, "pick_up_failed", on.clock.now)
+    )
+    on.company.silent.add("book")
+    on.settle()
+    on.minutes(1)
+    second = on.order(order_id).leg.bookings[1]
+    assert second.state is BookingState.UNKNOWN
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.minutes(5)
+    assert on.order(order_id).state is OrderState.CANCELLED
+    assert not on.company.jobs[second.reference].is_live
+
+
+def test_a_booking_is_told_though_every_nudge_to_tell_it_was_lost() -> None:
+    on = stage()
+    queues = on.world.queues
+    nudge = queues.nudge
+
+    def deaf_to_telling(topic: Topic, ids: Any) -> None:
+        if topic is not Topic.TELL:
+            nudge(topic, ids)
+
+    queues.nudge = deaf_to_telling  # type: ignore[method-assign]
+    order_id = placed(on)
+    on.settle()
+    assert on.order(order_id).state is OrderState.BOOKED
+    queues.nudge = nudge  # type: ignore[method-assign]
+    assert on.brand.heard == []
+    on.minutes(int(ECHO.total_seconds() // 60) + 1)
+    assert [n["data"]["state"] for n in on.brand.heard] == ["placed", "assigned", "booked"]
+
+
+def test_a_place_in_a_slot_that_is_gone_is_given_back_to_nobody_and_stops_nothing() -> None:
+    on = stage()
+    order_id = placed(on)
+    on.settle()
+    del on.plain.table.rows[facts.slot_key("SHA", "slot-1")]  # type: ignore[attr-defined]
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    assert on.order(order_id).state is OrderState.CANCELLED
+
+
+def test_a_crew_taken_out_and_put_in_again_is_read_anew() -> None:
+    on = stage()
+    facts.load_fleet(on.world.table, "SHA", on.world.memory)
+    enlist.remove(on.world, "SHA", "crews", "crew-1")
+    enlist.put_crew(on.world, crew(1, withdrawn=True))
+    assert facts.load_fleet(on.world.table, "SHA", on.world.memory).crews["crew-1"].withdrawn
+
+
+def test_a_gift_of_another_currency_and_a_window_without_end_are_refused_by_name() -> None:
+    on = stage()
+    item = {"name": "Ring", "item_class": "chilled", "value": {"amount": 1, "currency": "EUR"}}
+    with pytest.raises(Invalid, match="/gift/items/0/value/currency"):
+        placed(on, gift={"items": [item]})
+    window = {"start": (NOON + timedelta(hours=1)).isoformat(), "end": "2099-01-01T00:00:00Z"}
+    with pytest.raises(Invalid, match="/window/end"):
+        placed(on, window=window)
+    with pytest.raises(Invalid, match="/window/end"):
+        enlist.put_slot(
+            on.world, slot(2, crew_id="crew-1", window={"start": NOON, "end": NOON + timedelta(days=8)})
+        )
+
+
+def test_the_same_request_has_the_same_answer_after_its_window_has_closed() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.clock.forward(hours=9)
+    again, repeated = place(on.world, "maison", "key-1", new_order())
+    assert (again.order_id, repeated) == (order.order_id, True)
+    with pytest.raises(Invalid, match="another body"):
+        place(on.world, "maison", "key-1", new_order(reference="EASTER-2"))
+
+
+def test_who_wished_for_the_end_rather_than_a_stranded_gift_has_it() -> None:
+    on = stage()
+    order_id = placed(on, compound="Garden", fallback="cancel")
+    on.minutes(2)
+    assert on.order(order_id).state is OrderState.HELD
+    on.clock.forward(hours=4)
+    on.minutes(2)
+    assert on.order(order_id).state is OrderState.CANCELLED
+    assert on.brand.heard[-1]["data"]["state"] == "cancelled"
+
+
+def test_a_booking_whose_courier_is_gone_is_looked_at_less_and_less_often() -> None:
+    on = stage()
+    order_id = placed(on)
+    on.settle()
+    del on.plain.table.rows[facts.courier_key("SHA", "paper-co")]  # type: ignore[attr-defined]
+    on.clock.forward(hours=3)
+    on.minutes(60)
+    gone = [line for line in on.world.log.lines if line["event"] == "courier_gone"]  # type: ignore[attr-defined]
+    assert 3 <= len(gone) <= 10
+    book(on.world, order_id)

@@ -1,0 +1,123 @@
+"""Deciding again: no nudge is needed for it, and no page of a lagging index ends it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.legs import BookingState
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Topic
+from chalicelib.flows import rezone
+from chalicelib.flows.place import place
+from tests.stage import Stage, new_order, publish_rules, stage, zone
+
+
+def booked(count: int = 1) -> tuple[Stage, list[str]]:
+    on = stage(capacity=count)
+    orders = [place(on.world, "maison", f"key-{n}", new_order())[0].order_id for n in range(count)]
+    on.settle()
+    return on, orders
+
+
+def banned_without_a_nudge(on: Stage) -> None:
+    """New rules, whose nudge to decide again is lost."""
+    queues = on.world.queues
+    nudge = queues.nudge
+
+    def losing(topic: Topic, ids: object) -> None:
+        names = [name for name in ids if not str(name).startswith("rezone:")]  # type: ignore[attr-defined]
+        nudge(topic, names)
+
+    queues.nudge = losing  # type: ignore[method-assign]
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    queues.nudge = nudge  # type: ignore[method-assign]
+
+
+def test_a_lost_nudge_to_decide_again_is_made_good_by_the_sweep() -> None:
+    on, (order_id,) = booked()
+    on.minutes(1)
+    banned_without_a_nudge(on)
+    assert on.order(order_id).state is OrderState.BOOKED
+    on.minutes(2)
+    assert on.order(order_id).leg.bookings[0].state is BookingState.CANCELLED
+    assert on.live_bookings(order_id) == 0
+
+
+def test_a_pass_over_all_orders_is_made_every_quarter_of_an_hour_and_not_oftener() -> None:
+    on, _ = booked()
+    began = []
+    for _ in range(60):
+        on.minutes(1)
+        row = on.plain.table.get(facts.rezoned_key("SHA"))
+        assert row is not None
+        began.append(rezone.Rezoned.model_validate_json(row.body).began_at)
+    passes = sorted(set(began))
+    assert 3 <= len(passes) <= 5
+    assert all(b - a >= rezone.AGAIN for a, b in itertools.pairwise(passes[1:]))
+
+
+def test_a_pass_over_many_pages_decides_every_order_and_notes_the_rules_it_began_under() -> None:
+    on, orders = booked(7)
+    rezone_page = rezone.PAGE
+    rezone.PAGE = 2  # type: ignore[misc]
+    try:
+        publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+        on.minutes(2)
+    finally:
+        rezone.PAGE = rezone_page  # type: ignore[misc]
+    assert [on.live_bookings(order_id) for order_id in orders] == [0] * 7
+    assert on.left() == 7
+    row = on.plain.table.get(facts.rezoned_key("SHA"))
+    assert row is not None
+    assert rezone.Rezoned.model_validate_json(row.body).rules_version == 2
+
+
+def test_an_order_that_cannot_be_read_stops_no_other() -> None:
+    on, (first, second) = booked(2)
+    table = on.plain.table
+    row = table.rows[facts.order_key(first)]  # type: ignore[attr-defined]
+    newer = row.body.replace('"schema_version":1', '"schema_version":99')
+    assert newer != row.body
+    table.rows[facts.order_key(first)] = type(row)(**{**row.__dict__, "body": newer})  # type: ignore[attr-defined]
+    third, _ = place(on.world, "maison", "key-3", new_order())
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    on.clock.forward(minutes=5)
+    on.minutes(3)
+    assert on.live_bookings(second) == 0
+    assert on.order(third.order_id).state is OrderState.HELD or on.order(third.order_id).outlook is not None
+    assert "order_unreadable" in {line["event"] for line in on.world.log.lines}  # type: ignore[attr-defined]
+
+
+def test_a_door_that_opens_after_the_gate_was_told_changes_nothing_for_the_courier() -> None:
+    on = stage()
+    publish_rules(on.world, "amend", zone("Yongjia", "sealed@1", "sealed"))
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    assert on.order(order.order_id).leg.bookings[0].handover == "gate"
+    publish_rules(on.world, "amend", zone("Yongjia"))
+    on.minutes(2)
+    after = on.order(order.order_id)
+    assert after.state is OrderState.BOOKED
+    assert after.leg.assignment is not None
+    assert after.leg.assignment.handovers == ("gate",)
+
+
+def test_rules_that_let_a_held_gift_go_wake_it_even_while_a_planner_is_at_work() -> None:
+    from chalicelib.flows import lease
+
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order("Garden"))
+    on.settle()
+    assert on.order(order.order_id).state is OrderState.HELD
+    on.clock.forward(minutes=1)
+    holder = lease.take(on.world, "SHA")
+    assert holder is not None
+    publish_rules(on.world, "amend", zone("Garden"))
+    on.settle()
+    assert on.order(order.order_id).state is OrderState.HELD
+    held = lease.release(on.world, "SHA", holder)
+    assert held is not None
+    assert (held.again, held.everything) == (True, True)
+    assert on.clock.now < on.order(order.order_id).outlook.next_look + timedelta(0)  # type: ignore[union-attr, operator]
