@@ -26,7 +26,8 @@ SPARE = {
     # reads that a flow may choose between without its policy having to follow each time
     *((name, f"dynamodb:{read} FactsTable")
       for name in ("on_dispatch", "on_book", "on_hear", "on_rules") for read in ("GetItem", "BatchGetItem", "Query")),
-    # steps that only a race or a slow receiver leads to
+    # steps that only a race, a slow receiver, or a compound sealed at the very pick-up leads to
+    ("on_hear", "sqs:SendMessage BookQueue"),
     ("on_dispatch", "sqs:SendMessage DispatchQueue"),
     ("on_tell", "sqs:SendMessage TellQueue"),
 }  # fmt: skip

@@ -18,7 +18,9 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
     """
     order = look.own_order(world, brand_id, order_id)
     over = order.state in ENDED and order.state is not OrderState.CANCELLED
-    if order.cancel_asked_at is not None and not over:  # the same again, whatever has moved since: safe, and nudged again
+    if (
+        order.cancel_asked_at is not None and not over
+    ):  # the same again, whatever has moved since: safe, and nudged again
         world.queues.nudge(Topic.BOOK if order.leg.live_booking else Topic.TELL, [order_id])
         return order
     if order.version != version:

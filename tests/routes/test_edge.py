@@ -89,7 +89,7 @@ def test_what_may_be_personal_is_repeated_neither_in_the_answer_nor_in_the_log(
         ("gift/items/0/quantity", "12x", None),
         ("gift/items/0/quantity", 10**400, None),
         ("gift/items/0/value/amount", -1, "-1"),
-        ("gift/items/0/value/amount", True, None),
+        ("gift/items/0/value/amount", 10.5, "10.5"),
         ("gift/items/0/value/currency", "yuan", "'yuan'"),
         ("gift/items/0/item_class", "weapon", "'weapon'"),
         ("window/start", "2022-04-11T13:00:00", "'2022-04-11T13:00:00'"),
@@ -104,9 +104,6 @@ def test_every_fault_names_the_field_what_was_expected_and_where_it_is_safe_the_
     desk: Desk, path: str, value: Any, shown: str | None
 ) -> None:
     response = place(desk, sent(path, value))
-    if response.status_code == 202:
-        assert path == "gift/items/0/value/amount"
-        return
     faults = {fault["pointer"]: fault for fault in json.loads(response.body)["errors"]}
     fault = faults[f"/{path}"]
     assert fault["detail"]
