@@ -133,6 +133,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         operators_answer=brands.EvidenceList,
         problems=(404,),
     ),
+    ("GET", "/v1/orders/{order_id}/codes"): Operation(
+        "Read the codes the courier asks for: at pick-up of the shop, at the door of the client",
+        "Orders",
+        ("brand",),
+        answer=brands.Codes,
+        problems=(404,),
+    ),
     ("POST", "/v1/orders/{order_id}/receipts"): Operation(
         "Record that the client has what was left at the gate",
         "Orders",

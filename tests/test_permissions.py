@@ -283,6 +283,7 @@ def _ask_everything(on: stage.Stage, ask: Any, hook: str, names: list[str]) -> N
     ask(brand, "GET", f"/v1/orders?limit=2&cursor={page['next_cursor']}")
     ask(brand, "GET", f"/v1/orders/{names[0]}")
     ask(operator, "GET", f"/v1/orders/{names[0]}/evidence")
+    assert ask(brand, "GET", f"/v1/orders/{names[0]}/codes")["codes"]
     order = ask(brand, "GET", f"/v1/orders/{names[0]}")
     ask(brand, "POST", f"/v1/orders/{names[0]}/cancel", If_Match=f'"v{order["version"]}"')
     on.settle()
@@ -342,4 +343,4 @@ def test_a_function_may_do_nothing_that_no_flow_of_it_does(seen: Seen, function:
 
 def test_only_who_opens_a_seal_may_decrypt() -> None:
     may = {name for name in POLICIES if "kms:Decrypt SealKey" in allowed(name)}
-    assert may == {"on_dispatch", "on_book", "on_hear", "on_rules", "on_tell"}
+    assert may == {"api_handler", "on_dispatch", "on_book", "on_hear", "on_rules", "on_tell"}

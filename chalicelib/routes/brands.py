@@ -16,6 +16,7 @@ from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, vie
 from chalicelib.domain.shapes import Shape
 from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import look
+from chalicelib.flows.codes import codes_of
 from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
 from chalicelib.routes.calling import caller
@@ -41,6 +42,13 @@ class EvidenceList(Shape):
 
     order_id: str
     data: tuple[Evidence, ...]
+
+
+class Codes(Shape):
+    """What the courier asks for, by name; empty when nobody holds the gift or this courier asks for none."""
+
+    order_id: str
+    codes: dict[str, str]
 
 
 class Limit(Shape):
@@ -109,6 +117,12 @@ def blueprint(authorizer: Any) -> Blueprint:
             told = tuple(disclosure.evidence(piece) for piece in pieces)
             return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told))
         return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)))
+
+    @bp.route("/v1/orders/{order_id}/codes", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_codes(order_id: str) -> Response:
+        brand = caller(bp.current_request, Role.BRAND)
+        return edge.answer(Codes(order_id=order_id, codes=codes_of(wiring.world(), brand.owner, order_id)))
 
     @bp.route("/v1/orders/{order_id}/receipts", methods=["POST"], authorizer=authorizer)
     @edge.spoken

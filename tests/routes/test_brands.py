@@ -311,6 +311,19 @@ def test_a_dry_run_says_who_could_and_why_not_the_others_and_keeps_nothing(desk:
     assert stored_orders(desk) == 0
 
 
+def test_only_the_brand_reads_the_codes_that_its_courier_asks_for(desk: Desk) -> None:
+    order_id = place(desk).json_body["order_id"]
+    path = f"/v1/orders/{order_id}/codes"
+    assert desk.maison("GET", path).json_body == {"order_id": order_id, "codes": {}}
+    desk.stage.settle()
+    response = desk.maison("GET", path)
+    assert response.json_body["codes"] == {"receipt": "4711"}
+    assert response.headers["Cache-Control"] == "no-store"
+    assert desk.other_brand("GET", path).status_code == 404
+    assert desk.operator("GET", path).status_code == 403
+    assert b"4711" not in desk.maison("GET", f"/v1/orders/{order_id}").body
+
+
 def test_chalices_own_errors_are_problems_too(desk: Desk) -> None:
     response = desk.client.http.post(
         "/v1/orders",
