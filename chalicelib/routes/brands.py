@@ -16,7 +16,6 @@ from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, vie
 from chalicelib.domain.shapes import Shape
 from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import look
-from chalicelib.flows.codes import codes_of
 from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
 from chalicelib.routes.calling import caller
@@ -121,6 +120,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}/codes", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_codes(order_id: str) -> Response:
+        from chalicelib.flows.codes import codes_of
+
         brand = caller(bp.current_request, Role.BRAND)
         return edge.answer(Codes(order_id=order_id, codes=codes_of(wiring.world(), brand.owner, order_id)))
 
