@@ -155,8 +155,8 @@ class JobLine:
     cancelled_at: datetime | None = None
     returned_at: datetime | None = None
     ended_at: datetime | None = None
-    stop_asked: bool = False
-    """Cordon asked for it to be cancelled while it was live, whatever the courier made of that."""
+    recalled_at: datetime | None = None
+    """When Cordon first asked for its end because nobody was cleared any more, whatever the courier made of that."""
 
     @property
     def is_live(self) -> bool:
@@ -528,7 +528,7 @@ class _Recount:
                 if fault in self._against(wish, job, at, at - self.history.lag, step)
             ]
         for fault in faults:
-            if step == "hand_over" and job.stop_asked:
+            if step == "hand_over" and _was_recalled(job):
                 self.report.notes.append(f"{wish.reference}: handed over though stopped ({fault})")
             else:
                 self._found(f"{step}_not_cleared", wish.reference, f"{fault} at {at.isoformat()} ({job.job})")
@@ -575,7 +575,7 @@ class _Recount:
             self._found(
                 "way_closed", wish.reference, f"{job.how} at {at.isoformat()}, open was {sorted(there)!r}"
             )
-        if job.how == "door" and not TO_THE_CLIENT & (known | before) and not job.stop_asked:
+        if job.how == "door" and not TO_THE_CLIENT & (known | before) and not _was_recalled(job):
             self._found(
                 "way_not_cleared", wish.reference, f"door at {at.isoformat()}, cleared {sorted(known)!r}"
             )
@@ -665,3 +665,12 @@ _AT_REST: Final = frozenset(
     }
 )
 _STATES: Final = _AT_REST | {"assigned", "booked", "picked_up", "returning"}
+
+
+def _was_recalled(job: JobLine) -> bool:
+    """True when the courier had been told before it handed over: what it did then is its own doing."""
+    return (
+        job.recalled_at is not None
+        and job.handed_over_at is not None
+        and job.recalled_at < job.handed_over_at
+    )

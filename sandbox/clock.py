@@ -6,8 +6,10 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Clock(Protocol):
@@ -20,10 +22,15 @@ class Clock(Protocol):
 
 
 class VirtualClock:
-    """Time moves only in `advance`, from one due event to the next."""
+    """Time moves only in `advance`, from one due event to the next.
 
-    def __init__(self, start: datetime) -> None:
+    `grain`: events fall on its multiples only, so that more of them fall together; a busy minute is as short as a
+    quiet one, and more is done at the same time.
+    """
+
+    def __init__(self, start: datetime, grain: timedelta = timedelta(0)) -> None:
         self._now = start
+        self._grain = grain
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
@@ -32,8 +39,11 @@ class VirtualClock:
         return self._now
 
     def at(self, when: datetime, action: Callable[[], None]) -> None:
+        when = max(when, self._now)
+        if self._grain:
+            when += (EPOCH - when) % self._grain
         with self._lock:
-            heapq.heappush(self._due, (max(when, self._now), next(self._order), action))
+            heapq.heappush(self._due, (when, next(self._order), action))
 
     def advance(self, until: datetime) -> bool:
         """Jump to the next due event and do everything due at that very time; False when nothing is due by then,

@@ -90,6 +90,7 @@ class Day:
         """Order id to the brand's reference."""
         self.uploads: dict[str, str] = {}
         self.hours = scenario.fleet_by_hour()
+        self._evidence = 0
 
     def secrets(self) -> dict[str, Any]:
         """What goes into the secret store: our accounts, each at its company's own address."""
@@ -225,7 +226,7 @@ class Day:
             zones=rules["zones"],
             callbacks=callbacks,
             notices=notices,
-            evidence=self._evidence(order["order_id"] for _, order in orders),
+            evidence=self._evidence,
             messages=sum(self.stand.pumps.handled.values()),
             seconds=seconds,
         )
@@ -251,6 +252,7 @@ class Day:
     def _bookings(self, order_ids: Any) -> dict[str, Booking]:
         rows = self.stand.world.table.get_many([facts.order_key(order_id) for order_id in order_ids])
         orders = [facts.order_of_row(row) for row in rows]
+        self._evidence = sum(order.evidence_count for order in orders)
         return {b.reference: b for order in orders for leg in order.legs for b in leg.bookings}
 
     def _job_lines(self, bookings: dict[str, Booking]) -> Any:
@@ -269,7 +271,7 @@ class Day:
                     cancelled_at=job.cancelled_at,
                     returned_at=job.returned_at,
                     ended_at=job.ended_at,
-                    stop_asked=job.cancel_tries > 0,
+                    recalled_at=job.recalled_at,
                 )
 
     def _published(self) -> tuple[dict[str, datetime], list[str]]:
@@ -305,10 +307,6 @@ class Day:
                 faults.append(f"{name} could not verify {listener.forged} notices")
             counts[name] = Counter(told=len(told), doubled=brand.doubles(listener))
         return counts, faults
-
-    def _evidence(self, order_ids: Any) -> int:
-        table = self.stand.world.table
-        return sum(len(table.read(order_id, "evidence#").rows) for order_id in order_ids)
 
 
 def _order_line(order: dict[str, Any]) -> checker.OrderLine:

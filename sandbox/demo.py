@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from datetime import timedelta
 
 from sandbox import shanghai
 from sandbox.clock import VirtualClock
 from sandbox.day import Day, Outcome
 from sandbox.stand import HOME, Stand
+
+GRAIN = timedelta(seconds=30)
+"""Virtual time moves in steps of this."""
 
 
 def main(seed: int) -> int:
@@ -15,8 +20,9 @@ def main(seed: int) -> int:
     print(
         f"Shanghai, 11 April 2022 (seed {seed}): the real app on an embedded AWS, couriers and brands over HTTP."
     )
+    gc.set_threshold(200_000, 20, 100)  # a map of 17,649 zones is searched for garbage at each collection
     scenario = shanghai.Shanghai(seed)
-    clock = VirtualClock(shanghai.BEGINS)
+    clock = VirtualClock(shanghai.BEGINS, grain=GRAIN)
     day = Day(scenario, clock, lambda line: print(line, flush=True))
     log = HOME / "demo.log"
     try:

@@ -458,7 +458,7 @@ _DESTINATIONS: Final = {
     "310151": 1,
 }
 
-ORDERS: Final = 330
+ORDERS: Final = 310
 TOMORROW: Final = 15
 EVENING_BEFORE: Final = 60
 

@@ -193,6 +193,8 @@ class CourierJob:
     returned_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_tries: int = 0
+    recalled_at: datetime | None = None
+    """When it was first asked to stop because nobody was cleared any more."""
 
     @property
     def is_live(self) -> bool:
@@ -430,6 +432,8 @@ class CourierCompany:
             return {"errcode": 930563, "errmsg": "order not exists"}
         if not job.is_live or job.status in (303, 304, 305):
             return {"errcode": 930565, "errmsg": "order already finished"}
+        if asked.get("cancel_reason") == "not_cleared" and job.recalled_at is None:
+            job.recalled_at = self.clock.now()
         if job.has_custody and self.conduct.cancel_after_pick_up == "refused":
             return {"resultcode": 1306, "resultmsg": "骑手已取货。不可取消", "deduct_fee": 0, "desc": ""}
         job.cancel_tries += 1

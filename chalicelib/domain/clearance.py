@@ -1,31 +1,33 @@
 """May this crew take this gift there, now, and until when? Pure: rules, fleet and times in, a verdict out.
 
 The permission must hold over the whole stay: pick-up, entering, handing over, coming back. Every reason
-against is collected, none hides another. Unknown is not open: stale rules, a doubtful address or a place
-nobody has ruled on hold the gift (house.md, law 7).
+against is collected, none hides another. Unknown is not open: rules that are stale before the stay is over, a
+doubtful address, or a place or a crew's home that nobody has ruled on hold the gift (house.md, law 7).
+
+What may be done is read off the policies, never off a level, but for two questions to which no policy speaks:
+whether people may come out. Hand-overs say how a gift reaches a resident, and a sealed compound still takes in at
+its gate; but nobody there may leave the flat, so no shop in it hands out and no crew that lives in it sets out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
-
-from pydantic import Field
+from typing import Any, NamedTuple
 
 from chalicelib.domain.fleet import Courier, Credential, Crew, Fleet, Permit, Proof, Slot, TestResult
 from chalicelib.domain.gifts import Gift, ItemClass
 from chalicelib.domain.places import MatchQuality, Place, district_key
-from chalicelib.domain.shapes import Instant, Shape, Window, folded
+from chalicelib.domain.shapes import Shape, Window, folded
 from chalicelib.domain.zones import (
     NEAREST_FIRST,
     REMEMBERED,
-    TO_THE_CLIENT,
     AgeFrom,
     Atlas,
     CredentialKind,
+    Curfew,
     Found,
     Handover,
     Level,
@@ -37,6 +39,13 @@ from chalicelib.domain.zones import (
 
 HANDLING = timedelta(minutes=20)
 """The shortest stretch of open hours in which a hand-over is planned."""
+
+GATE_TEST = timedelta(minutes=20)
+"""What a crew that is tested at the client's gate needs there before it may hand over: an antigen test shows its
+result after 15 to 20 minutes (lockdowns.md, 3.22)."""
+
+MOMENT = timedelta(microseconds=1)
+"""How long something that has happened took, for the rules."""
 
 DISTRICT_SLACK_M = 250.0
 """How far outside the drawn district a point may lie before it contradicts its address (maps are coarse)."""
@@ -50,6 +59,7 @@ class Reason(StrEnum):
     ZONE_UNKNOWN = "zone_unknown"
     ADDRESS_DOUBTFUL = "address_doubtful"
     ADDRESS_DISAGREES = "address_disagrees"
+    CREW_HOME_UNKNOWN = "crew_home_unknown"
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
@@ -85,8 +95,24 @@ HOLDING = frozenset(
         Reason.ZONE_UNKNOWN,
         Reason.ADDRESS_DOUBTFUL,
         Reason.ADDRESS_DISAGREES,
+        Reason.CREW_HOME_UNKNOWN,
     }
 )
+
+OF_THE_PLACES = frozenset(
+    {
+        Reason.RULES_MISSING,
+        Reason.RULES_STALE,
+        Reason.ZONE_UNKNOWN,
+        Reason.ADDRESS_DOUBTFUL,
+        Reason.ADDRESS_DISAGREES,
+        Reason.NO_HANDOVER,
+        Reason.ORIGIN_CLOSED,
+        Reason.ITEM_NOT_ALLOWED,
+        Reason.SIGNATURE_CONFLICT,
+    }
+)
+"""What the rules at both ends say by themselves: no other courier would make a difference."""
 
 
 class Decision(StrEnum):
@@ -117,44 +143,48 @@ class Delivery(Shape):
     window: Window
 
 
-class Verdict(Shape):
-    """One answer for one delivery and one slot, with what it rests on."""
+class Verdict(NamedTuple):
+    """One answer for one delivery and one slot, with what it rests on. A tuple: thousands are made a minute."""
 
     decision: Decision
     slot_id: str
     reasons: tuple[Reason, ...] = ()
-    handovers: tuple[Handover, ...] = Field(default=(), description="Allowed, nearest to the client first.")
-    start: Instant | None = Field(default=None, description="The stay: from pick-up ...")
-    end: Instant | None = Field(default=None, description="... to being out again.")
-    hand_over_from: Instant | None = Field(default=None, description="Within the stay, outside curfews ...")
-    hand_over_by: Instant | None = Field(default=None, description="... and early enough to come back.")
-    valid_until: Instant | None = Field(default=None, description="The first moment at which it may lapse.")
+    handovers: tuple[Handover, ...] = ()
+    """Allowed, nearest to the client first."""
+    start: datetime | None = None
+    """The stay: from pick-up ..."""
+    end: datetime | None = None
+    """... to being out again."""
+    hand_over_from: datetime | None = None
+    """Within the stay, outside curfews ..."""
+    hand_over_by: datetime | None = None
+    """... and early enough to come back."""
+    valid_until: datetime | None = None
+    """The first moment at which it may lapse."""
     zone_ids: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     permit_ids: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = Field(default=(), description="Kind and sampling time of each.")
+    credentials: tuple[str, ...] = ()
+    """Kind and sampling time of each."""
 
 
-class Ground(Shape):
+class Ground(NamedTuple):
     """What the places alone say, before any courier is asked: the same for every slot of one interval."""
 
     reasons: tuple[Reason, ...]
     origin: Regime
     destination: Regime
-    requirements: tuple[Requirement, ...] = Field(
-        description="Of both ends; once carried, of the destination."
-    )
+    handovers: tuple[Handover, ...]
+    """Allowed for this gift, nearest to the client first."""
+    requirements: tuple[Requirement, ...]
+    """Of both ends; once carried, of the destination."""
     permit_needed: bool
     zone_ids: tuple[str, ...]
     policies: tuple[str, ...]
 
 
-def address_reasons(place: Place, atlas: Atlas) -> list[Reason]:
-    """What is doubtful about where this is."""
-    return _doubts(place, place.coordinate.within(atlas.rules.datum), atlas)
-
-
 def _doubts(place: Place, point: tuple[float, float], atlas: Atlas) -> list[Reason]:
+    """What is doubtful about where this is."""
     if place.match_quality in (MatchQuality.CENTROID, MatchQuality.NONE):
         return [Reason.ADDRESS_DOUBTFUL]
     slack = DISTRICT_SLACK_M + place.coordinate.precision_m
@@ -163,20 +193,37 @@ def _doubts(place: Place, point: tuple[float, float], atlas: Atlas) -> list[Reas
 
 @dataclass(frozen=True)
 class _Surveyed:
-    """What is known of a delivery's places whatever the hour: looked up once, asked for every slot."""
+    """What is known of a delivery whatever the hour: looked up once, asked for every slot."""
 
     delivery: Delivery
     doubts: tuple[Reason, ...]
     origin: Found
     destination: Found
     item_classes: frozenset[ItemClass]
+    dwell_limit: timedelta | None
+    here_and_there: frozenset[str]
+    """The districts a permit has to name, ..."""
+    there: frozenset[str]
+    """... and once it is carried."""
+    kept: dict[str, bool] = field(default_factory=dict)
+    """By crew: can its vehicle keep everything at its temperature?"""
 
 
 def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
     there, doubts = _seen(delivery.drop_off, atlas)
     here, others = _seen(delivery.pick_up, atlas)
-    doubts = tuple(dict.fromkeys((*doubts, *others)))
-    return _Surveyed(delivery, doubts, here, there, delivery.gift.item_classes)
+    limit = delivery.gift.dwell_limit_minutes
+    goal = district_key(delivery.drop_off.address.district)
+    return _Surveyed(
+        delivery,
+        doubts=tuple(dict.fromkeys((*doubts, *others))),
+        origin=here,
+        destination=there,
+        item_classes=delivery.gift.item_classes,
+        dwell_limit=None if limit is None else timedelta(minutes=limit),
+        here_and_there=frozenset({goal, district_key(delivery.pick_up.address.district)}),
+        there=frozenset({goal}),
+    )
 
 
 def _seen(place: Place, atlas: Atlas) -> tuple[Found, tuple[Reason, ...]]:
@@ -191,265 +238,395 @@ def _seen(place: Place, atlas: Atlas) -> tuple[Found, tuple[Reason, ...]]:
     return found
 
 
-def ground(delivery: Delivery, atlas: Atlas, start: datetime, end: datetime, now: datetime) -> Ground:
-    """Rules at both ends during `[start, end)`, as known now."""
-    return _ground(_survey(delivery, atlas), atlas, start, end, now, Phase.OPEN)
+@dataclass(frozen=True)
+class _Offer:
+    """A slot at this moment: the same for every delivery it is asked about."""
+
+    slot: Slot
+    crew: Crew | None
+    courier: Courier | None
+    standing: tuple[Reason, ...]
+    """What speaks against it whatever the delivery."""
+    begins: datetime
+    ends: datetime
+    trip: timedelta
+    back: timedelta
+    homes: dict[datetime, Reason | None] = field(default_factory=dict)
+    """What the crew's home says, by the end of the stay."""
 
 
-def _ground(
-    surveyed: _Surveyed, atlas: Atlas, start: datetime, end: datetime, now: datetime, phase: Phase
-) -> Ground:
-    reasons: list[Reason] = []
-    if atlas.is_stale(now):
-        reasons.append(Reason.RULES_STALE)
-    reasons += surveyed.doubts
-    if atlas.needs_compound(surveyed.delivery.drop_off.address, start, end, now):
-        reasons.append(Reason.ADDRESS_DOUBTFUL)
-    origin = atlas.regime_of(surveyed.origin, start, end, now)
-    destination = atlas.regime_of(surveyed.destination, start, end, now)
-    classes = surveyed.item_classes
-    if destination.handovers is None:
-        reasons.append(Reason.ZONE_UNKNOWN)
-    elif not destination.handovers:
-        reasons.append(Reason.NO_HANDOVER)
-    allowed = all(map(destination.permits, classes))
-    if phase is not Phase.CARRIED:
-        # a shop that nobody has ruled on is not known to be open; one that is sealed can hand nothing out
-        if origin.handovers is None:
-            reasons.append(Reason.ZONE_UNKNOWN)
-        elif not origin.handovers or origin.level >= Level.SEALED:
-            reasons.append(Reason.ORIGIN_CLOSED)
-        allowed = allowed and all(map(origin.permits, classes))
-    if not allowed:
-        reasons.append(Reason.ITEM_NOT_ALLOWED)
-    if ItemClass.HIGH_VALUE in classes and not (
-        destination.handovers is None or Handover.DOOR in destination.handovers
-    ):
-        reasons.append(Reason.SIGNATURE_CONFLICT)
-    asked = (destination,) if phase is Phase.CARRIED else (origin, destination)
-    return Ground.model_construct(
-        reasons=tuple(reasons),
-        origin=origin,
-        destination=destination,
-        requirements=_united(*(regime.requirements for regime in asked)),
-        permit_needed=any(regime.permit_needed for regime in asked),
-        zone_ids=tuple(sorted({name for regime in asked for name in regime.zone_ids})),
-        policies=tuple(sorted({name for regime in asked for name in regime.policies})),
-    )
+_NO_TIME = timedelta(0)
+_Span = tuple[datetime, datetime]
 
 
 class Clearer:
-    """Clears many deliveries against one fleet under one snapshot at one moment, doing shared work once."""
+    """Clears many deliveries against one fleet under one snapshot at one moment, doing shared work once.
+
+    It remembers by identity; what it remembers keeps what it is about, so no other can come to bear the same id.
+    """
 
     def __init__(self, atlas: Atlas, fleet: Fleet, now: datetime) -> None:
         self.atlas = atlas
         self.fleet = fleet
         self.now = now
+        self._stale_from = atlas.stale_from
         self._permits: dict[str, list[Permit]] = {}
         for permit in fleet.permits.values():
             self._permits.setdefault(folded(permit.plate), []).append(permit)
         for permits in self._permits.values():
             permits.sort(key=lambda p: (p.valid.end, p.permit_id), reverse=True)
-        # a survey keeps its delivery, so no other can come to bear the same id
+        self._offers: dict[int, _Offer] = {}
         self._surveys: dict[int, _Surveyed] = {}
-        self._grounds: dict[tuple[int, datetime, datetime, Phase], Ground] = {}
+        self._grounds: dict[tuple[int, datetime, datetime, Phase, bool], Ground] = {}
+        self._alike: dict[tuple[int, int, int, Phase, bool, bool], Ground] = {}
+        self._needs: dict[tuple[object, ...], tuple[Requirement, ...]] = {}
+        self._shown: dict[tuple[str, int], _Shown] = {}
+        self._passes: dict[tuple[str, frozenset[str]], list[tuple[Permit, bool]]] = {}
+        self._nights: dict[tuple[int, date, date], list[_Span]] = {}
+
+    def ground(self, delivery: Delivery, start: datetime, end: datetime, phase: Phase = Phase.OPEN) -> Ground:
+        """Rules at both ends during `[start, end)`, as known now."""
+        return self._ground(self._surveyed(delivery), start, end, phase, moment=False)
 
     def clear(
-        self, delivery: Delivery, slot: Slot, refused: Iterable[str] = (), phase: Phase = Phase.GIVEN
+        self,
+        delivery: Delivery,
+        slot: Slot,
+        refused: Collection[str] = (),
+        phase: Phase = Phase.GIVEN,
+        *,
+        moment: bool = False,
     ) -> Verdict:
         """May this slot's crew take it? `refused` are slots and couriers that turned it down before.
 
         Where slot and window share no hours, nothing more is asked: there is no stay for rules to hold over.
+
+        `moment`: not *may it be done in these hours*, but *was it right to do it just then*, at the beginning of
+        them. A gift that is given was fetched at that moment; one that is carried was handed over, and only the
+        permits, the tests and the home of the crew still have to last for the way back.
         """
-        now = self.now
+        offer = self._offers.get(id(slot)) or self._offer(slot)
+        surveyed = self._surveyed(delivery)
         reasons: list[Reason] = []
-        crew = self.fleet.crews.get(slot.crew_id)
-        courier = self.fleet.couriers.get(slot.courier_id)
-        refused = frozenset(refused)
-        if slot.slot_id in refused or slot.courier_id in refused:
+        if refused and (slot.slot_id in refused or slot.courier_id in refused):
             reasons.append(Reason.COURIER_REFUSED)
-        if courier is None or courier.suspended:
-            reasons.append(Reason.COURIER_SUSPENDED)
-        if crew is None or crew.withdrawn or crew.courier_id != slot.courier_id:
-            reasons.append(Reason.CREW_WITHDRAWN)
-        begun = start = max(slot.window.start, now)
-        trip = timedelta(minutes=slot.trip_minutes if phase is Phase.OPEN else 0)
-        back = timedelta(minutes=slot.return_minutes)
-        least = timedelta(0) if phase is Phase.CARRIED else HANDLING
-        share = delivery.window.overlap(start + trip, slot.window.end)
-        if share is None or share[1] - share[0] < least:
+        reasons += offer.standing
+        is_open, is_carried = phase is Phase.OPEN, phase is Phase.CARRIED
+        begun = start = offer.begins
+        trip = offer.trip if is_open else _NO_TIME
+        least = _NO_TIME if is_carried else HANDLING
+        window = delivery.window
+        low, high = max(window.start, start + trip), min(window.end, offer.ends)
+        if low >= high or high - low < least:
             reasons.append(Reason.WINDOW)
-            return self._answer(slot, reasons)
+            return _answer(slot.slot_id, reasons)
         # Rules, tests and permits are held against the stay as it is before curfews shorten it: else a curfew
         # more could turn a no into a yes.
-        end = share[1] + back
-        base = self._ground(delivery, start, end, phase)
-        reasons += base.reasons
+        end = high + offer.back
+        base = self._ground(surveyed, start, high if moment and is_carried else end, phase, moment)
         regime = base.destination
-        classes = delivery.gift.item_classes
-        stay = share
+        at_gate = GATE_TEST if regime.antigen_at_gate else _NO_TIME
+        if at_gate and is_open:
+            trip += at_gate
+            low = max(low, start + trip)
+            if low >= high or high - low < least:
+                reasons.append(Reason.WINDOW)
+                return _answer(slot.slot_id, reasons)
+        reasons += base.reasons
+        stay = (low, high)
         if regime.curfews or base.origin.curfews:
-            fetched, hours = self._open_hours(delivery, base, phase, (start, share), trip, back)
+            fetched, hours = self._open_hours(surveyed, base, phase, start, stay, trip, offer.back, moment)
             hours = [span for span in hours if span[1] - span[0] >= least]
             if hours:
                 stay = max(hours, key=lambda span: (span[1] - span[0], -span[0].timestamp()))
                 start = fetched
             else:
                 reasons.append(Reason.CURFEW)
-        reasons += self._gift_reasons(delivery.gift, classes, slot, courier, crew, regime, phase)
-        left = stay[1] + back
-        until = [left, self.atlas.stale_from]
-        permit_ids: list[str] = []
+        left = stay[1] + offer.back
+        until = min(left, self._stale_from)
+        reasons += self._gift_reasons(surveyed, offer, regime, at_gate, phase)
+        permit_ids: tuple[str, ...] = ()
         shown: list[str] = []
+        crew = offer.crew
         if crew is not None:
-            held, expiries, missing = _credentials(crew, base.requirements, end, now)
-            reasons += missing
-            until += expiries
-            shown += held
+            is_positive, tests = self._tests(crew, base.requirements)
+            if is_positive:
+                reasons.append(Reason.CREDENTIAL_POSITIVE)
+            for text, expiry in tests:
+                if expiry is None:
+                    reasons.append(Reason.CREDENTIAL_MISSING)
+                elif expiry < end:
+                    reasons.append(Reason.CREDENTIAL_EXPIRES)
+                else:
+                    shown.append(text)
+                    until = min(until, expiry)
             if base.permit_needed:
-                places = (
-                    (delivery.drop_off,) if phase is Phase.CARRIED else (delivery.pick_up, delivery.drop_off)
-                )
-                permit, against = self._permit(crew, places, begun, end, now)
+                districts = surveyed.there if is_carried else surveyed.here_and_there
+                permit, against = self._permit(crew, districts, begun, end)
                 reasons += against
                 if permit is not None:
-                    permit_ids.append(permit.permit_id)
-                    until.append(permit.valid.end)
+                    permit_ids = (permit.permit_id,)
+                    until = min(until, permit.valid.end)
             if crew.home is not None:
-                level = self.atlas.home_level(crew.home, begun, now, end)
-                if level is not None and level >= Level.SEALED:
-                    reasons.append(Reason.CREW_HOME_SEALED)
-        return self._answer(
-            slot,
+                if end not in offer.homes:
+                    offer.homes[end] = self._home(crew, begun, end)
+                home = offer.homes[end]
+                # with the gift on board a crew is out already: where it sleeps is then no reason to turn back
+                if home is not None and not (is_carried and home is Reason.CREW_HOME_UNKNOWN):
+                    reasons.append(home)
+        return _answer(
+            slot.slot_id,
             reasons,
-            handovers=self._handovers(classes, regime),
-            start=start,
-            end=left,
-            hand_over_from=stay[0],
-            hand_over_by=stay[1],
-            valid_until=min(until),
-            zone_ids=base.zone_ids,
-            policies=base.policies,
-            permit_ids=tuple(permit_ids),
-            credentials=tuple(shown),
+            base.handovers,
+            start,
+            left,
+            stay[0],
+            stay[1],
+            until,
+            base.zone_ids,
+            base.policies,
+            permit_ids,
+            tuple(shown),
         )
 
-    def _answer(self, slot: Slot, reasons: Sequence[Reason], **rest: Any) -> Verdict:
-        unique = tuple(dict.fromkeys(reasons))
-        decision = (
-            Decision.YES
-            if not unique
-            else Decision.HOLD
-            if any(reason in HOLDING for reason in unique)
-            else Decision.NO
-        )
-        if decision is not Decision.YES:
-            rest["handovers"] = ()
-        return Verdict.model_construct(decision=decision, slot_id=slot.slot_id, reasons=unique, **rest)
+    # --- what is remembered -----------------------------------------------------------------------------------
 
-    def _ground(self, delivery: Delivery, start: datetime, end: datetime, phase: Phase) -> Ground:
-        name = id(delivery)
-        key = (name, start, end, phase)
+    def _offer(self, slot: Slot) -> _Offer:
+        crew, courier = self.fleet.crews.get(slot.crew_id), self.fleet.couriers.get(slot.courier_id)
+        standing = []
+        if courier is None or courier.suspended:
+            standing.append(Reason.COURIER_SUSPENDED)
+        if crew is None or crew.withdrawn or crew.courier_id != slot.courier_id:
+            standing.append(Reason.CREW_WITHDRAWN)
+        offer = self._offers[id(slot)] = _Offer(
+            slot,
+            crew,
+            courier,
+            tuple(standing),
+            begins=max(slot.window.start, self.now),
+            ends=slot.window.end,
+            trip=timedelta(minutes=slot.trip_minutes),
+            back=timedelta(minutes=slot.return_minutes),
+        )
+        return offer
+
+    def _surveyed(self, delivery: Delivery) -> _Surveyed:
+        surveyed = self._surveys.get(id(delivery))
+        if surveyed is None:
+            surveyed = self._surveys[id(delivery)] = _survey(delivery, self.atlas)
+        return surveyed
+
+    def _ground(
+        self, surveyed: _Surveyed, start: datetime, end: datetime, phase: Phase, moment: bool
+    ) -> Ground:
+        key = (id(surveyed), start, end, phase, moment)
         known = self._grounds.get(key)
+        if known is not None:
+            return known
+        atlas, now, delivery = self.atlas, self.now, surveyed.delivery
+        # what is on its way is judged by the rules of now: turning it round would not make them newer
+        is_stale = atlas.is_stale(now) or (phase is not Phase.CARRIED and self._stale_from < end)
+        until = start + MOMENT if moment else end  # a shop that closes later has handed out what was fetched
+        is_vague = atlas.needs_compound(delivery.drop_off.address, start, end, now) or (
+            phase is not Phase.CARRIED and atlas.needs_compound(delivery.pick_up.address, start, until, now)
+        )
+        origin = atlas.regime_of(surveyed.origin, start, until, now)
+        destination = atlas.regime_of(surveyed.destination, start, end, now)
+        alike = (id(surveyed), id(origin), id(destination), phase, is_stale, is_vague)
+        known = self._alike.get(alike)
         if known is None:
-            surveyed = self._surveys.get(name)
-            if surveyed is None:
-                surveyed = self._surveys[name] = _survey(delivery, self.atlas)
-            known = self._grounds[key] = _ground(surveyed, self.atlas, start, end, self.now, phase)
+            known = self._judged(surveyed, origin, destination, phase, is_stale, is_vague)
+            self._alike[alike] = known
+        self._grounds[key] = known
         return known
+
+    def _judged(
+        self,
+        surveyed: _Surveyed,
+        origin: Regime,
+        destination: Regime,
+        phase: Phase,
+        is_stale: bool,
+        is_vague: bool,
+    ) -> Ground:
+        reasons: list[Reason] = []
+        if is_stale:
+            reasons.append(Reason.RULES_STALE)
+        reasons += surveyed.doubts
+        if is_vague:
+            reasons.append(Reason.ADDRESS_DOUBTFUL)
+        classes = surveyed.item_classes
+        if destination.handovers is None:
+            reasons.append(Reason.ZONE_UNKNOWN)
+        elif not destination.handovers:
+            reasons.append(Reason.NO_HANDOVER)
+        allowed = all(map(destination.permits, classes))
+        asked: tuple[Regime, ...] = (destination,)
+        if phase is not Phase.CARRIED:
+            # a shop that nobody has ruled on is not known to be open
+            if origin.handovers is None:
+                reasons.append(Reason.ZONE_UNKNOWN)
+            elif not origin.handovers or origin.level >= Level.SEALED:
+                reasons.append(Reason.ORIGIN_CLOSED)
+            allowed = allowed and all(map(origin.permits, classes))
+            asked = (origin, destination)
+        if not allowed:
+            reasons.append(Reason.ITEM_NOT_ALLOWED)
+        handovers = destination.handovers or frozenset()
+        if ItemClass.HIGH_VALUE in classes:  # never left at a gate, never in a lobby
+            handovers = handovers & {Handover.DOOR}
+            if not handovers and destination.handovers is not None:
+                reasons.append(Reason.SIGNATURE_CONFLICT)
+        needs = _united(*(regime.requirements for regime in asked))
+        said = tuple((need.kind, need.age_from, need.max_age_hours) for need in needs)
+        return Ground(
+            reasons=tuple(dict.fromkeys(reasons)),
+            origin=origin,
+            destination=destination,
+            handovers=tuple(handover for handover in NEAREST_FIRST if handover in handovers),
+            requirements=self._needs.setdefault(said, needs),
+            permit_needed=any(regime.permit_needed for regime in asked),
+            zone_ids=tuple(sorted({name for regime in asked for name in regime.zone_ids})),
+            policies=tuple(sorted({name for regime in asked for name in regime.policies})),
+        )
+
+    def _tests(self, crew: Crew, needs: tuple[Requirement, ...]) -> _Shown:
+        key = (crew.crew_id, id(needs))
+        known = self._shown.get(key)
+        if known is None:
+            known = self._shown[key] = _credentials(crew, needs, self.now)
+        return known
+
+    def _home(self, crew: Crew, start: datetime, end: datetime) -> Reason | None:
+        assert crew.home is not None
+        level = self.atlas.home_level(crew.home, start, self.now, end)
+        if level is None:
+            return Reason.CREW_HOME_UNKNOWN
+        return Reason.CREW_HOME_SEALED if level >= Level.SEALED else None
+
+    # --- hours ------------------------------------------------------------------------------------------------
 
     def _open_hours(
         self,
-        delivery: Delivery,
+        surveyed: _Surveyed,
         base: Ground,
         phase: Phase,
-        hours: tuple[datetime, tuple[datetime, datetime]],
+        start: datetime,
+        stay: _Span,
         trip: timedelta,
         back: timedelta,
-    ) -> tuple[datetime, list[tuple[datetime, datetime]]]:
+        moment: bool,
+    ) -> tuple[datetime, list[_Span]]:
         """When it is fetched at the earliest, and the hours for handing over, outside everybody's curfew.
 
         The origin's curfew bears on the fetching, the destination's on everything from entering to being out.
         """
-        start, (low, high) = hours
-        if phase is not Phase.CARRIED:
-            fetching = open_hours(start, high, self._closed(delivery, base.origin, start, high))
+        low, high = stay
+        classes = surveyed.item_classes
+        if phase is Phase.CARRIED:
+            if moment:
+                back = _NO_TIME
+        else:
+            until = start + MOMENT if moment else high
+            fetching = open_hours(start, until, self._closed(classes, base.origin, start, until))
             if not fetching:
                 return start, []
             start = fetching[0][0]
             low = max(low, start + trip)
         if low >= high:
             return start, []
-        closed = self._closed(delivery, base.destination, low, high + back)
+        closed = self._closed(classes, base.destination, low, high + back)
         return start, open_hours(low, high, [(begins - back, ends) for begins, ends in closed])
 
     def _closed(
-        self, delivery: Delivery, regime: Regime, start: datetime, end: datetime
-    ) -> list[tuple[datetime, datetime]]:
+        self, classes: frozenset[ItemClass], regime: Regime, start: datetime, end: datetime
+    ) -> list[_Span]:
         return [
             span
             for curfew in regime.curfews
-            if curfew.item_classes is None or curfew.item_classes & delivery.gift.item_classes
-            for span in curfew_spans(curfew, self.atlas.rules.time_zone, start, end)
+            if curfew.item_classes is None or curfew.item_classes & classes
+            for span in self._curfew(curfew, start, end)
+            if span[0] < end and span[1] > start
         ]
 
-    @staticmethod
-    def _handovers(classes: frozenset[ItemClass], regime: Regime) -> tuple[Handover, ...]:
-        allowed = regime.handovers or frozenset()
-        if ItemClass.HIGH_VALUE in classes:
-            allowed = allowed & {Handover.DOOR}  # never left at a gate, never in a lobby
-        return tuple(handover for handover in NEAREST_FIRST if handover in allowed)
+    def _curfew(self, curfew: Curfew, start: datetime, end: datetime) -> list[_Span]:
+        """The curfew's hours on the days from start to end, and maybe some before and after."""
+        first, last = start.date(), end.date()
+        key = (id(curfew), first, last)
+        known = self._nights.get(key)
+        if known is None:
+            begins = datetime.combine(first, time(), UTC) - timedelta(
+                days=1
+            )  # whatever clock the dates are of
+            ends = datetime.combine(last, time(), UTC) + timedelta(days=2)
+            known = curfew_spans(curfew, self.atlas.rules.time_zone, begins, ends)
+            self._nights[key] = known
+        return known
+
+    # --- gift, vehicle, permit --------------------------------------------------------------------------------
 
     @staticmethod
     def _gift_reasons(
-        gift: Gift,
-        classes: frozenset[ItemClass],
-        slot: Slot,
-        courier: Courier | None,
-        crew: Crew | None,
-        regime: Regime,
-        phase: Phase,
+        surveyed: _Surveyed, offer: _Offer, regime: Regime, at_gate: timedelta, phase: Phase
     ) -> list[Reason]:
         reasons = []
+        gift, classes, slot, crew = surveyed.delivery.gift, surveyed.item_classes, offer.slot, offer.crew
         if slot.item_classes is not None and not classes <= slot.item_classes:
             reasons.append(Reason.NOT_CARRIED)
         if crew is not None:
-            for item in gift.items:
-                if item.temperature is not None and not any(
-                    item.temperature.holds(kept) for kept in crew.vehicle.compartments
-                ):
-                    reasons.append(Reason.TEMPERATURE)
-                    break
-        limit = gift.dwell_limit_minutes
-        carrying = slot.trip_minutes + regime.rest_minutes
-        if limit is not None and phase is not Phase.CARRIED and carrying > limit:
-            reasons.append(Reason.DWELL)
-        if courier is not None and ItemClass.HIGH_VALUE in classes:
-            if Proof.RECEIPT_CODE not in courier.proofs:
+            is_kept = surveyed.kept.get(crew.crew_id)
+            if is_kept is None:
+                is_kept = surveyed.kept[crew.crew_id] = all(
+                    any(item.temperature.holds(kept) for kept in crew.vehicle.compartments)
+                    for item in gift.items
+                    if item.temperature is not None
+                )
+            if not is_kept:
+                reasons.append(Reason.TEMPERATURE)
+        if surveyed.dwell_limit is not None and phase is not Phase.CARRIED:
+            carrying = offer.trip + at_gate + timedelta(minutes=regime.rest_minutes)
+            if carrying > surveyed.dwell_limit:
+                reasons.append(Reason.DWELL)
+        if offer.courier is not None and ItemClass.HIGH_VALUE in classes:
+            if Proof.RECEIPT_CODE not in offer.courier.proofs:
                 reasons.append(Reason.PROOF_MISSING)
-            insured, value = courier.insured_limit, gift.value
+            insured, value = offer.courier.insured_limit, gift.value
             if insured is None or insured.currency != value.currency or insured.amount < value.amount:
                 reasons.append(Reason.VALUE_UNINSURED)
         return reasons
 
     def _permit(
-        self, crew: Crew, places: Iterable[Place], start: datetime, end: datetime, now: datetime
+        self, crew: Crew, needed: frozenset[str], start: datetime, end: datetime
     ) -> tuple[Permit | None, list[Reason]]:
-        permits = self._permits.get(folded(crew.vehicle.plate), [])
+        key = (crew.crew_id, needed)
+        permits = self._passes.get(key)
+        if permits is None:
+            permits = self._passes[key] = [
+                (permit, permit.districts == "all" or needed <= set(map(district_key, permit.districts)))
+                for permit in self._permits.get(folded(crew.vehicle.plate), ())
+            ]
         if not permits:
             return None, [Reason.PERMIT_MISSING]
-        needed = {district_key(place.address.district) for place in places}
         against: list[Reason] = []
-        for permit in permits:
-            if permit.revoked_at is not None and permit.revoked_at < max(end, now):
+        for permit, is_in_scope in permits:
+            if permit.revoked_at is not None and permit.revoked_at < end:
                 against.append(Reason.PERMIT_REVOKED)
-            elif permit.districts != "all" and not needed <= set(map(district_key, permit.districts)):
+            elif not is_in_scope:
                 against.append(Reason.PERMIT_SCOPE)
             elif not (permit.valid.start <= start and end <= permit.valid.end):
                 against.append(Reason.PERMIT_TIME)
             else:
                 return permit, []
         return None, against
+
+
+def _answer(
+    slot_id: str, reasons: Sequence[Reason], handovers: tuple[Handover, ...] = (), *rest: Any
+) -> Verdict:
+    if not reasons:
+        return Verdict(Decision.YES, slot_id, (), handovers, *rest)
+    decision = Decision.NO if HOLDING.isdisjoint(reasons) else Decision.HOLD
+    return Verdict(decision, slot_id, tuple(dict.fromkeys(reasons)), (), *rest)
 
 
 def _united(*sets: Iterable[Requirement]) -> tuple[Requirement, ...]:
@@ -462,33 +639,28 @@ def _united(*sets: Iterable[Requirement]) -> tuple[Requirement, ...]:
     return tuple(strictest[key] for key in sorted(strictest))
 
 
-def _credentials(
-    crew: Crew, needs: Iterable[Requirement], end: datetime, now: datetime
-) -> tuple[list[str], list[datetime], list[Reason]]:
-    """What is shown for each requirement, when each lapses, and what is missing.
+_Shown = tuple[bool, tuple[tuple[str, datetime | None], ...]]
+"""Is the crew positive; and for each requirement the test that is shown, and when it lapses (None: there is none)."""
+
+
+def _credentials(crew: Crew, needs: Iterable[Requirement], now: datetime) -> _Shown:
+    """What this crew can show now.
 
     Only what was reported by now counts. A positive result ends every negative sampled before it, of any
     kind, and stands until a later negative of its own kind; a PCR also clears an antigen test, not the other way.
     """
     known = [c for c in crew.credentials if c.reported_at is not None and c.reported_at <= now]
     positives = [c for c in known if c.result is TestResult.POSITIVE]
-    reasons: list[Reason] = []
-    if any(not _cleared(positive, known) for positive in positives):
-        reasons.append(Reason.CREDENTIAL_POSITIVE)
-    elif positives:
+    is_positive = any(not _cleared(positive, known) for positive in positives)
+    if positives and not is_positive:
         last = max(positive.sampled_at for positive in positives)
         known = [c for c in known if c.sampled_at > last]
-    shown, expiries = [], []
+    shown: list[tuple[str, datetime | None]] = []
     for need in needs:
         best, expiry = _freshest(known, need)
-        if best is None or expiry is None:
-            reasons.append(Reason.CREDENTIAL_MISSING)
-        elif expiry < end:
-            reasons.append(Reason.CREDENTIAL_EXPIRES)
-        else:
-            shown.append(f"{best.kind} sampled {best.sampled_at.isoformat()}")
-            expiries.append(expiry)
-    return shown, expiries, reasons
+        text = "" if best is None else f"{best.kind} sampled {best.sampled_at.isoformat()}"
+        shown.append((text, expiry))
+    return is_positive, tuple(shown)
 
 
 def _cleared(positive: Credential, known: Iterable[Credential]) -> bool:
@@ -512,8 +684,3 @@ def _freshest(known: Sequence[Credential], need: Requirement) -> tuple[Credentia
     if fresh is None:
         return None, None
     return fresh[0], fresh[1] + timedelta(hours=need.max_age_hours)
-
-
-def received_by_client(handover: Handover) -> bool:
-    """True when a courier's *delivered* under this hand-over means the client has it."""
-    return handover in TO_THE_CLIENT

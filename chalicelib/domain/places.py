@@ -105,7 +105,21 @@ class Market(Shape):
 
 
 _DISTRICT_WORD = re.compile(r"(?<=..)(新区|新區|区|區|district)$")
-_BUILDING_WORD = re.compile(r"(?<=.)(号楼|號樓|号|號|楼|樓|栋|棟|幢|座)$")
+
+_ORDINAL = (
+    r"(?>[0-9]+|[一二三四五六七八九]?十[一二三四五六七八九]?|廿[一二三四五六七八九]?|[一二三四五六七八九])"
+)
+_BUILDING_WORD = r"(?:号楼|號樓|号|號|楼|樓|栋|棟|幢|座|#楼|#)"
+_PART_WORD = r"(?:单元|單元|门|門|层|層|室|房)"
+_BUILDING = re.compile(
+    rf"(?:第|#|no|building|bldg|block|blk|tower|楼|樓)*(?P<name>{_ORDINAL}|[a-z]|[甲乙丙丁戊])"
+    rf"(?P<word>{_BUILDING_WORD}|building|bldg)?"
+    rf"(?P<part>(?:-?(?:{_ORDINAL}|[a-z]){_PART_WORD}|-?(?:unit|room|rm|flat|apt|floor)[0-9]+[a-z]?)*)"
+    r"(?P<room>[0-9]{3,}[a-z]?)?"
+)
+"""A building by number or letter, and the part of it that may follow. Read off a folded name; numbers are taken
+whole, so that room 301 is not room 1 of building 30."""
+_CHINESE = {numeral: number for number, numeral in enumerate("一二三四五六七八九", start=1)}
 
 
 def district_key(district: str) -> str:
@@ -116,13 +130,47 @@ def district_key(district: str) -> str:
     return _DISTRICT_WORD.sub("", folded(district))
 
 
+def building_key(building: str) -> str:
+    """A building as it is compared: `3号楼`, `03`, `三号楼`, `Building 3` and `3号楼2单元501室` are all `3`.
+
+    What cannot be read so, a range such as `1-3号楼` or a name such as `东楼`, stays as it is folded.
+    """
+    plain = folded(building)
+    read = _BUILDING.fullmatch(plain)
+    if read is None or (read["room"] and not (read["word"] or read["part"])):
+        return plain
+    name = read["name"]
+    if name.isascii():
+        return name.lstrip("0") or "0" if name.isdigit() else name
+    return str(_number(name)) if name[0] in _CHINESE or name[0] in "十廿" else name
+
+
+def _number(numeral: str) -> int:
+    """A Chinese numeral from 1 to 99: 三, 十二, 二十, 廿三."""
+    tens, ten, ones = numeral.replace("廿", "二十").rpartition("十")
+    return (_CHINESE.get(tens, 1) * 10 if ten else 0) + _CHINESE.get(ones, 0)
+
+
+def is_plain_building(key: str) -> bool:
+    """True for one number or one letter: two plain keys that differ are two buildings, others may be one."""
+    return key.isdigit() or len(key) == 1
+
+
+def share_a_number(one: str, other: str) -> bool:
+    """True when two building keys have a number in common, as `3-1` and `3` do."""
+    return not set(_NUMBERS.findall(one)).isdisjoint(_NUMBERS.findall(other))
+
+
+_NUMBERS = re.compile(r"[1-9][0-9]*")
+
+
 def unit_key(district: str, compound: str | None = None, building: str | None = None) -> str:
     """How a named unit is looked up: never by compound name alone, namesakes live in several districts."""
     key = district_key(district)
     if compound is not None:
         key += "/" + folded(compound)
         if building is not None:
-            key += "/" + _BUILDING_WORD.sub("", folded(building))
+            key += "/" + building_key(building)
     return key
 
 

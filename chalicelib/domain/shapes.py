@@ -104,16 +104,23 @@ class Window(Shape):
         return (low, high) if low < high else None
 
 
-_FOLDED = re.compile(r"[\s·,，。.\-—_/（）()]+")
+_MARKS = r"\s·・•,，、。.\-\u2010-\u2015\u2212—_/~（）()"
+_DIGIT = "0-9〇零一二三四五六七八九十"
+_BETWEEN_DIGITS = re.compile(f"(?<=[{_DIGIT}])[{_MARKS}]+(?=[{_DIGIT}])")
+_FOLDED = re.compile(f"(?<![{_DIGIT}])[{_MARKS}]+|[{_MARKS}]+(?![{_DIGIT}{_MARKS}])")
+SEPARATOR = "-"
+"""What stands for any punctuation between two digits, once folded."""
 
 
 @lru_cache(maxsize=65_536)
 def folded(name: str) -> str:
     """A name as it is compared: full width to half, case and punctuation dropped.
 
-    `黄浦区` and ` 黄浦 区` are one name; `Rue-Saint Honoré` and `rue saint honoré` too.
+    `黄浦区` and ` 黄浦 区` are one name; `Rue-Saint Honoré` and `rue saint honoré` too. Between two digits
+    punctuation does not vanish, it becomes one `-`: lanes 1-3 are not lane 13, building 1/2 is not building 12.
     """
-    return _FOLDED.sub("", unicodedata.normalize("NFKC", name)).casefold()
+    plain = _BETWEEN_DIGITS.sub(SEPARATOR, unicodedata.normalize("NFKC", name))
+    return _FOLDED.sub("", plain).casefold()
 
 
 def stamp(moment: datetime) -> str:

@@ -22,16 +22,22 @@ from chalicelib.domain.places import (
     Datum,
     Polygon,
     border_distance_m,
+    building_key,
     covers,
     distance_m,
     district_key,
+    is_plain_building,
+    share_a_number,
     unit_key,
 )
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, zone_info
 
 
 class Level(IntEnum):
-    """For display and for a crew's home; what may be done is read from the policy, never from this."""
+    """For display, and for whether people may come out: a crew of its home, a shop's people to hand a gift out.
+
+    What may be done for a resident is read from the policy, never from this.
+    """
 
     OPEN = 0
     CURFEW_ONLY = 1
@@ -103,7 +109,9 @@ class GateProtocol(Shape):
     """What happens at the gate."""
 
     rest_minutes: int = Field(default=0, ge=0, le=1440, description="The parcel rests after disinfection.")
-    antigen_at_gate: bool = False
+    antigen_at_gate: bool = Field(
+        default=False, description="The crew is tested here first: twenty minutes more before it hands over."
+    )
 
 
 class Policy(Shape):
@@ -200,6 +208,7 @@ class Regime(Shape):
     requirements: tuple[Requirement, ...]
     permit_needed: bool
     rest_minutes: int
+    antigen_at_gate: bool
     next_change: Instant | None = Field(description="When a zone that is already known starts or ends here.")
     near_border: tuple[str, ...] = Field(
         description="Zones met only through the buffer; they count as inside."
@@ -219,7 +228,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
     denied: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
     strictest: dict[tuple[CredentialKind, AgeFrom], Requirement] = {}
-    rest, essential, permit = 0, False, False
+    rest, essential, permit, antigen = 0, False, False, False
     spoken: dict[str, None] = {}
     for zone in zones:
         policy = policies[zone.policy_reference]
@@ -239,6 +248,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         rest = max(rest, policy.gate.rest_minutes)
         essential = essential or policy.essential_only
         permit = permit or policy.permit_needed
+        antigen = antigen or policy.gate.antigen_at_gate
     return Regime.model_construct(
         zone_ids=tuple(sorted(zone.zone_id for zone in zones)),
         policies=tuple(sorted(spoken)),
@@ -251,6 +261,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         requirements=tuple(sorted(strictest.values(), key=lambda need: (need.kind, need.age_from))),
         permit_needed=permit,
         rest_minutes=rest,
+        antigen_at_gate=antigen,
         next_change=None,
         near_border=(),
     )
@@ -351,10 +362,9 @@ class Atlas:
         if address.compound is not None:
             compound = unit_key(address.district, address.compound)
             found += self._by_unit.get(compound, ())
-            if address.building is None:
-                found += self._buildings.get(compound, ())
-            else:
-                found += self._by_unit.get(unit_key(address.district, address.compound, address.building), ())
+            buildings = self._buildings.get(compound)
+            if buildings is not None:
+                found += buildings if address.building is None else _may_be(address.building, buildings)
         return found
 
     def drawn(self, lng: float, lat: float, buffer_m: float) -> list[tuple[Zone, bool]]:
@@ -454,14 +464,40 @@ class Atlas:
     def home_level(
         self, address: Address, start: datetime, known_at: datetime, end: datetime | None = None
     ) -> Level | None:
-        """The highest level at a crew's home during `[start, end)`, or None where nothing is known of it."""
+        """The highest level at a crew's home during `[start, end)`, or None where it is not known.
+
+        It is known when a list names its compound or building, or when rules that speak of hand-overs hold for
+        the whole district; never when the compound is not stated and others there are ruled by name.
+        """
         until = end or start + timedelta(microseconds=1)
-        levels = [
-            zone.level
-            for zone in self.named(address)
-            if zone.unit is not None and zone.unit.kind != "district" and zone.holds(start, until, known_at)
-        ]
-        return max(levels, default=None)
+        speaking = [zone for zone in self.named(address) if zone.holds(start, until, known_at)]
+        is_ruled = any(
+            (zone.unit is not None and zone.unit.kind != "district")
+            or self.policies[zone.policy_reference].handovers is not None
+            for zone in speaking
+        )
+        if not is_ruled or self.needs_compound(address, start, until, known_at):
+            return None
+        return max(zone.level for zone in speaking)
+
+
+def _may_be(building: str, zones: Sequence[Zone]) -> list[Zone]:
+    """Those zones of one compound's buildings that may mean this one.
+
+    Two plain numbers tell two buildings apart; anything else (a range, a name, 3-1) may be the building or part
+    of it, and then the zone counts, unless the very same spelling is there as well.
+    """
+    wanted = building_key(building)
+    is_plain = is_plain_building(wanted)
+    keyed = [(building_key(zone.unit.building), zone) for zone in zones if zone.unit and zone.unit.building]
+    is_listed = any(key == wanted for key, _ in keyed)
+    return [
+        zone
+        for key, zone in keyed
+        if key == wanted
+        or (is_plain and not is_plain_building(key))
+        or (not is_plain and (not is_listed or share_a_number(key, wanted)))
+    ]
 
 
 def _bounds(polygons: Sequence[Polygon]) -> Box:

@@ -17,13 +17,14 @@ from chalicelib.domain.dialect import (
     Booked,
     CancelConfirmed,
     CancelRefused,
+    CancelUnknown,
     Found,
     Job,
     NotFound,
     NotTaken,
     Unsure,
 )
-from chalicelib.domain.errors import Lost, Missing, Refused
+from chalicelib.domain.errors import Lost, Missing, Refused, Uncarriable
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import (
@@ -129,6 +130,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
         handover=assignment.handover,
         time_zone=order.window.time_zone,
         proofs=courier.proofs,
+        pick_up_from=assignment.start,
     )
     now = world.clock()
     try:
@@ -141,7 +143,9 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
     except NoAccount as error:
         world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
         answer = NotTaken(type(error).__name__, whole_courier=True)
-    except Refused as error:  # the dialect has no words for such a job: nothing has been sent
+    except Uncarriable as error:  # nothing was sent: the attempt is over as if the courier had said no
+        answer = NotTaken(error.reason, whole_courier=error.whole_courier)
+    except Refused as error:  # a dialect that should have said so
         world.log("courier_cannot_be_asked", courier=courier.courier_id, why=type(error).__name__)
         answer = NotTaken("not_expressible", whole_courier=True)
     return answer
@@ -339,6 +343,13 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             if answer.returning or present.track.has_custody:
                 # the courier holds the gift and brings it back; its events say when
                 return _answered(order, now, present, RETURNING), []
+            if answer.returning is None:
+                # taken, and no word of where the gift is: the look-up below says it, and the leg is not free before
+                return _with(
+                    order, now, present,
+                    next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
+                    fee=answer.fee or present.fee,
+                ), []  # fmt: skip
             freed, changes = let_go(order, now, present, answer)
             return moved(freed, now), changes
         if isinstance(answer, CancelRefused):
@@ -349,13 +360,16 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         ), []  # fmt: skip
 
     changed = _again_and_again(world, order, booking.number, after)
-    if isinstance(answer, Unsure):
+    told_nothing = isinstance(answer, CancelConfirmed) and answer.returning is None
+    if isinstance(answer, CancelUnknown):
+        world.log("booking_vanished", order=order.order_id, courier=booking.courier_id)
+    if told_nothing or isinstance(answer, Unsure | CancelUnknown):
         _look_up(
             world, changed or order, booking, courier
         )  # it may have ended already, and its callback may be lost
     if changed is not None:
         world.queues.nudge(Topic.TELL, [order.order_id])
-        if isinstance(answer, CancelConfirmed):
+        if isinstance(answer, CancelConfirmed) and not told_nothing:
             world.queues.nudge(Topic.DISPATCH, [order.market_id])
         elif isinstance(answer, CancelRefused):
             world.log("cancel_refused", order=order.order_id, courier=booking.courier_id, why=answer.reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import HANDLING, Clearer, Decision, Phase, Reason, Verdict
+from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer, Decision, Phase, Reason, Verdict
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment
@@ -37,16 +37,18 @@ def ground_with(world: World, market_id: str, pointer: Row | None) -> Ground:
     return Ground(atlas, facts.load_fleet(world.table, market_id, world.memory))
 
 
-def check_now(world: World, order: Order, at: datetime, phase: Phase | None = None) -> tuple[Verdict, Ground]:
+def check_now(
+    world: World, order: Order, at: datetime, phase: Phase | None = None, *, moment: bool = False
+) -> tuple[Verdict, Ground]:
     """`check` on a ground of its own: one read of just what the assignment rests on.
 
     A no is said only when the whole fleet has been read: the vehicle may have another permit by now.
     """
     on = _underfoot(world, order)
-    verdict = check(world, order, on, at, phase)
+    verdict = check(world, order, on, at, phase, moment=moment)
     if verdict.decision is not Decision.YES:
         on = ground(world, order.market_id)
-        verdict = check(world, order, on, at, phase)
+        verdict = check(world, order, on, at, phase, moment=moment)
     return verdict, on
 
 
@@ -64,10 +66,21 @@ def _underfoot(world: World, order: Order) -> Ground:
     )
 
 
-def check(world: World, order: Order, on: Ground, at: datetime, phase: Phase | None = None) -> Verdict:
+def check(
+    world: World,
+    order: Order,
+    on: Ground,
+    at: datetime,
+    phase: Phase | None = None,
+    *,
+    moment: bool = False,
+) -> Verdict:
     """May the assigned crew still do this, from `at` to the end of the stay it was given?
 
     `phase`: how far it is; absent, it is read off the order.
+
+    `moment`: it has been done, at `at`, and that very moment is judged: a pick-up when GIVEN (the shop then, the
+    destination for the rest of the stay), a hand-over when CARRIED. Hours before or after excuse nothing.
 
     Only what may be permitted is asked again; the window and the capacity were settled by the assignment.
     """
@@ -79,14 +92,18 @@ def check(world: World, order: Order, on: Ground, at: datetime, phase: Phase | N
     if on.atlas is None or slot is None:
         reason = Reason.RULES_MISSING if on.atlas is None else Reason.NO_SLOTS
         decision = Decision.HOLD if on.atlas is None else Decision.NO
-        return Verdict.model_construct(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
-    start = max(at, assignment.start)
-    stay = Window.model_construct(
-        start=start, end=max(assignment.hand_over_by, start + HANDLING), time_zone=order.window.time_zone
-    )
+        return Verdict(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
+    start = at if moment else max(at, assignment.start)
+    end = max(assignment.hand_over_by, start + HANDLING)
+    if moment and phase is Phase.CARRIED:
+        end = start + MOMENT
+    stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
     return Clearer(on.atlas, on.fleet, at).clear(
-        delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay}), phase=phase
+        delivery.model_copy(update={"window": stay}),
+        slot.model_copy(update={"window": stay}),
+        phase=phase,
+        moment=moment,
     )
 
 

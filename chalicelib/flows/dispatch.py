@@ -12,8 +12,18 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem, cost_of
-from chalicelib.domain.clearance import HANDLING, HOLDING, Clearer, Decision, Delivery, Phase, Reason, Verdict
-from chalicelib.domain.clearance import ground as rule_at
+from chalicelib.domain.clearance import (
+    HANDLING,
+    HOLDING,
+    OF_THE_PLACES,
+    Clearer,
+    Decision,
+    Delivery,
+    Ground,
+    Phase,
+    Reason,
+    Verdict,
+)
 from chalicelib.domain.errors import Delayed, Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
@@ -118,7 +128,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
         near = [slot for slot in slots if order.window.overlap(slot.window.start, slot.window.end)]
-        answers = [clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN) for slot in near]
+        refused = order.leg.refused_by
+        answers = [clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in near]
         verdicts[order.order_id] = answers
         for slot, verdict in zip(near, answers, strict=True):
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
@@ -140,17 +151,10 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
             verdict = next(v for v in answers if v.slot_id == chosen)
             rulings.append(_goes(order, verdict, answers, on, now))
         else:
-            reasons = reasons_of(answers, on.fleet.left) or (
-                Reason.NO_SLOTS,
-                *rule_at(
-                    deliveries[order.order_id],
-                    on.atlas,
-                    max(now, order.window.start),
-                    max(order.window.end, now + HANDLING),
-                    now,
-                ).reasons,
-            )
-            rulings.append(_waits(order, on, now, reasons, answers))
+            start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
+            ground = clearer.ground(deliveries[order.order_id], start, end)
+            reasons = reasons_of(answers, on.fleet.left, ground)
+            rulings.append(_waits(order, on, now, reasons, answers, ground))
     return rulings
 
 
@@ -164,18 +168,33 @@ def _opened(world: World, order: Order) -> Private | None:
         return None
 
 
-def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int]) -> tuple[Reason, ...]:
-    """Why nobody goes, the most frequent first; empty when no slot shares the window at all."""
+TOO_LATE = frozenset({Reason.WINDOW, Reason.NO_SLOTS})
+"""What is said when no slot's hours fit: true of every order in the end, and of no use to anybody."""
+
+
+def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int], ground: Ground) -> tuple[Reason, ...]:
+    """Why nobody goes: first what every answer says of the places, then the rest, the most frequent first.
+
+    `answers` are of the slots that share the window, `ground` is that of the window. A slot in which the trip no
+    longer fits has nothing more to say; where all are such, or there is none, the places speak for themselves.
+    """
+    answers = list(answers)
+    asked = [verdict for verdict in answers if Reason.WINDOW not in verdict.reasons]
+    if not asked:
+        return (*ground.reasons, Reason.WINDOW if answers else Reason.NO_SLOTS)
     counted: dict[Reason, int] = {}
-    for verdict in answers:
-        if Reason.WINDOW in verdict.reasons:
-            continue
+    for verdict in asked:
         if verdict.decision is Decision.YES:
             full = Reason.OUTRANKED if left.get(verdict.slot_id, 0) > 0 else Reason.SLOT_FULL
             counted[full] = counted.get(full, 0) + 1
         for reason in verdict.reasons:
             counted[reason] = counted.get(reason, 0) + 1
-    return tuple(sorted(counted, key=lambda reason: (-counted[reason], reason)))
+
+    def rank(reason: Reason) -> tuple[bool, int, Reason]:
+        is_of_the_places = reason in OF_THE_PLACES and counted[reason] == len(asked)
+        return not is_of_the_places, -counted[reason], reason
+
+    return tuple(sorted(counted, key=rank))
 
 
 def _goes(
@@ -214,20 +233,33 @@ def _goes(
 
 
 def _waits(
-    order: Order, on: check.Ground, now: datetime, reasons: tuple[Reason, ...], answers: Sequence[Verdict]
+    order: Order,
+    on: check.Ground,
+    now: datetime,
+    reasons: tuple[Reason, ...],
+    answers: Sequence[Verdict],
+    ground: Ground | None = None,
 ) -> Ruling:
     over = now + HANDLING > order.window.end
-    if over and order.outlook is not None and order.outlook.reasons:
-        reasons = order.outlook.reasons  # what kept it waiting, not that it is too late now
-    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     crowded = Reason.OUTRANKED in reasons or Reason.SLOT_FULL in reasons
+    told = order.outlook.reasons if order.outlook is not None else ()
+    if over and not TOO_LATE.issuperset(told):
+        reasons = told  # what kept it waiting, not that it is too late now
+    elif not TOO_LATE.isdisjoint(reasons):
+        # the places are judged anew; of the couriers' reasons those stay that were given while there still were any
+        kept = [r for r in told if r not in OF_THE_PLACES and r not in TOO_LATE]
+        of_places = [r for r in reasons if r not in TOO_LATE]
+        reasons = (*of_places, *kept, *(r for r in reasons if r in TOO_LATE))
+    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
     digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
     changed = order.outlook is None or order.outlook.digest != digest or over
     piece = None
     if changed:
-        nobody = Verdict.model_construct(decision=decision, slot_id="", reasons=reasons)
+        nobody = Verdict(decision, "", reasons)
+        if ground is not None:
+            nobody = nobody._replace(zone_ids=ground.zone_ids, policies=ground.policies)
         piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
     after = moved(
         order,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Clearer, Decision, Delivery, Phase, Reason
-from chalicelib.domain.clearance import ground as rule_at
+from chalicelib.domain.clearance import HOLDING, Clearer, Decision, Delivery, Phase, Reason
 from chalicelib.domain.errors import Invalid, Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
@@ -117,13 +116,15 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
     others = grouped(v for v in verdicts if v.decision is not Decision.YES)
     if any(p.left > 0 for p in possible):
         return _answer(on, now, Decision.YES, (), possible, others)
-    start, end = max(now, question.window.start), max(question.window.end, now)
-    reasons = reasons_of(verdicts, on.fleet.left) or (
-        Reason.NO_SLOTS,
-        *(rule_at(delivery, on.atlas, start, end, now).reasons if start < end else (Reason.WINDOW,)),
-    )
-    held = any(v.decision is Decision.HOLD for v in verdicts)
-    return _answer(on, now, Decision.HOLD if held else Decision.NO, reasons, possible, others)
+    shared = [v for v in verdicts if _shares(on.fleet.slots[v.slot_id].window, question.window, now)]
+    ground = clearer.ground(delivery, max(now, question.window.start), question.window.end)
+    reasons = reasons_of(shared, on.fleet.left, ground)
+    decision = Decision.NO if HOLDING.isdisjoint(reasons) else Decision.HOLD
+    return _answer(on, now, decision, reasons, possible, others)
+
+
+def _shares(slot: Window, wish: Window, now: Instant) -> bool:
+    return wish.overlap(max(slot.start, now), slot.end) is not None
 
 
 def _answer(

@@ -22,6 +22,7 @@ from chalicelib.flows import check, enlist
 PAGE = 100
 TRIES = 5
 FAR = timedelta(days=3650)
+PASS = "pass"  # noqa: S105 - a word in a nudge
 AGAIN = timedelta(minutes=15)
 """A pass is made at least so often, whether or not anything is known to have changed: permits lapse by themselves."""
 
@@ -36,18 +37,20 @@ class Rezoned(Shape):
 def rezone(world: World, market_id: str, cursor: str = "") -> None:
     """One page of a market's assigned and booked orders; the next page is a nudge, the pool comes last.
 
-    `cursor`: empty, or `<rules version>,<epoch>,<shard>/<place>`: under which rules and when the pass began, and
-    where it is. Pages are cut by the time each order is due, which moves; whoever slips through one pass is met by
-    the next (`overdue`).
+    `cursor`: empty because rules or fleet have changed, `pass` because it is time for one, or
+    `<rules version>,<epoch>,<shard>/<place>`: under which rules and when it began, and where it is. Pages are cut
+    by the time each order is due, which moves; whoever slips through one pass is met by the next (`overdue`).
     """
     try:
         market = enlist.market(world, market_id)
     except Missing:
         return
     on = check.ground(world, market_id)
-    version, epoch, place = cursor.split(",", 2) if cursor else ("", "", "")
-    version = version or str(on.atlas.rules.version if on.atlas else 0)
-    epoch = epoch or str(facts.epoch(world.clock()))
+    if cursor in ("", PASS):
+        version, epoch, place = on.atlas.rules.version if on.atlas else 0, facts.epoch(world.clock()), ""
+    else:
+        first, second, place = cursor.removeprefix(PASS).split(",", 2)
+        version, epoch = int(first), int(second)
     shard, _, after = place.partition("/")
     at_shard = int(shard) if shard else 0
     page = world.table.find_due(
@@ -56,18 +59,22 @@ def rezone(world: World, market_id: str, cursor: str = "") -> None:
     orders = facts.readable(world.table.get_many(page.keys), world.log)
     for order in sorted(orders, key=lambda o: (o.window.end, o.order_id)):
         decide_again(world, order, on)
-    head = f"rezone:{market_id}:{version},{epoch},"
+    why = PASS if cursor.startswith(PASS) else ""
+    head = f"rezone:{market_id}:{why}{version},{epoch},"
     if page.after is not None:
         world.queues.nudge(Topic.RULES, [f"{head}{at_shard}/{page.after}"])
     elif at_shard + 1 < market.shards:
         world.queues.nudge(Topic.RULES, [f"{head}{at_shard + 1}/"])
     else:
-        world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all"])
-        _note(world, market_id, Rezoned(rules_version=int(version), began_at=_moment(epoch)))
+        if not why:
+            world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all"])
+        began_at = datetime.fromtimestamp(epoch, UTC)
+        _note(world, market_id, Rezoned(rules_version=version, began_at=began_at))
 
 
 def overdue(world: World, market_ids: Sequence[str]) -> list[str]:
-    """Markets whose orders have to be decided again: rules newer than the last whole pass, or a pass too old.
+    """The nudges for markets whose orders have to be decided again: rules newer than the last whole pass, or a
+    pass too old.
 
     One read for all of them. Nothing here waits for the nudge that a publication sent, and a page of an index that
     lagged behind is made good by the next pass.
@@ -81,8 +88,10 @@ def overdue(world: World, market_ids: Sequence[str]) -> list[str]:
         if pointer is None:
             continue
         last = Rezoned.model_validate_json(done.body) if done else None
-        if last is None or last.rules_version < pointer.version or last.began_at + AGAIN <= now:
-            late.append(name)
+        if last is None or last.rules_version < pointer.version:
+            late.append(f"rezone:{name}:")
+        elif last.began_at + AGAIN <= now:
+            late.append(f"rezone:{name}:{PASS}")
     return late
 
 
@@ -97,10 +106,6 @@ def _note(world: World, market_id: str, done: Rezoned) -> None:
         world.table.write(Keep(Row(key, version + 1, done.model_dump_json()), was=version or None))
     except Lost:
         pass  # another pass has just ended; at worst this one is done again
-
-
-def _moment(epoch: str) -> datetime:
-    return datetime.fromtimestamp(int(epoch), UTC)
 
 
 def decide_again(world: World, order: Order, on: check.Ground) -> None:
@@ -147,9 +152,7 @@ def _step(
     if live is not None and (live.cancel_reason == "not_cleared" or live.track.kind == "returning"):
         return None  # recalled before, and on its way back or refused
     if verdict.decision is Decision.YES:  # only in a way that the courier was not told
-        verdict = verdict.model_copy(
-            update={"decision": Decision.NO, "reasons": (Reason.NO_HANDOVER,), "handovers": ()}
-        )
+        verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.NO_HANDOVER,), handovers=())
     piece = check.evidence(order, Step.REZONE, verdict, on, now)
     evidence = check.keep_evidence(piece)
     if live is None:

@@ -37,8 +37,8 @@ def sweep(world: World) -> None:
             for order in facts.readable(world.table.get_many(page.keys), world.log):
                 for topic in _owed(order, now):
                     nudges[topic][order.order_id] = None
-    for market_id in rezone.overdue(world, [market.market_id for market in markets]):
-        nudges[Topic.RULES][f"rezone:{market_id}:"] = None
+    for name in rezone.overdue(world, [market.market_id for market in markets]):
+        nudges[Topic.RULES][name] = None
     for order_id in tell.due_notices(world, PAGE):
         nudges[Topic.TELL][order_id] = None
     for topic, ids in nudges.items():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.clearance import HOLDING, Clearer, Decision, Phase, Reason, Verdict
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
+from chalicelib.domain.shapes import Window
 from chalicelib.domain.zones import AgeFrom, Atlas, Curfew, Handover, Level, Policy, Zone
 from tests import builders as b
 from tests.domain.test_zones import CURFEWS, REQUIREMENTS, night, policies, square
@@ -56,9 +57,25 @@ def test_the_plain_case_is_a_yes_with_hand_overs_stay_and_what_it_rests_on() -> 
 
 
 def test_a_yes_lapses_when_the_rules_it_rests_on_grow_stale() -> None:
-    verdict = b.clear(on=b.atlas(stale_after_hours=3))
+    verdict = b.clear(on=b.atlas(stale_after_hours=3), phase=Phase.CARRIED)
     assert verdict.decision is Decision.YES
     assert verdict.valid_until == b.NOON + b.hours(2)
+
+
+@pytest.mark.parametrize("phase", [Phase.OPEN, Phase.GIVEN])
+def test_rules_that_grow_stale_before_the_stay_is_over_hold_the_gift(phase: Phase) -> None:
+    lasting, stale = b.atlas(stale_after_hours=5.5), b.atlas(stale_after_hours=5.49)  # out at half past four
+    assert b.clear(on=lasting, phase=phase).decision is Decision.YES
+    assert b.clear(on=stale, phase=phase).reasons == (R.RULES_STALE,)
+    tomorrow = {"of": b.delivery(window=b.window(25, 28)), "by": b.slot(window=b.window(24, 29))}
+    fresh = crewed(b.credential(sampled=-4, reported_at=b.NOON))
+    assert b.clear(**tomorrow, with_fleet=fresh, on=b.atlas(stale_after_hours=24)).reasons == (R.RULES_STALE,)
+    assert b.clear(**tomorrow, with_fleet=fresh, phase=phase).decision is Decision.YES
+
+
+def test_what_is_on_its_way_is_judged_by_the_rules_of_now() -> None:
+    assert b.clear(on=b.atlas(stale_after_hours=1.1), phase=Phase.CARRIED).decision is Decision.YES
+    assert b.clear(on=b.atlas(stale_after_hours=1), phase=Phase.CARRIED).reasons == (R.RULES_STALE,)
 
 
 # --- every reason ---------------------------------------------------------------------------------------------
@@ -97,6 +114,7 @@ CASES: dict[Reason, dict[str, Any]] = {
         "with_fleet": b.fleet(crews=[b.crew(home=b.address("骑手公寓"))]),
         "on": b.atlas([b.zone(b.KITCHEN), b.zone(), b.zone("骑手公寓", level=Level.SEALED)]),
     },
+    R.CREW_HOME_UNKNOWN: {"with_fleet": b.fleet(crews=[b.crew(home=b.address("无名"))])},
     R.CREDENTIAL_MISSING: {"with_fleet": crewed()},
     R.CREDENTIAL_EXPIRES: {"with_fleet": crewed(b.credential(sampled=-44))},
     R.CREDENTIAL_POSITIVE: {"with_fleet": crewed(b.credential(), b.credential("antigen", "positive", -5))},
@@ -172,6 +190,14 @@ def test_a_client_without_a_compound_may_live_in_any_that_is_listed_by_name() ->
     assert b.clear(of=at_kitchen, on=b.atlas([district], [SOFT])).decision is Decision.YES
     elsewhere = b.zone("别处", district=b.XUHUI)
     assert b.clear(of=at_kitchen, on=b.atlas([district, elsewhere], [SOFT])).decision is Decision.YES
+
+
+def test_a_shop_without_a_compound_may_be_in_any_that_is_listed_until_the_gift_has_left_it() -> None:
+    of = b.delivery(pick_up=b.place(None))
+    on = b.atlas([b.zone(), b.zone(None, policy_id="soft")], [SOFT])
+    for phase in (Phase.OPEN, Phase.GIVEN):
+        assert b.clear(of=of, on=on, phase=phase).reasons == (R.ADDRESS_DOUBTFUL,)
+    assert b.clear(of=of, on=on, phase=Phase.CARRIED).decision is Decision.YES
 
 
 def test_a_point_well_inside_another_district_disagrees_even_when_its_own_is_not_drawn() -> None:
@@ -321,6 +347,26 @@ def test_a_home_that_is_sealed_while_the_crew_is_away_keeps_it_at_home() -> None
     assert b.clear(with_fleet=with_fleet, on=on).reasons == (R.CREW_HOME_SEALED,)
 
 
+def test_a_home_that_nobody_has_ruled_on_is_not_known_to_be_open() -> None:
+    def reasons(home: Any, *zones: Zone, phase: Phase = Phase.OPEN) -> tuple[Reason, ...]:
+        on = b.atlas([b.zone(b.KITCHEN), b.zone(), *zones], [SOFT, b.silent("city")])
+        return b.clear(with_fleet=b.fleet(crews=[b.crew(home=home)]), on=on, phase=phase).reasons
+
+    listed, unlisted, street = b.address("骑手公寓"), b.address("无名"), b.address(None)
+    far = b.address("无名", district=b.XUHUI)
+    assert reasons(None) == ()  # sleeps in a closed loop
+    assert reasons(listed, b.zone("骑手公寓")) == ()
+    assert reasons(unlisted) == (R.CREW_HOME_UNKNOWN,)
+    assert reasons(unlisted, b.zone(None, "city")) == (R.CREW_HOME_UNKNOWN,)  # speaks of tests, not of homes
+    assert reasons(far, b.zone(None, "soft", district=b.XUHUI)) == ()
+    assert reasons(street, b.zone(None, "soft")) == (R.CREW_HOME_UNKNOWN,)  # it may be in any of the two
+    known_later = b.zone("骑手公寓", known_since=b.NOON + b.minutes(1))
+    assert reasons(listed, known_later) == (R.CREW_HOME_UNKNOWN,)
+    assert reasons(unlisted, phase=Phase.CARRIED) == ()  # out already: no reason to turn round
+    sealed = b.zone("骑手公寓", level=Level.SEALED)
+    assert reasons(listed, sealed, phase=Phase.CARRIED) == (R.CREW_HOME_SEALED,)
+
+
 # --- gifts ----------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +396,20 @@ def test_a_hot_meal_has_no_time_to_rest_at_the_gate() -> None:
     assert reasons(30, 31) == (R.DWELL,)
     assert reasons(30, 30) == ()
     assert reasons(0, 60) == ()
+
+
+def test_a_test_at_the_gate_takes_twenty_minutes_of_the_trip_and_of_the_meal() -> None:
+    tested = at_home(b.silent("tested", gate={"antigen_at_gate": True}))
+    verdict = b.clear(on=tested, by=b.slot(trip_minutes=60))
+    assert verdict.decision is Decision.YES
+    assert (verdict.start, verdict.hand_over_from) == (b.NOON, b.NOON + b.minutes(80))
+    meal = b.delivery(gift=HOT)
+    assert b.clear(of=meal, on=tested, by=b.slot(trip_minutes=40)).decision is Decision.YES
+    assert b.clear(of=meal, on=tested, by=b.slot(trip_minutes=41)).reasons == (R.DWELL,)
+    late = b.NOON + b.hours(4) - b.minutes(100)
+    assert b.clear(on=tested, now=late).decision is Decision.YES
+    assert b.clear(on=tested, now=late + b.minutes(1)).reasons == (R.WINDOW,)
+    assert b.clear(on=tested, now=late + b.minutes(1), phase=Phase.GIVEN).decision is Decision.YES
 
 
 def test_each_thing_needs_a_compartment_that_stays_within_its_range() -> None:
@@ -439,6 +499,73 @@ def test_the_stay_that_is_asked_about_is_the_one_before_curfews_shorten_it() -> 
     old = crewed(b.credential(sampled=-48 + 4))
     assert b.clear(with_fleet=old, on=only(b.policy("x"))).reasons == (R.CREDENTIAL_EXPIRES,)
     assert b.clear(with_fleet=old, on=curfew).reasons == (R.CREDENTIAL_EXPIRES,)
+
+
+# --- moments --------------------------------------------------------------------------------------------------
+
+
+def done(at: float, phase: Phase, **changes: Any) -> Verdict:
+    """What was done so many hours after noon: a pick-up with the rest of the stay before it, or a hand-over."""
+    moment = b.NOON + b.hours(at)
+    length = timedelta(microseconds=1) if phase is Phase.CARRIED else b.hours(4)
+    stay = Window(start=moment, end=moment + length, time_zone="Asia/Shanghai")
+    on = changes.pop("on", None) or b.atlas()
+    with_fleet = changes.pop("with_fleet", None) or b.fleet()
+    of = changes.pop("of", b.delivery()).model_copy(update={"window": stay})
+    by = b.slot(window=stay)
+    return Clearer(on, with_fleet, moment).clear(of, by, phase=phase, moment=True)
+
+
+@pytest.mark.parametrize(
+    ("at", "reasons"), [(-0.01, ()), (0, (R.CURFEW,)), (0.67, (R.CURFEW,)), (1.99, (R.CURFEW,)), (2, ())]
+)
+def test_a_hand_over_within_a_curfew_is_not_excused_by_open_hours_later(
+    at: float, reasons: tuple[Reason, ...]
+) -> None:
+    on = at_home(b.silent("noon", curfews=(night("12:00", "14:00"),)))
+    assert done(at, Phase.CARRIED, on=on).reasons == reasons
+
+
+def test_a_pick_up_within_the_curfew_of_the_shop_is_not_excused_by_later_hours() -> None:
+    shop = b.zone(b.KITCHEN, policy_id="noon")
+    noon = b.silent("noon", curfews=(night("12:00", "14:00"),))
+    on = b.atlas([b.zone(b.KITCHEN), shop, b.zone()], [noon])
+    assert [done(at, Phase.GIVEN, on=on).reasons for at in (-0.1, 0, 1.9, 2)] == [
+        (),
+        (R.CURFEW,),
+        (R.CURFEW,),
+        (),
+    ]
+    # the client's curfew bears on the hand-over, which is still to come
+    assert done(0, Phase.GIVEN, on=at_home(noon)).decision is Decision.YES
+    long = b.silent("long", curfews=(night("12:00", "18:00"),))
+    assert done(0, Phase.GIVEN, on=at_home(long)).reasons == (R.CURFEW,)
+
+
+def test_what_was_done_is_judged_by_the_zones_of_that_moment() -> None:
+    for at, is_right in ((0.99, True), (1, False), (1.5, False), (2, True)):
+        banned = {"valid_from": b.NOON + b.hours(1), "valid_to": b.NOON + b.hours(2)}
+        on = at_home(BANNED, **banned)
+        assert (done(at, Phase.CARRIED, on=on).decision is Decision.YES) is is_right, at
+        closing = b.zone(b.KITCHEN, policy_id="banned", **banned)
+        on = b.atlas([b.zone(b.KITCHEN), closing, b.zone()], [BANNED])
+        assert (done(at, Phase.GIVEN, on=on).decision is Decision.YES) is is_right, at
+    soon = at_home(BANNED, valid_from=b.NOON + b.hours(3))  # a pick-up looks ahead at the client's
+    assert done(0, Phase.GIVEN, on=soon).reasons == (R.NO_HANDOVER,)
+
+
+def test_permits_tests_and_the_home_of_a_crew_that_handed_over_last_for_the_way_back() -> None:
+    half_past = b.NOON + b.minutes(30)
+    cases = (
+        (b.fleet(permits=[b.permit(valid=b.window(-24, 0.5))]), (R.PERMIT_TIME,)),
+        (crewed(b.credential(sampled=-47.5)), (R.CREDENTIAL_EXPIRES,)),
+        (b.fleet(crews=[b.crew(home=b.address("骑手公寓"))]), (R.CREW_HOME_SEALED,)),
+    )
+    sealed = b.zone("骑手公寓", level=Level.SEALED, valid_from=half_past)
+    on = b.atlas([b.zone(b.KITCHEN), b.zone(), sealed, b.zone("骑手公寓", zone_id="before")])
+    for with_fleet, reasons in cases:
+        assert done(-0.01, Phase.CARRIED, with_fleet=with_fleet, on=on).reasons == ()
+        assert done(0.01, Phase.CARRIED, with_fleet=with_fleet, on=on).reasons == reasons
 
 
 # --- properties -----------------------------------------------------------------------------------------------

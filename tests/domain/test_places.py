@@ -16,10 +16,13 @@ from chalicelib.domain.places import (
     Coordinate,
     Datum,
     Polygon,
+    building_key,
     converted,
     covers,
+    is_plain_building,
     unit_key,
 )
+from chalicelib.domain.shapes import SEPARATOR, folded
 from tests import builders as b
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared/data/derived/crs_golden.csv"
@@ -118,6 +121,61 @@ def test_spellings_of_one_district_are_one(one: str, other: str) -> None:
 def test_names_that_only_end_alike_stay_apart() -> None:
     assert unit_key("城区") != unit_key("郊区") and unit_key("区") != ""
     assert unit_key("a", "b/c") != unit_key("a", "b", "c")
+
+
+MARKS = st.text(" -./,·–~、（）", min_size=1, max_size=3)
+NUMBERS = st.integers(1, 999)
+
+
+@given(NUMBERS, MARKS, NUMBERS)
+def test_punctuation_between_two_numbers_keeps_them_apart(low: int, marks: str, high: int) -> None:
+    assert folded(f"和睦新路{low}{marks}{high}弄") == f"和睦新路{low}{SEPARATOR}{high}弄"
+    apart, joined = f"{low}{marks}{high}", f"{low}{high}"
+    assert unit_key("a", apart) != unit_key("a", joined)
+    assert unit_key("a", "b", apart) != unit_key("a", "b", joined)
+
+
+@given(st.text("ab区弄0123一三 -./·（）", max_size=12))
+def test_folding_twice_folds_no_more(name: str) -> None:
+    once = folded(name)
+    assert folded(once) == once
+    assert "/" not in once  # the parts of a key are joined by it
+
+
+@given(st.text("ab区弄", min_size=1, max_size=4), MARKS, st.text("ab区弄012", min_size=1, max_size=4))
+def test_punctuation_next_to_a_letter_is_dropped(left: str, marks: str, right: str) -> None:
+    assert folded(left + marks + right) == folded(left + right)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["3", "03", "３号", "3号楼", "三号楼", "3栋", "3#", "第3幢", "Building 3", "Bldg. 03", "No. 3", "No.3 Building",
+     "3号楼2单元", "3号3单元", "3号楼2单元501", "3号楼201室", "3-201室", "3号501", "Building 3, Unit 2"],
+)  # fmt: skip
+def test_spellings_of_one_building_are_one(spelling: str) -> None:
+    assert building_key(spelling) == "3"
+
+
+@given(st.integers(1, 99))
+def test_chinese_numerals_to_ninety_nine_are_numbers(number: int) -> None:
+    digits = "〇一二三四五六七八九"
+    tens, ones = divmod(number, 10)
+    numeral = (digits[tens] if tens > 1 else "") + ("十" if tens else "") + (digits[ones] if ones else "")
+    assert building_key(f"{numeral}号楼") == building_key(numeral) == str(number)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["3-1", "1-3号楼", "3、5号楼", "3号楼、5号楼", "3单元", "301室", "二十三室", "东楼", "2号楼A座", "3a"],
+)
+def test_what_may_be_a_range_a_part_or_a_name_is_no_plain_building(spelling: str) -> None:
+    assert not is_plain_building(building_key(spelling))
+
+
+@given(NUMBERS, NUMBERS)
+def test_two_numbers_are_two_buildings_however_they_are_written(one: int, other: int) -> None:
+    same = building_key(f"{one}号楼2单元") == building_key(f"Building 0{other}")
+    assert same is (one == other)
 
 
 @pytest.mark.parametrize(

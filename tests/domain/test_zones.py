@@ -59,7 +59,7 @@ def policies(name: str) -> st.SearchStrategy[Policy]:
         curfews=st.lists(CURFEWS, max_size=2).map(tuple),
         requirements=st.lists(REQUIREMENTS, max_size=3).map(tuple),
         permit_needed=st.booleans(),
-        gate=st.builds(GateProtocol, rest_minutes=st.sampled_from([0, 30])),
+        gate=st.builds(GateProtocol, rest_minutes=st.sampled_from([0, 30]), antigen_at_gate=st.booleans()),
     )
 
 
@@ -81,11 +81,8 @@ def test_adding_a_zone_never_permits_more(given_policies: tuple[Policy, ...], fe
     assert set(less.curfews) <= set(more.curfews)
     ages = {(need.kind, need.age_from): need.max_age_hours for need in more.requirements}
     assert all(ages[need.kind, need.age_from] <= need.max_age_hours for need in less.requirements)
-    assert (more.permit_needed, more.rest_minutes, more.level) >= (
-        less.permit_needed,
-        less.rest_minutes,
-        less.level,
-    )
+    for field in ("permit_needed", "rest_minutes", "antigen_at_gate", "level"):
+        assert getattr(more, field) >= getattr(less, field)
 
 
 @given(st.tuples(*(policies(f"p{n}") for n in range(3))), st.permutations(range(3)))
@@ -162,6 +159,40 @@ def test_an_unstated_building_is_taken_for_the_strictest_in_its_compound() -> No
     assert handovers("3") == {Handover.GATE}
     assert handovers("8号") == frozenset()
     assert handovers(None) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("building", "is_sealed"),
+    [
+        ("3号楼2单元", True), ("3号3单元", True), ("3-1", True), ("三号楼", True), ("03", True), ("Building 3", True),
+        ("东楼", True), ("2-4号楼", True),  # neither says that it is another one
+        ("5号楼", False), ("13", False), ("三十号", False), ("B座", False), ("Building 5, Unit 3", False),
+    ],
+)  # fmt: skip
+def test_a_sealed_building_is_met_by_every_spelling_that_may_mean_it(building: str, is_sealed: bool) -> None:
+    zones = (b.zone(), b.zone(building="3号楼", policy_id="banned"))
+    met = regime(*zones, policies=(BANNED,), of=b.address(building=building))
+    assert (met.handovers == frozenset()) is is_sealed
+
+
+def test_a_zone_over_several_buildings_counts_for_each_and_a_spelling_that_is_listed_only_for_its_own() -> (
+    None
+):
+    def handovers(*buildings: str, of: str) -> Any:
+        zones = [
+            b.zone(building=name, policy_id="banned", zone_id=f"z{n}") for n, name in enumerate(buildings)
+        ]
+        return regime(b.zone(), *zones, policies=(BANNED,), of=b.address(building=of)).zone_ids
+
+    assert "z0" in handovers("1-3号楼", of="2号楼")
+    assert set(handovers("东楼", "西楼", of="西楼")) & {"z0", "z1"} == {"z1"}
+    assert set(handovers("3-1", "3", "4", of="3-1")) & {"z0", "z1", "z2"} == {"z0", "z1"}
+
+
+def test_lanes_one_to_three_are_not_lane_thirteen() -> None:
+    zone = b.zone("和睦新路13弄", policy_id="banned")
+    assert regime(zone, policies=(BANNED,), of=b.address("和睦新路1-3弄")).handovers is None
+    assert regime(zone, policies=(BANNED,), of=b.address("和睦新路 13 弄")).handovers == frozenset()
 
 
 def test_namesake_compounds_of_two_districts_do_not_mix() -> None:
@@ -320,3 +351,8 @@ def test_a_home_is_as_high_as_it_gets_while_the_crew_is_away() -> None:
     assert on.home_level(b.address(), b.NOON, b.NOON) is Level.PRECAUTIONARY
     assert on.home_level(b.address(), b.NOON, b.NOON, b.NOON + b.hours(4)) is Level.SEALED
     assert on.home_level(b.address("无名"), b.NOON, b.NOON) is None
+
+
+def test_a_home_in_a_district_that_is_sealed_as_a_whole_is_sealed() -> None:
+    district = b.zone(None, level=Level.SEALED)
+    assert b.atlas([district]).home_level(b.address(), b.NOON, b.NOON) is Level.SEALED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.domain import facts
+from chalicelib.domain.dialect import CancelConfirmed
 from chalicelib.domain.errors import Clashing, Invalid
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
@@ -178,3 +180,25 @@ def test_a_booking_whose_courier_is_gone_is_looked_at_less_and_less_often() -> N
     gone = [line for line in on.world.log.lines if line["event"] == "courier_gone"]  # type: ignore[attr-defined]
     assert 3 <= len(gone) <= 10
     book(on.world, order_id)
+
+
+def test_a_confirmed_end_that_says_nothing_of_the_gift_frees_nothing_before_a_look_up() -> None:
+    class Terse(PaperDialect):
+        def cancelled(self, reply: Any) -> Any:
+            answer = super().cancelled(reply)
+            return (
+                dataclasses.replace(answer, returning=None) if isinstance(answer, CancelConfirmed) else answer
+            )
+
+    on = stage()
+    on.world.dialects = {"paper": Terse()}
+    order_id = placed(on)
+    on.settle()
+    (reference,) = on.company.jobs
+    on.clock.forward(hours=1)
+    on.company.move(reference, "picked_up", on.clock.now)  # and the callback is lost
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    on.minutes(1)
+    assert on.order(order_id).state is OrderState.RETURNING
+    assert on.left() == 2

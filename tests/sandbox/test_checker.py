@@ -432,10 +432,19 @@ def test_what_became_known_within_the_lag_is_not_held_against_a_move() -> None:
 
 def test_a_parcel_that_was_stopped_and_handed_over_all_the_same_is_noted() -> None:
     positive = Test("crew", "pcr", False, at(20, day=10), at(10, 10))
-    jobs = tuple(replace(line, stop_asked=True) for line in GOOD.jobs)
-    report = check(replace(GOOD, jobs=jobs, truth=rewritten(tests=(*TRUTH.tests, positive))))
+    truth = rewritten(tests=(*TRUTH.tests, positive))
+    before, after = timedelta(minutes=-5), timedelta(minutes=5)
+
+    def recalled(by: timedelta) -> tuple[JobLine, ...]:
+        return tuple(
+            replace(line, recalled_at=line.handed_over_at + by) if line.handed_over_at else line
+            for line in GOOD.jobs
+        )
+
+    report = check(replace(GOOD, jobs=recalled(before), truth=truth))
     assert report.violations == []
     assert len(report.notes) == 2
+    assert kinds(replace(GOOD, jobs=recalled(after), truth=truth)) == ["hand_over_not_cleared"]
 
 
 # --- how it changed hands ---

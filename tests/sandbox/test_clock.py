@@ -69,3 +69,15 @@ def test_the_walls_clock_does_things_when_their_time_has_come() -> None:
         assert done.wait(5)
     finally:
         clock.close()
+
+
+def test_with_a_grain_events_fall_together_and_never_before_their_time() -> None:
+    clock, seen = VirtualClock(START, grain=timedelta(seconds=30)), list[tuple[int, datetime]]()
+    for seconds in (1, 29, 30, 31):
+        clock.at(
+            START + timedelta(seconds=seconds), lambda seconds=seconds: seen.append((seconds, clock.now()))
+        )
+    while clock.advance(START + timedelta(minutes=5)):
+        pass
+    half, whole = START + timedelta(seconds=30), START + timedelta(minutes=1)
+    assert seen == [(1, half), (29, half), (30, half), (31, whole)]
