@@ -18,16 +18,8 @@ from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.zones import Handover
 from chalicelib.flows.look import ClearanceAnswer
 
-ABOUT_PEOPLE = frozenset(
-    {
-        Reason.CREW_WITHDRAWN,
-        Reason.CREW_HOME_SEALED,
-        Reason.CREDENTIAL_MISSING,
-        Reason.CREDENTIAL_EXPIRES,
-        Reason.CREDENTIAL_POSITIVE,
-    }
-)
-"""A brand reads `crew_not_cleared` for each of these."""
+ABOUT_PEOPLE = frozenset(reason for reason in Reason if reason.value.startswith(("crew_", "credential_")))
+"""By name, so that a reason that is new tomorrow is kept back, too. A brand reads `crew_not_cleared` for each."""
 
 _WORDS = {reason.name: reason.value for reason in Reason if reason not in ABOUT_PEOPLE}
 BrandReason = StrEnum("BrandReason", {**_WORDS, "CREW_NOT_CLEARED": "crew_not_cleared"})  # type: ignore[misc]
