@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "CORDON_RULES_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/rules",
     "CORDON_SEAL_KEY": "bench",
     "CORDON_SECRET": "bench",
+    "CORDON_SIGNING_KEY": "bench",
 }
 
 

@@ -5,6 +5,7 @@ and the log line. The only place that knows how an error looks from outside.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -22,8 +23,21 @@ PROBLEM = "application/problem+json"
 BODY_LIMIT = 256 * 1024
 """Bytes of an ordinary request body."""
 
-PERSONAL = frozenset({"recipient", "contact", "address", "name", "phone", "home", "line"})
+PERSONAL = frozenset({"recipient", "contact", "address", "name", "phone", "home", "line", "reference"})
 """A pointer that passes one of these is personal: the value is never echoed."""
+SHOWN = frozenset(
+    {"market", "tier", "fallback", "currency", "item_class", "country", "time_zone", "datum", "mode", "role"}
+    | {"match_quality", "level", "policy", "kind", "result", "limit", "cursor"}
+)
+"""Fields whose text is a word from a list or an id of ours: a short one that is wrong is shown."""
+
+_TIMES = ("datetime_", "date_", "time_", "timezone_")
+_NUMBERS = ("int_", "float_", "finite_", "greater_than", "less_than", "multiple_of", "bool_")
+_WORDS = ("enum", "literal_error")
+_A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:.,]{0,18}( ?[Zz]|[+-][\d:]{1,6})?)?", re.ASCII)
+_A_NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{0,6})?", re.ASCII)
+_A_WORD = re.compile(r"(?!.*\d{6})[A-Za-z][A-Za-z0-9_./-]{0,39}", re.ASCII)
+_A_FIELD = re.compile(r"(?!.*\d{6})[A-Za-z_][A-Za-z0-9_.-]{0,63}|\d{1,6}", re.ASCII)
 
 _P = ParamSpec("_P")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -71,17 +85,53 @@ def invalid(error: ValidationError, prefix: str = "") -> Refused:
 
 def _fault(detail: ErrorDetails, prefix: str) -> Fault:
     path = [str(part) for part in detail["loc"]]
-    pointer = prefix + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    # a name that nobody here gave may say anything, so it is repeated only when it looks like one
+    named = [part if _A_FIELD.fullmatch(part) else "(a name not shown)" for part in path]
+    pointer = prefix + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in named)
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = "this field is not known here"
     elif detail["type"] == "timezone_aware":
         message = "a time needs its offset, such as 2022-04-11T09:00:00+08:00"
     value = detail.get("input")
-    personal = not PERSONAL.isdisjoint(path) or isinstance(value, (dict, list, tuple, BaseModel))
-    if not PERSONAL.isdisjoint(path) and detail["type"] == "value_error":
-        message = message.split(", got", 1)[0]
-    return Fault(pointer, message, None if personal or detail["type"] == "missing" else repr(value)[:120])
+    shown = _is_shown(detail["type"], path, value)
+    if not shown:
+        message = _without(message, value)
+        if not PERSONAL.isdisjoint(path):
+            message = message.split(", got", 1)[0]
+    return Fault(pointer, message, repr(value) if shown else None)
+
+
+def _is_shown(kind: str, path: list[str], value: object) -> bool:
+    """Whether what stood there may be repeated: an allow-list, because a brand's engineer may have put a client's
+    name anywhere. Numbers where numbers were expected, times, words from a list, short ids of ours."""
+    if kind in ("extra_forbidden", "missing") or not PERSONAL.isdisjoint(path):
+        return False
+    field = next((part for part in reversed(path) if not part.isdigit()), "")
+    if kind.startswith(_NUMBERS):
+        return _fits(_A_NUMBER, value) or (isinstance(value, (bool, int, float)) and abs(value) < 10**15)
+    if isinstance(value, bool) or value is None:
+        return True
+    if kind.startswith(_TIMES) or field in ("start", "end") or field.endswith("_at"):
+        return _fits(_A_TIME, value)
+    return (kind in _WORDS or field in SHOWN or field.endswith("_id")) and _fits(_A_WORD, value)
+
+
+def _fits(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _without(message: str, value: object) -> str:
+    """The message without the value, which a validator may have quoted."""
+    if not isinstance(value, str) or not value.strip():
+        return message
+    message = message.replace(repr(value), "what stood there")
+    return message.replace(value, "what stood there") if len(value) > 3 else message
+
+
+def shown(name: str, value: object) -> str | None:
+    """What stood in a field of that name, if it may be repeated."""
+    return repr(value) if _is_shown("value_error", [name], value) else None
 
 
 def header(request: Any, name: str) -> str | None:

@@ -23,6 +23,7 @@ class Settings(BaseModel):
     rules_queue: str = Field(validation_alias="CORDON_RULES_QUEUE")
     seal_key: str = Field(validation_alias="CORDON_SEAL_KEY")
     secret: str = Field(validation_alias="CORDON_SECRET")
+    signing_key: str = Field(validation_alias="CORDON_SIGNING_KEY")
     stage: str = Field(default="dev", validation_alias="CORDON_STAGE")
 
     def queue_urls(self) -> dict[Topic, str]:

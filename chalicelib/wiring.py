@@ -9,9 +9,13 @@ import secrets
 import time
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from chalicelib import edge
 from chalicelib.domain.ports import World
+
+if TYPE_CHECKING:
+    from chalicelib.settings import Settings
 
 _world: World | None = None
 
@@ -35,8 +39,8 @@ def _random() -> secrets.SystemRandom:
     return secrets.SystemRandom()
 
 
-def real() -> World:
-    """The world on AWS, from the environment."""
+def real(told: Settings | None = None) -> World:
+    """The world on AWS, as told or from the environment."""
     from chalicelib import settings
     from chalicelib.aws.line import UrllibLine
     from chalicelib.aws.queues import SqsQueues
@@ -47,14 +51,14 @@ def real() -> World:
     from chalicelib.couriers import Folder
     from chalicelib.solver import ExactSolver
 
-    told = settings.read()
+    told = told or settings.read()
     return World(
         table=DynamoTable(told.table),
         queues=SqsQueues(told.queue_urls()),
         line=UrllibLine(),
         sealer=KmsSealer(told.seal_key),
         solver=ExactSolver(),
-        secrets=SecretsManagerSecrets(told.secret),
+        secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),
         channels={"webhook": webhook},
         clock=lambda: datetime.now(UTC),

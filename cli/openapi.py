@@ -24,7 +24,7 @@ from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.uploads import Upload, UploadStart
 from chalicelib.flows import look, subscribe
-from chalicelib.routes import brands, operators, webhooks
+from chalicelib.routes import brands, disclosure, operators, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -61,6 +61,7 @@ class Operation:
     body: type[BaseModel] | None = None
     raw_body: str = ""
     answer: type[BaseModel] | None = None
+    operators_answer: type[BaseModel] | None = None
     status: int = 200
     headers: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +95,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Orders",
         ("brand",),
         body=NewOrder,
-        answer=OrderView,
+        answer=disclosure.BrandOrder,
         status=202,
         headers=("Idempotency-Key",),
         problems=(400, 413, 422),
@@ -108,13 +109,18 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         problems=(400, 422),
     ),
     ("GET", "/v1/orders/{order_id}"): Operation(
-        "Read an order", "Orders", ("brand", "operator"), answer=OrderView, problems=(404,)
+        "Read an order",
+        "Orders",
+        ("brand", "operator"),
+        answer=disclosure.BrandOrder,
+        operators_answer=OrderView,
+        problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/cancel"): Operation(
         "Cancel an order; a booked one is over when the courier confirms",
         "Orders",
         ("brand",),
-        answer=OrderView,
+        answer=disclosure.BrandOrder,
         status=202,
         headers=("If-Match",),
         problems=(404, 409, 412, 428),
@@ -123,7 +129,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Every decision about an order and what it rests on",
         "Orders",
         ("brand", "operator"),
-        answer=brands.EvidenceList,
+        answer=brands.BrandEvidenceList,
+        operators_answer=brands.EvidenceList,
+        problems=(404,),
+    ),
+    ("GET", "/v1/orders/{order_id}/codes"): Operation(
+        "Read the codes the courier asks for: at pick-up of the shop, at the door of the client",
+        "Orders",
+        ("brand",),
+        answer=brands.Codes,
         problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/receipts"): Operation(
@@ -138,7 +152,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Clearance",
         ("brand", "operator"),
         body=look.ClearanceQuestion,
-        answer=look.ClearanceAnswer,
+        answer=disclosure.BrandClearance,
+        operators_answer=look.ClearanceAnswer,
         problems=(404, 422),
     ),
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
@@ -268,7 +283,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 
 def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> dict[str, Any]:
     """The whole document."""
-    used = {m for op in operations.values() for m in (op.body, op.answer) if m is not None}
+    used = {
+        m for op in operations.values() for m in (op.body, op.answer, op.operators_answer) if m is not None
+    }
     models = sorted(used | {Problem, CloudEvent}, key=lambda m: m.__name__)
     modes = [(model, "validation") for model in models]
     _, schemas = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
@@ -320,7 +337,11 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
     ]
     answer: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:
-        answer["content"] = {"application/json": {"schema": _ref(operation.answer)}}
+        schema: dict[str, Any] = _ref(operation.answer)
+        if operation.operators_answer is not None:
+            answer["description"] += ". Operators get more than brands do."
+            schema = {"anyOf": [schema, _ref(operation.operators_answer)]}
+        answer["content"] = {"application/json": {"schema": schema}}
     responses: dict[str, Any] = {str(operation.status): answer}
     refusals = {*operation.problems, *((401, 403) if operation.roles else ())}
     for status in sorted(refusals):

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,39 +28,61 @@ from sandbox.wechat import Conduct, CourierCompany
 
 BRAND = "maison-celadon"
 KITCHEN, OPEN, SEALED = "Kitchen Court", "Garden Court", "Sealed Court"
-ORDER = HOME / "order.json"
+ORDER = "order.json"
 MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Up:
+    """What is up, and who may speak to it."""
+
+    url: str
+    keys: dict[Role, str]
+    order: Path
+    """The body for the README's curl, ..."""
+    gift: str
+    """... and its Idempotency-Key: state outlives a stop, so each start's body needs a key of its own."""
 
 
 def main(port: int) -> int:
     """Stay up until Ctrl-C."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with up(HOME, port) as running:
+        print(welcome(running), flush=True)
+        stop.wait()
+        print("\nstopping; the state is kept in .sandbox/run")
+    return 0
+
+
+@contextmanager
+def up(home: Path, port: int = 0) -> Iterator[Up]:
+    """Everything, furnished, in real time; its state and the order's body stay in `home`."""
     clock = RealClock()
     known = account("sf")
     quick = Conduct(
         assign_after=timedelta(seconds=5),
         shop_wait=timedelta(seconds=5),
         ride=timedelta(seconds=15),
+        late=timedelta(days=-1),  # at once, and not when it was asked for: whoever tries this out watches
         at_gate=lambda job: "door",
     )
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
     with CourierCompany(known, clock, conduct=quick) as company:
         accounts = {"wechat": {"sf": [{**known, "base_url": company.url}]}}
-        with Stand(clock, accounts, home=HOME / "run", port=port, log=HOME / "run.log") as stand:
+        with Stand(clock, accounts, home=home / "run", port=port, log=home / "run.log") as stand:
             company.callback_url = f"{stand.front.url}/v1/callbacks/{shanghai.MARKET_ID}/sftc"
             keys = {role: stand.key(role, owner) for role, owner in OWNERS.items()}
             stand.pumps.start()
             pool = urllib3.PoolManager()
-            operator = Client(stand.front.url, keys[Role.OPERATOR], pool)
-            _furnish(operator, datetime.now(UTC))
+            now = datetime.now(UTC)
+            _furnish(Client(stand.front.url, keys[Role.OPERATOR], pool), now)
             _listen(Client(stand.front.url, keys[Role.BRAND], pool), stand)
-            _order(datetime.now(UTC))
-            _welcome(stand.front.url, keys)
-            stop.wait()
-            print("\nstopping; the state is kept in .sandbox/run")
+            order = home / ORDER
+            _order(order, now)
+            yield Up(stand.front.url, keys, order, f"easter-{now:%m%d-%H%M%S}")
+            pool.clear()
     clock.close()
-    return 0
 
 
 OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
@@ -135,7 +160,7 @@ def _listen(brand: Client, stand: Stand) -> None:
     listener.secret = brand("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{BRAND}"})["secret"]
 
 
-def _order(now: datetime) -> None:
+def _order(file: Path, now: datetime) -> None:
     """The body for the README's curl: a dessert box for the next hours."""
 
     def place(compound: str) -> dict[str, Any]:
@@ -152,7 +177,7 @@ def _order(now: datetime) -> None:
             "match_quality": "exact",
         }
 
-    start = now + timedelta(minutes=5)
+    start = now + timedelta(minutes=1)
     item = {
         "name": "Dessert box",
         "item_class": "chilled",
@@ -179,29 +204,34 @@ def _order(now: datetime) -> None:
         "tier": "gold",
         "fallback": "hold",
     }
-    ORDER.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _welcome(url: str, keys: dict[Role, str]) -> None:
-    order = ORDER.relative_to(Path.cwd()) if ORDER.is_relative_to(Path.cwd()) else ORDER
-    print(
-        f"""Cordon is up at {url}  (description: {url}/openapi.json; log: {HOME / "run.log"})
+CURL = """curl -sS "$CORDON/v1/orders" \\
+  -H "Authorization: Bearer $BRAND_KEY" \\
+  -H "Idempotency-Key: $GIFT" \\
+  -H "Content-Type: application/json" \\
+  -d @{order}"""
+
+
+def welcome(running: Up) -> str:
+    """What `make run` prints."""
+    here = Path.cwd()
+    order = running.order.relative_to(here) if running.order.is_relative_to(here) else running.order
+    url, keys = running.url, running.keys
+    command = "\n".join(f"  {line}" for line in CURL.format(order=order).splitlines())
+    return f"""Cordon is up at {url}  (description: {url}/openapi.json; log: {HOME / "run.log"})
 
   brand     {keys[Role.BRAND]}
   operator  {keys[Role.OPERATOR]}
   source    {keys[Role.SOURCE]}
 
-In another terminal:
+In another terminal, in this directory:
 
-  export CORDON={url} BRAND_KEY={keys[Role.BRAND]}
+  export CORDON={url} BRAND_KEY={keys[Role.BRAND]} GIFT={running.gift}
 
-  curl -sS "$CORDON/v1/orders" \\
-    -H "Authorization: Bearer $BRAND_KEY" \\
-    -H "Idempotency-Key: easter-0001" \\
-    -H "Content-Type: application/json" \\
-    -d @{order}
+{command}
 
 The gift goes from {KITCHEN} to {OPEN}, which is open to the lobby. {SEALED} is sealed, and anywhere else nobody has
-ruled on: change the compound in {order}, and the key, and see. Ctrl-C stops.""",
-        flush=True,
-    )
+ruled on: change the compound in {order}, and GIFT, and see. It takes about three
+minutes to the door. Ctrl-C stops."""

@@ -5,7 +5,6 @@ a courier company and the brands' receivers.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import threading
 from collections.abc import Iterable
@@ -61,8 +60,7 @@ class Stand:
             self._log = self._log_path.open("w", buffering=1, encoding="utf-8")
         os.environ.update(self.emulator.environment)
         clients.reset()
-        secret = {"signing_keys": [_signing_key(self.emulator.home)], "couriers": self._accounts}
-        self.deployment = templates.deploy(template, clients.client, secret)
+        self.deployment = templates.deploy(template, clients.client, {"couriers": self._accounts})
         os.environ.update(self.deployment.environment)
         self.world = dataclasses.replace(
             wiring.real(), clock=self.clock.now, webhooks_may_be_private=True, log=self._write_log
@@ -149,12 +147,3 @@ class _Watched:
     def has_due(self, now: datetime, in_pool: bool) -> bool:
         with self._lock:
             return min(self._due[in_pool].values(), default="~") <= stamp(now)
-
-
-def _signing_key(home: Path) -> str:
-    file = home / "signing.json"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(json.dumps({"key": os.urandom(32).hex()}))
-    key: str = json.loads(file.read_text())["key"]
-    return key

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,7 +55,10 @@ class Deployment:
 
 
 def deploy(template: dict[str, Any], client: Callable[[str], Any], secret: dict[str, Any]) -> Deployment:
-    """Make what is missing on the emulator; what is there from an earlier run is taken up again."""
+    """Make what is missing on the emulator; what is there from an earlier run is taken up again.
+
+    `secret` goes where the template has one for people to fill in; those it has generated are, once.
+    """
     resources = template["Resources"]
     names: dict[str, dict[str, str]] = {}
     for name, resource in resources.items():
@@ -77,7 +81,8 @@ def deploy(template: dict[str, Any], client: Callable[[str], Any], secret: dict[
         if resource["Type"] == "AWS::KMS::Key":
             names[name] = _key(client("kms"), f"alias/cordon-{name}")
         elif resource["Type"] == "AWS::SecretsManager::Secret":
-            names[name] = _secret(client("secretsmanager"), f"cordon-{name}", secret)
+            generated = "GenerateSecretString" in resource["Properties"]
+            names[name] = _secret(client("secretsmanager"), f"cordon-{name}", None if generated else secret)
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     return Deployment(
         functions=tuple(
@@ -126,13 +131,15 @@ def _key(client: Any, alias: str) -> dict[str, str]:
     return {"Ref": made["KeyId"], "Arn": made["Arn"]}
 
 
-def _secret(client: Any, name: str, value: dict[str, Any]) -> dict[str, str]:
-    text = json.dumps(value)
+def _secret(client: Any, name: str, value: dict[str, Any] | None) -> dict[str, str]:
+    """With that value; None: with one that is generated when the secret is made."""
+    text = None if value is None else json.dumps(value)
     for known in client.list_secrets()["SecretList"]:
         if known["Name"] == name:
-            client.put_secret_value(SecretId=known["ARN"], SecretString=text)
+            if text is not None:
+                client.put_secret_value(SecretId=known["ARN"], SecretString=text)
             return {"Ref": known["ARN"], "Arn": known["ARN"]}
-    arn = client.create_secret(Name=name, SecretString=text)["ARN"]
+    arn = client.create_secret(Name=name, SecretString=text or secrets.token_hex(32))["ARN"]
     return {"Ref": arn, "Arn": arn}
 
 

@@ -124,6 +124,14 @@ def test_the_table_cannot_be_lost_and_its_keys_are_what_the_code_asks_for(templa
     assert keys == {"work": ["work", "due"], "shelf": ["shelf", "place_on_shelf"]}
 
 
+def test_a_fresh_deployment_has_a_signing_key_that_nobody_had_to_fill_in(template: dict[str, Any]) -> None:
+    secrets = of_type(template, "AWS::SecretsManager::Secret")
+    assert secrets["CordonSigningKey"]["GenerateSecretString"]["PasswordLength"] >= 32
+    assert json.loads(secrets["CordonSecret"]["SecretString"]) == {"couriers": {}}
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["CORDON_SIGNING_KEY"] == {"Ref": "CordonSigningKey"}
+
+
 def test_every_function_has_a_policy_of_its_own_that_names_every_resource(template: dict[str, Any]) -> None:
     roles = of_type(template, "AWS::IAM::Role")
     used = [function["Role"]["Fn::GetAtt"][0] for function in functions(template).values()]

@@ -15,7 +15,10 @@ def _session() -> Any:
 
 @cache
 def client(service: str) -> Any:
-    """The client of that service for this process: short timeouts, bounded retries, no double checking of shapes."""
+    """The client of that service for this process: short timeouts, no double checking of shapes.
+
+    It tries once: what is repeated, and when, is decided in `calls.py`.
+    """
     from botocore.config import Config
 
     return _session().create_client(
@@ -23,7 +26,7 @@ def client(service: str) -> Any:
         config=Config(
             connect_timeout=2,
             read_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": 1},
             parameter_validation=False,
             user_agent="cordon",  # botocore's own is composed anew for every call
             request_checksum_calculation="when_required",

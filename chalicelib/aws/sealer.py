@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from chalicelib.aws.calls import call
 from chalicelib.aws.clients import client
 
 VERSION = b"\x01"
@@ -58,9 +59,10 @@ class KmsSealer:
         with self._lock:
             now = time.monotonic()
             if self._current is None or now > self._current[2] or self._uses >= KEY_USES:
-                made = self._kms().generate_data_key(
-                    KeyId=self.key_id, KeySpec="AES_256", EncryptionContext=_PURPOSE
-                )
+                made = call(
+                    self._kms(), "generate_data_key",
+                    KeyId=self.key_id, KeySpec="AES_256", EncryptionContext=_PURPOSE,
+                )  # fmt: skip
                 self._current = (made["Plaintext"], made["CiphertextBlob"], now + KEY_LIFE_S)
                 self._uses = 0
                 self._remember(made["CiphertextBlob"], made["Plaintext"])
@@ -71,9 +73,11 @@ class KmsSealer:
         with self._lock:
             known = self._opened.get(wrapped)
             if known is None:
-                known = self._kms().decrypt(
-                    KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=_PURPOSE
-                )["Plaintext"]
+                opened = call(
+                    self._kms(), "decrypt",
+                    KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=_PURPOSE,
+                )  # fmt: skip
+                known = opened["Plaintext"]
                 self._remember(wrapped, known)
             return known
 

@@ -1,7 +1,9 @@
-"""Courier accounts and signing keys, from one secret in Secrets Manager, read again every five minutes.
+"""Two secrets in Secrets Manager, each read again every five minutes.
 
-The secret is JSON:
-    {"signing_keys": ["old", "new"], "couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}}}
+The courier accounts, put there by people, are JSON:
+    {"couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}}}
+The signing key is a plain text that the template has Secrets Manager generate. Whoever puts a new one in its place
+rotates it: the former one, which Secrets Manager keeps as AWSPREVIOUS, still opens what it has signed.
 """
 
 from __future__ import annotations
@@ -9,38 +11,68 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
+from chalicelib.aws.calls import call, code_of
 from chalicelib.aws.clients import client
 from chalicelib.domain.dialect import Account
 
 FRESH_S = 300.0
 
+_Known = TypeVar("_Known")
+
 
 class SecretsManagerSecrets:
-    """`ports.Secrets` on one JSON secret."""
+    """`ports.Secrets` on a JSON secret with the accounts, and another that is the signing key."""
 
-    def __init__(self, secret_id: str) -> None:
-        self.secret_id = secret_id
-        self._lock = threading.Lock()
-        self._read: dict[str, Any] = {}
-        self._until = 0.0
+    def __init__(self, accounts_id: str, signing_key_id: str) -> None:
+        self._accounts = _Fresh(lambda: _accounts(accounts_id))
+        self._signing_keys = _Fresh(lambda: _signing_keys(signing_key_id))
 
     def accounts(self, dialect: str, account: str) -> Sequence[Account]:
-        found: list[Account] = self._secret().get("couriers", {}).get(dialect, {}).get(account, [])
+        found: list[Account] = self._accounts.get().get(dialect, {}).get(account, [])
         return found
 
     def signing_keys(self) -> Sequence[str]:
-        keys: list[str] = self._secret()["signing_keys"]
-        if not keys:
-            raise ValueError("the secret names no signing key")
-        return keys
+        return self._signing_keys.get()
 
-    def _secret(self) -> dict[str, Any]:
+
+class _Fresh(Generic[_Known]):
+    """Something that is read again once it is old."""
+
+    def __init__(self, read: Callable[[], _Known]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._known: tuple[_Known, float] | None = None
+
+    def get(self) -> _Known:
         with self._lock:
-            if time.monotonic() > self._until:
-                text = client("secretsmanager").get_secret_value(SecretId=self.secret_id)["SecretString"]
-                self._read = json.loads(text)
-                self._until = time.monotonic() + FRESH_S
-            return self._read
+            if self._known is None or time.monotonic() > self._known[1]:
+                self._known = (self._read(), time.monotonic() + FRESH_S)
+            return self._known[0]
+
+
+def _accounts(secret_id: str) -> dict[str, Any]:
+    accounts: dict[str, Any] = json.loads(_text(secret_id, "AWSCURRENT")).get("couriers", {})
+    return accounts
+
+
+def _signing_keys(secret_id: str) -> list[str]:
+    from botocore.exceptions import ClientError
+
+    keys = [_text(secret_id, "AWSCURRENT")]
+    try:
+        keys.insert(0, _text(secret_id, "AWSPREVIOUS"))
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":  # the key has never been changed
+            raise
+    return keys
+
+
+def _text(secret_id: str, stage: str) -> str:
+    reply = call(client("secretsmanager"), "get_secret_value", SecretId=secret_id, VersionStage=stage)
+    text: str = reply["SecretString"]
+    if not text:
+        raise ValueError(f"the secret {secret_id!r} is empty")
+    return text

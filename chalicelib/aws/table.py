@@ -2,6 +2,9 @@
 
 A single change is a plain conditional write, which costs half a transaction's write units. `Lost` carries what
 stands there, so that a repeated request is answered without a second call.
+
+A write whose answer never came is `Throttled`, and may have happened: whoever repeats it looks at what stands there.
+A single one is not repeated here (its own first success would read as `Lost`); a transaction is, under one token.
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
+from chalicelib.aws.calls import PATIENCE, Patience, call, code_of
 from chalicelib.aws.clients import client
 from chalicelib.domain.errors import Lost, Throttled
 from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row
@@ -18,18 +23,8 @@ from chalicelib.domain.shapes import stamp
 BATCH = 100
 """Keys a BatchGetItem takes."""
 TRIES = 5
-"""How often a throttled or conflicting call is repeated before it is given back."""
+"""How often a conflicting transaction, and what a batch left unread, is tried before it is given back."""
 
-_BUSY = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "TransactionInProgressException",
-        "InternalServerError",
-        "ServiceUnavailable",
-    }
-)
 _OURS = frozenset(
     {"pk", "sk", "version", "body", "sealed", "work", "due", "shelf", "place_on_shelf", "expires_at"}
 )
@@ -38,8 +33,9 @@ _OURS = frozenset(
 class DynamoTable:
     """`ports.Table` on one DynamoDB table with the indexes `work` and `shelf`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, patience: Patience = PATIENCE) -> None:
         self.name = name
+        self._patience = patience
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -52,7 +48,7 @@ class DynamoTable:
         wanted = [_key(key) for key in dict.fromkeys(keys)]
         for start in range(0, len(wanted), BATCH):
             asked = wanted[start : start + BATCH]
-            for _ in range(TRIES):
+            for tries in range(1, TRIES + 1):
                 reply = self._call(
                     "batch_get_item", RequestItems={self.name: {"Keys": asked, "ConsistentRead": True}}
                 )
@@ -60,6 +56,8 @@ class DynamoTable:
                 asked = reply.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
                 if not asked:
                     break
+                if tries < TRIES:
+                    self._patience.wait(tries)
             else:
                 raise Throttled("some rows were not read")
         return rows
@@ -141,9 +139,9 @@ class DynamoTable:
             self._write_all([change])
             return
         try:
-            self._call(operation, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+            self._call(operation, repeatable=False, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
         except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
+            if code_of(error) != "ConditionalCheckFailedException":
                 raise
             item = error.response.get("Item")
             raise Lost([0], _row(item) if item else None) from None
@@ -155,12 +153,13 @@ class DynamoTable:
         for change in changes:
             verb, request = self._request(change)
             items.append({verb: {**request, "TableName": self.name}})
-        for _ in range(TRIES):
+        for tries in range(1, TRIES + 1):
             try:
-                self._call("transact_write_items", TransactItems=items)
+                # the token makes a repeated call the same call; a transaction that was cancelled is another one
+                self._call("transact_write_items", TransactItems=items, ClientRequestToken=str(uuid4()))
                 return
             except ClientError as error:
-                if _code(error) != "TransactionCanceledException":
+                if code_of(error) != "TransactionCanceledException":
                     raise
                 reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
                 failed = [at for at, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
@@ -169,7 +168,9 @@ class DynamoTable:
                 if not all(code in (None, "None", "TransactionConflict", "ThrottlingError",
                                     "ProvisionedThroughputExceeded") for code in reasons):  # fmt: skip
                     raise
-        raise Throttled("the transaction met others five times")
+            if tries < TRIES:
+                self._patience.wait(tries)
+        raise Throttled(f"the transaction met others {TRIES} times")
 
     def _request(self, change: Change) -> tuple[str, dict[str, Any]]:
         if isinstance(change, Keep):
@@ -208,22 +209,10 @@ class DynamoTable:
             "ExpressionAttributeValues": {":was": {"N": str(change.was)}},
         }
 
-    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        from botocore.exceptions import ClientError
-
+    def _call(self, operation: str, *, repeatable: bool = True, **request: Any) -> dict[str, Any]:
         if operation not in ("batch_get_item", "transact_write_items"):
             request["TableName"] = self.name
-        try:
-            reply: dict[str, Any] = getattr(client("dynamodb"), operation)(**request)
-        except ClientError as error:
-            if _code(error) in _BUSY or _code(error) == "TransactionConflictException":
-                raise Throttled(f"the table is busy: {_code(error)}") from None
-            raise
-        return reply
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+        return call(client("dynamodb"), operation, repeatable=repeatable, patience=self._patience, **request)
 
 
 def _key(key: Key) -> dict[str, Any]:

@@ -11,29 +11,43 @@ from pydantic import Field
 from chalicelib import edge, wiring
 from chalicelib.domain.errors import Fault, Invalid
 from chalicelib.domain.evidence import Evidence
-from chalicelib.domain.keys import Role
+from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
 from chalicelib.domain.shapes import Shape
 from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import look
 from chalicelib.flows.place import place
-from chalicelib.routes import cursors
+from chalicelib.routes import cursors, disclosure
 from chalicelib.routes.calling import caller
 
 
 class OrderList(Shape):
     """A page of orders, the last placed first."""
 
-    data: tuple[OrderView, ...]
+    data: tuple[disclosure.BrandOrder, ...] | tuple[OrderView, ...]
     has_more: bool
     next_cursor: str | None = None
 
 
+class BrandEvidenceList(Shape):
+    """Every decision about one order as its brand reads it, the first first."""
+
+    order_id: str
+    data: tuple[disclosure.BrandEvidence, ...]
+
+
 class EvidenceList(Shape):
-    """Every decision about one order, the first first."""
+    """Every decision about one order and all it rests on, for operators; the first first."""
 
     order_id: str
     data: tuple[Evidence, ...]
+
+
+class Codes(Shape):
+    """What the courier asks for, by name; empty when nobody holds the gift or this courier asks for none."""
+
+    order_id: str
+    codes: dict[str, str]
 
 
 class Limit(Shape):
@@ -56,7 +70,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
         if repeated:
             headers["Idempotent-Replayed"] = "true"
-        return edge.answer(first_view(order), 202, headers)
+        return edge.answer(disclosure.order(first_view(order)), 202, headers)
 
     @bp.route("/v1/orders", methods=["GET"], authorizer=authorizer)
     @edge.spoken
@@ -72,7 +86,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
         orders, more = look.orders_of(world, brand, limit, after)
         page = OrderList(
-            data=tuple(view(order) for order in orders),
+            data=tuple(_seen(who, order) for order in orders),
             has_more=more is not None,
             next_cursor=None if more is None else cursors.sign(world, scope, more),
         )
@@ -81,8 +95,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_order(order_id: str) -> Response:
-        order = _readable(bp.current_request, order_id)
-        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
+        who, order = _readable(bp.current_request, order_id)
+        return edge.answer(_seen(who, order), headers={"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/cancel", methods=["POST"], authorizer=authorizer)
     @edge.spoken
@@ -91,14 +105,25 @@ def blueprint(authorizer: Any) -> Blueprint:
         brand = caller(request, Role.BRAND)
         version = edge.if_match(request)
         order = cancelling.cancel(wiring.world(), brand.owner, order_id, version)
-        return edge.answer(view(order), 202, {"ETag": f'"v{order.version}"'})
+        return edge.answer(_seen(brand, order), 202, {"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/evidence", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_evidence(order_id: str) -> Response:
-        order = _readable(bp.current_request, order_id)
+        who, order = _readable(bp.current_request, order_id)
         pieces = look.evidence_of(wiring.world(), order.order_id)
+        if who.role is Role.BRAND:
+            told = tuple(disclosure.evidence(piece) for piece in pieces)
+            return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told))
         return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)))
+
+    @bp.route("/v1/orders/{order_id}/codes", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_codes(order_id: str) -> Response:
+        from chalicelib.flows.codes import codes_of
+
+        brand = caller(bp.current_request, Role.BRAND)
+        return edge.answer(Codes(order_id=order_id, codes=codes_of(wiring.world(), brand.owner, order_id)))
 
     @bp.route("/v1/orders/{order_id}/receipts", methods=["POST"], authorizer=authorizer)
     @edge.spoken
@@ -112,15 +137,22 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def ask_clearance() -> Response:
         request = bp.current_request
-        caller(request, Role.BRAND, Role.OPERATOR)
+        who = caller(request, Role.BRAND, Role.OPERATOR)
         question = edge.body_of(request, look.ClearanceQuestion)
-        return edge.answer(look.clearance(wiring.world(), question))
+        answer = look.clearance(wiring.world(), question)
+        return edge.answer(disclosure.clearance(answer) if who.role is Role.BRAND else answer)
 
     return bp
 
 
-def _readable(request: Any, order_id: str) -> Order:
+def _readable(request: Any, order_id: str) -> tuple[Caller, Order]:
     who = caller(request, Role.BRAND, Role.OPERATOR)
     if who.role is Role.OPERATOR:
-        return look.any_order(wiring.world(), order_id)
-    return look.own_order(wiring.world(), who.owner, order_id)
+        return who, look.any_order(wiring.world(), order_id)
+    return who, look.own_order(wiring.world(), who.owner, order_id)
+
+
+def _seen(who: Caller, order: Order) -> OrderView:
+    """The order as this caller may read it."""
+    seen = view(order)
+    return disclosure.order(seen) if who.role is Role.BRAND else seen

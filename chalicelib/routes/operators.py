@@ -271,7 +271,7 @@ def _stated(request: Any, model: type[_Model], **names: str) -> _Model:
     """The body as that model; what the path says may be left out of it, and is not contradicted."""
     given: dict[str, Any] = edge.body_of(request, RootModel[dict[str, Any]]).root
     faults = [
-        Fault(f"/{name}", f"{_named(value)!r} was expected, as in the path", repr(given[name])[:120])
+        Fault(f"/{name}", f"{_named(value)!r} was expected, as in the path", edge.shown(name, given[name]))
         for name, value in names.items()
         if given.get(name, value) != value
     ]

@@ -17,7 +17,7 @@ QUEUES = ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES")
 
 
 def make_cloud(patch: pytest.MonkeyPatch) -> None:
-    """Table, queues, key and secret; the environment says where they are."""
+    """Table, queues, key and secrets; the environment says where they are."""
     make_table(clients.client("dynamodb"))
     patch.setenv("CORDON_TABLE", "facts")
     for name in QUEUES:
@@ -25,9 +25,11 @@ def make_cloud(patch: pytest.MonkeyPatch) -> None:
         patch.setenv(f"CORDON_{name}_QUEUE", url)
     key = clients.client("kms").create_key(Description="seal")["KeyMetadata"]["KeyId"]
     patch.setenv("CORDON_SEAL_KEY", key)
-    text = json.dumps({"signing_keys": ["test"], "couriers": {"wechat": {"main": [{"token": "t"}]}}})
+    text = json.dumps({"couriers": {"wechat": {"main": [{"token": "t"}]}}})
     secret = clients.client("secretsmanager").create_secret(Name="cordon", SecretString=text)["ARN"]
     patch.setenv("CORDON_SECRET", secret)
+    signing = clients.client("secretsmanager").create_secret(Name="signing", SecretString="test")["ARN"]
+    patch.setenv("CORDON_SIGNING_KEY", signing)
 
 
 @contextmanager

@@ -53,13 +53,29 @@ def test_a_process_asks_kms_once_for_many_seals() -> None:
     assert len(set(sealed)) == 50, "the same plain text never looks the same"
 
 
+def secrets() -> SecretsManagerSecrets:
+    return SecretsManagerSecrets(os.environ["CORDON_SECRET"], os.environ["CORDON_SIGNING_KEY"])
+
+
 def test_accounts_come_from_the_secret_and_are_read_once() -> None:
-    secrets = SecretsManagerSecrets(os.environ["CORDON_SECRET"])
+    known = secrets()
     with counted() as calls:
-        assert secrets.accounts("wechat", "main") == [{"token": "t"}]
-        assert secrets.accounts("wechat", "nobody") == []
-        assert secrets.signing_keys() == ["test"]
+        for _ in range(3):
+            assert known.accounts("wechat", "main") == [{"token": "t"}]
+            assert known.accounts("wechat", "nobody") == []
     assert by_service(calls)["secretsmanager"] == 1
+
+
+def test_the_signing_key_is_a_secret_of_its_own_and_the_former_one_still_opens_what_it_signed() -> None:
+    first = secrets()
+    with counted() as calls:
+        assert [list(first.signing_keys()) for _ in range(3)] == [["test"]] * 3
+    assert by_service(calls)["secretsmanager"] == 2
+    clients.client("secretsmanager").put_secret_value(
+        SecretId=os.environ["CORDON_SIGNING_KEY"], SecretString="another"
+    )
+    assert first.signing_keys() == ["test"], "a process reads it again after a while"
+    assert secrets().signing_keys() == ["test", "another"], "the last one signs"
 
 
 def test_nudges_are_sent_ten_a_call_each_id_once() -> None:

@@ -288,7 +288,7 @@ def test_a_booked_order_is_cancelled_only_when_the_courier_confirms(desk: Desk) 
 def test_evidence_says_what_the_decision_rests_on(desk: Desk) -> None:
     order_id = place(desk).json_body["order_id"]
     desk.stage.settle()
-    pieces = desk.maison("GET", f"/v1/orders/{order_id}/evidence").json_body["data"]
+    pieces = desk.operator("GET", f"/v1/orders/{order_id}/evidence").json_body["data"]
     assert pieces[0]["decision"] == "yes"
     assert pieces[0]["rules_version"] >= 1
     assert pieces[0]["permits"] == ["permit-1"]
@@ -298,9 +298,10 @@ def test_evidence_says_what_the_decision_rests_on(desk: Desk) -> None:
 
 def test_a_dry_run_says_who_could_and_why_not_the_others_and_keeps_nothing(desk: Desk) -> None:
     question = {name: body()[name] for name in ("market", "gift", "pick_up", "recipient", "window")}
+    assert desk.operator("POST", "/v1/clearances", question).json_body["possible"][0]["slot"] == "slot-1"
     answer = desk.maison("POST", "/v1/clearances", question).json_body
     assert answer["decision"] == "yes"
-    assert answer["possible"][0]["slot"] == "slot-1"
+    assert answer["possible"][0]["courier"] == "paper-co"
     assert answer["possible"][0]["handovers"] == ["door", "gate"]
     unknown = copy.deepcopy(question)
     unknown["recipient"]["place"]["address"]["compound"] = "Nobody ruled on it"
@@ -308,6 +309,19 @@ def test_a_dry_run_says_who_could_and_why_not_the_others_and_keeps_nothing(desk:
     assert held["decision"] == "hold"
     assert "zone_unknown" in held["reasons"]
     assert stored_orders(desk) == 0
+
+
+def test_only_the_brand_reads_the_codes_that_its_courier_asks_for(desk: Desk) -> None:
+    order_id = place(desk).json_body["order_id"]
+    path = f"/v1/orders/{order_id}/codes"
+    assert desk.maison("GET", path).json_body == {"order_id": order_id, "codes": {}}
+    desk.stage.settle()
+    response = desk.maison("GET", path)
+    assert response.json_body["codes"] == {"receipt": "4711"}
+    assert response.headers["Cache-Control"] == "no-store"
+    assert desk.other_brand("GET", path).status_code == 404
+    assert desk.operator("GET", path).status_code == 403
+    assert b"4711" not in desk.maison("GET", f"/v1/orders/{order_id}").body
 
 
 def test_chalices_own_errors_are_problems_too(desk: Desk) -> None:

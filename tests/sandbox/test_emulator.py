@@ -26,6 +26,10 @@ STATE = {
     },
     "SealKey": {"Type": "AWS::KMS::Key", "Properties": {}},
     "CordonSecret": {"Type": "AWS::SecretsManager::Secret", "Properties": {}},
+    "CordonSigningKey": {
+        "Type": "AWS::SecretsManager::Secret",
+        "Properties": {"GenerateSecretString": {"PasswordLength": 64}},
+    },
 }
 
 
@@ -46,16 +50,21 @@ def test_facts_key_and_secret_outlive_a_clean_stop(tmp_path: Path) -> None:
     told["Resources"].update(STATE)
     with Emulator(tmp_path / "home") as emulator:
         client = clients(emulator)
-        templates.deploy(told, client, {"signing_keys": ["one"]})
+        templates.deploy(told, client, {"couriers": {"one": {}}})
+        generated = client("secretsmanager").get_secret_value(SecretId="cordon-CordonSigningKey")
+        assert len(generated["SecretString"]) == 64
         client("dynamodb").put_item(TableName="cordon-FactsTable", Item={"pk": {"S": "order"}})
         key = client("kms").list_aliases()["Aliases"][0]["TargetKeyId"]
         box = client("kms").encrypt(KeyId=key, Plaintext=b"Wang")["CiphertextBlob"]
     with Emulator(tmp_path / "home") as emulator:
         client = clients(emulator)
-        templates.deploy(told, client, {"signing_keys": ["one"]})
+        templates.deploy(told, client, {"couriers": {"two": {}}})
         assert client("dynamodb").scan(TableName="cordon-FactsTable")["Count"] == 1
         assert client("kms").decrypt(CiphertextBlob=box)["Plaintext"] == b"Wang"
-        assert client("secretsmanager").get_secret_value(SecretId="cordon-CordonSecret")["SecretString"]
+        accounts = client("secretsmanager").get_secret_value(SecretId="cordon-CordonSecret")
+        assert "two" in accounts["SecretString"]
+        kept = client("secretsmanager").get_secret_value(SecretId="cordon-CordonSigningKey")
+        assert kept["SecretString"] == generated["SecretString"]
 
 
 def test_it_opens_one_port_and_that_on_loopback() -> None:

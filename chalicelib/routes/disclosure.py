@@ -1,0 +1,137 @@
+"""What a brand may know of a decision about its gift: what was decided, under which rules, and how many could not go.
+
+Not who: crews are people, and that one of them tested positive, when it was sampled, or that its home is sealed is
+nobody's business but the control room's. Operators read the evidence itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from pydantic import Field
+
+from chalicelib.domain.clearance import Decision, Reason
+from chalicelib.domain.evidence import Evidence, Step, TurnedDown
+from chalicelib.domain.orders import OrderView
+from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.zones import Handover
+from chalicelib.flows.look import ClearanceAnswer
+
+ABOUT_PEOPLE = frozenset(reason for reason in Reason if reason.value.startswith(("crew_", "credential_")))
+"""By name, so that a reason that is new tomorrow is kept back, too. A brand reads `crew_not_cleared` for each."""
+
+_WORDS = {reason.name: reason.value for reason in Reason if reason not in ABOUT_PEOPLE}
+BrandReason = StrEnum("BrandReason", {**_WORDS, "CREW_NOT_CLEARED": "crew_not_cleared"})  # type: ignore[misc]
+BrandReason.__doc__ = "Why not, as a brand reads it."
+
+
+class CountedReason(Shape):
+    """One reason, and how many of the couriers' slots it turned down."""
+
+    reason: BrandReason
+    count: int = Field(description="At least so many, where several reasons are told as one.")
+
+
+class BrandOrder(OrderView):
+    """An order as its brand reads it."""
+
+    reasons: tuple[BrandReason, ...] = Field(default=(), description="Why it is held or stranded.")  # type: ignore[assignment]
+
+
+class BrandEvidence(Shape):
+    """One decision about an order, and the rules it rests on."""
+
+    evidence_id: str
+    order_id: str
+    step: Step
+    decided_at: Instant
+    decision: Decision
+    reasons: tuple[BrandReason, ...]
+    rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
+    rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    known_at: Instant = Field(description="What was known then counted; nothing later did.")
+    zones: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    courier: str | None = None
+    handovers: tuple[str, ...] = ()
+    valid_until: Instant | None = None
+    turned_down: tuple[CountedReason, ...] = ()
+
+
+class BrandPossible(Shape):
+    """One way it could go."""
+
+    courier: str
+    start: Instant
+    end: Instant
+    handovers: tuple[Handover, ...]
+    valid_until: Instant
+
+
+class BrandClearance(Shape):
+    """Whether this could be delivered, when, and why not by the others."""
+
+    decision: Decision
+    reasons: tuple[BrandReason, ...] = ()
+    rules_version: int | None
+    rules_published_at: Instant | None
+    possible: tuple[BrandPossible, ...] = Field(description="The earliest first.")
+    turned_down: tuple[CountedReason, ...]
+    decided_at: Instant
+
+
+def order(seen: OrderView) -> BrandOrder:
+    """The order as its brand may read it."""
+    fields = {name: getattr(seen, name) for name in OrderView.model_fields}
+    return BrandOrder.model_construct(**{**fields, "reasons": _reasons(seen.reasons)})
+
+
+def evidence(piece: Evidence) -> BrandEvidence:
+    """The evidence as the brand may read it."""
+    kept = {
+        name: getattr(piece, name) for name in BrandEvidence.model_fields if name in Evidence.model_fields
+    }
+    changed = {"reasons": _reasons(piece.reasons), "turned_down": _counted(piece.turned_down)}
+    return BrandEvidence.model_construct(**{**kept, **changed})
+
+
+def clearance(answer: ClearanceAnswer) -> BrandClearance:
+    """The dry run as a brand may read it; what is full is no way to go."""
+    ways = [
+        BrandPossible.model_construct(**{name: getattr(way, name) for name in BrandPossible.model_fields})
+        for way in answer.possible
+        if way.left > 0
+    ]
+    return BrandClearance.model_construct(
+        decision=answer.decision,
+        reasons=_reasons(answer.reasons),
+        rules_version=answer.rules_version,
+        rules_published_at=answer.rules_published_at,
+        possible=tuple(dict.fromkeys(ways)),
+        turned_down=_counted(answer.turned_down),
+        decided_at=answer.decided_at,
+    )
+
+
+def _reasons(reasons: Iterable[Reason]) -> tuple[BrandReason, ...]:
+    return tuple(dict.fromkeys(map(_told, reasons)))
+
+
+def _told(reason: Reason) -> BrandReason:
+    return BrandReason("crew_not_cleared" if reason in ABOUT_PEOPLE else reason.value)
+
+
+def _counted(groups: Iterable[TurnedDown]) -> tuple[CountedReason, ...]:
+    """Slots by reason. One slot may stand under several reasons about its crew, and counts once as far as is known."""
+    named: dict[BrandReason, set[str]] = {}
+    most: dict[BrandReason, int] = {}
+    for group in groups:
+        told = _told(group.reason)
+        named.setdefault(told, set()).update(group.slots)
+        most[told] = max(most.get(told, 0), len(group.slots) + group.more)
+    counts = {told: max(most[told], len(slots)) for told, slots in named.items()}
+    return tuple(
+        CountedReason(reason=told, count=count)
+        for told, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
