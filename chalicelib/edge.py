@@ -17,7 +17,17 @@ from chalice.app import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from chalicelib.domain.errors import Delayed, Fault, Invalid, Malformed, Refused, TooLarge, Unconditional
+from chalicelib.domain.canonical import name_standing_twice
+from chalicelib.domain.errors import (
+    Delayed,
+    Fault,
+    Invalid,
+    Malformed,
+    Missing,
+    Refused,
+    TooLarge,
+    Unconditional,
+)
 
 PROBLEM = "application/problem+json"
 BODY_LIMIT = 256 * 1024
@@ -37,6 +47,8 @@ _WORDS = ("enum", "literal_error")
 _A_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:.,]{0,18}( ?[Zz]|[+-][\d:]{1,6})?)?", re.ASCII)
 _A_NUMBER = re.compile(r"[-+]?\d{1,6}(\.\d{0,6})?", re.ASCII)
 _A_WORD = re.compile(r"(?!.*\d{6})[A-Za-z][A-Za-z0-9_./-]{0,39}", re.ASCII)
+_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""What a name in a path can be: whatever else comes reaches no key of ours."""
 _A_FIELD = re.compile(r"(?!.*\d{6})[A-Za-z_][A-Za-z0-9_.-]{0,63}|\d{1,6}", re.ASCII)
 
 _P = ParamSpec("_P")
@@ -58,9 +70,14 @@ def body_of(request: Any, model: type[_Model], limit: int = BODY_LIMIT) -> _Mode
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} cannot be read") from None
     try:
-        return model.model_validate_json(raw)
+        found = model.model_validate_json(raw)
     except ValidationError as error:
         raise invalid(error) from None
+    doubled = name_standing_twice(raw)
+    if doubled is not None:
+        shown = repr(doubled) if _A_FIELD.fullmatch(doubled) else "of one field"
+        raise Malformed(f"the name {shown} stands twice in one object; nobody knows which is meant")
+    return found
 
 
 def query_of(request: Any, model: type[_Model]) -> _Model:
@@ -77,9 +94,16 @@ def invalid(error: ValidationError, prefix: str = "") -> Refused:
     details = error.errors(include_url=False, include_context=False)
     if len(details) == 1 and details[0]["type"] == "json_invalid":
         return Malformed(f"the body is not JSON: {details[0]['msg']}")
-    faults = [_fault(detail, prefix) for detail in details[:50]]
+    # a list whose only entry is wrong counts as too short as well: the deeper fault says it all
+    deeper = [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(d["loc"][: len(detail["loc"])] == detail["loc"] != d["loc"] for d in details)
+    ]
+    faults = [_fault(detail, prefix) for detail in deeper[:50]]
     first = faults[0]
-    more = f", and {len(details) - 1} more" if len(details) > 1 else ""
+    more = f", and {len(deeper) - 1} more" if len(deeper) > 1 else ""
     return Invalid(f"{first.pointer or '/'}: {first.detail}{more}", faults)
 
 
@@ -221,6 +245,10 @@ def spoken(view: Callable[_P, Response]) -> Callable[_P, Response]:
     @wraps(view)
     def speak(*args: _P.args, **kwargs: _P.kwargs) -> Response:
         try:
+            if not all(_A_NAME.fullmatch(str(name)) for name in (*args, *kwargs.values())):
+                raise Missing(
+                    "no such name: 1 to 64 letters, digits, dots, dashes and underscores were expected"
+                )
             return view(*args, **kwargs)
         except Refused as error:
             return problem(error.status, error.title, error.detail, error.faults)

@@ -17,7 +17,6 @@ taken: a zone that was dropped because it could not be read would look like a pl
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from chalicelib.domain.canonical import digest
+from chalicelib.domain.canonical import digest, read_once
 from chalicelib.domain.errors import Fault, Invalid, Malformed, TooLarge
 from chalicelib.domain.places import Datum, Market, Polygon
 from chalicelib.domain.rings import read_geometry
@@ -190,7 +189,7 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
         )
     try:
         from_json(raw)  # refuses what is nested too deeply to be read by anybody else
-        found = json.loads(raw, object_pairs_hook=_once)
+        found = read_once(raw)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the part is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -208,16 +207,6 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     return {name: found.get(name, []) for name in LISTS}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose every name stands once: of two that say different things nobody knows which is meant."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {doubled[:60]!r} stands twice in one object")
-    return found
 
 
 # --- reading ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from chalicelib import edge, wiring
 from chalicelib.domain.keys import Role
 from chalicelib.domain.notices import Attempt, Notice, NoticeState
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.shapes import Instant, Shape, Slug
 from chalicelib.flows import subscribe
 from chalicelib.flows.subscribe import EndpointView
 from chalicelib.routes import cursors
@@ -39,7 +39,7 @@ class EndpointList(Shape):
 class ReplayQuestion(Shape):
     """What to tell again: one order, or every state entered since a moment."""
 
-    order_id: str | None = Field(default=None, max_length=64)
+    order_id: Slug | None = None
     since: Instant | None = None
     cursor: str | None = Field(default=None, description="Of the answer before, with the same `since`.")
 

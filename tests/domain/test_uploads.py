@@ -138,6 +138,18 @@ def test_what_is_no_json_object_is_no_part(raw: bytes) -> None:
         part_of(raw)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"features": [{"id": 1}], "features": []}',
+        b'{"features": [{"properties": {"level": "sealed", "level": "open"}}]}',
+    ],
+)
+def test_a_name_that_stands_twice_is_no_json_that_anybody_can_believe(raw: bytes) -> None:
+    with pytest.raises(Malformed, match="stands twice"):
+        part_of(raw)
+
+
 def test_a_part_of_more_than_a_megabyte_is_too_large() -> None:
     with pytest.raises(TooLarge, match="1000001 bytes"):
         part_of(b" " * (PART_BYTES + 1))

@@ -563,3 +563,18 @@ def test_rules_are_published_on_the_emulated_store(moto: None) -> None:
     late = Keep(snapshots.pointer_row(publish.in_force(world, "SHA")), was=1)
     with pytest.raises(Lost):
         world.table.write(late)
+
+
+def test_a_version_of_a_policy_keeps_its_meaning_though_it_was_out_of_force_meanwhile() -> None:
+    world = fresh()
+    published(world, FIRST)
+    other = part(feature("z-1", policy="other@1"), policies=[policy(policy_id="other")])
+    published(world, other)
+    redefined = handed_in(world, part(feature("z-1"), policies=[policy(essential_only=True)]))
+    publish.publish(world, "SHA", redefined.upload_id)
+    refused = publish.upload_of(world, "SHA", redefined.upload_id)
+    assert refused.state is UploadState.REFUSED
+    assert [fault.pointer for fault in refused.faults] == ["/policies/0"]
+    again = handed_in(world, FIRST)
+    publish.publish(world, "SHA", again.upload_id)
+    assert publish.upload_of(world, "SHA", again.upload_id).state is UploadState.PUBLISHED

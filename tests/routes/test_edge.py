@@ -129,3 +129,67 @@ def test_a_bug_is_logged_by_its_kind_and_place_and_never_by_its_text(
     assert line["error"] == "RuntimeError" and line["at"]
     seen = response.body.decode() + "".join(lines)
     assert not [word for word in SECRETS if word in seen], seen
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("gift/items/0/value/amount", True),
+        ("gift/items/0/value/amount", "88000"),
+        ("gift/items/0/quantity", "2"),
+        ("recipient/place/coordinate/lng", "121.49"),
+        ("window/start", 0),
+        ("window/start", "1790000000"),
+        ("recipient/phone", "+861380000\u0663\u0663"),
+    ],
+)
+def test_nothing_is_guessed_from_a_value_of_another_kind(desk: Desk, path: str, value: Any) -> None:
+    before = dict(desk.stage.plain.table.rows)  # type: ignore[attr-defined]
+    response = place(desk, sent(path, value))
+    assert response.status_code == 422
+    assert [fault["pointer"] for fault in json.loads(response.body)["errors"]] == [f"/{path}"]
+    assert desk.stage.plain.table.rows == before  # type: ignore[attr-defined]
+
+
+def test_a_name_that_stands_twice_in_one_object_is_refused(desk: Desk) -> None:
+    raw = json.dumps(body()).encode()
+    for doubled in (
+        raw[:-1] + b', "tier": "diamond"}',
+        raw.replace(b'"quantity"', b'"quantity"').replace(
+            b'"currency": "CNY"', b'"currency": "CNY", "currency": "CNY"'
+        ),
+    ):
+        response = desk.maison("POST", "/v1/orders", doubled, {"Idempotency-Key": "k"})
+        assert response.status_code == 400
+        assert "stands twice" in json.loads(response.body)["detail"]
+
+
+@pytest.mark.parametrize("name", ["a" * 3000, "a" * 65, ".hidden", "a|b", "a~b"])
+def test_a_name_in_a_path_that_can_be_none_of_ours_is_nothing_here(desk: Desk, name: str) -> None:
+    for caller, method, path in (
+        (desk.maison, "GET", f"/v1/orders/{name}"),
+        (desk.maison, "GET", f"/v1/webhooks/{name}"),
+        (desk.maison, "POST", f"/v1/webhooks/{name}/rotate"),
+        (desk.operator, "GET", f"/v1/markets/{name}"),
+        (desk.maison, "POST", f"/v1/callbacks/SHA/{name}"),
+        (desk.maison, "POST", f"/v1/callbacks/{name}/paper-co"),
+    ):
+        response = caller(method, path, {} if method == "POST" else None)
+        assert response.status_code == 404, (method, path[:40], response.status_code)
+
+
+def test_a_dry_run_refuses_what_an_order_would_be_refused_for(desk: Desk) -> None:
+    for path, value, pointer in (
+        (
+            "recipient/place/coordinate",
+            {"lng": 2.3, "lat": 48.8, "datum": "WGS84"},
+            "/recipient/place/coordinate",
+        ),
+        ("gift/items/0/value/currency", "EUR", "/gift/items/0/value/currency"),
+        ("window/end", "2099-01-01T00:00:00Z", "/window/end"),
+    ):
+        whole = sent(path, value)
+        question = {name: whole[name] for name in ("market", "gift", "pick_up", "recipient", "window")}
+        for response in (place(desk, whole), desk.maison("POST", "/v1/clearances", question)):
+            assert response.status_code == 422, path
+            assert json.loads(response.body)["errors"][0]["pointer"] == pointer
