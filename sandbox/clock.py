@@ -6,9 +6,12 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+BESIDE = 3
+"""So many things at most are done at the same time."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -17,8 +20,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
-    def at(self, when: datetime, action: Callable[[], None]) -> None:
-        """Do it at that time, never before this call has returned."""
+    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+        """Do it at that time, never before this call has returned. `beside`: it may be done at the same time as
+        others of its kind, in any order."""
 
 
 class VirtualClock:
@@ -31,19 +35,24 @@ class VirtualClock:
     def __init__(self, start: datetime, grain: timedelta = timedelta(0)) -> None:
         self._now = start
         self._grain = grain
-        self._due: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._due: list[tuple[datetime, int, Callable[[], None], bool]] = []
+        self._pool = ThreadPoolExecutor(BESIDE)
         self._order = itertools.count()
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         return self._now
 
-    def at(self, when: datetime, action: Callable[[], None]) -> None:
+    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
         when = max(when, self._now)
         if self._grain:
             when += (EPOCH - when) % self._grain
+        self.exactly(when, action, beside=beside)
+
+    def exactly(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+        """Do it at that very time, grain or not."""
         with self._lock:
-            heapq.heappush(self._due, (when, next(self._order), action))
+            heapq.heappush(self._due, (when, next(self._order), action, beside))
 
     def advance(self, until: datetime) -> bool:
         """Jump to the next due event and do everything due at that very time; False when nothing is due by then,
@@ -55,10 +64,16 @@ class VirtualClock:
             when = self._due[0][0]
             actions = []
             while self._due and self._due[0][0] == when:
-                actions.append(heapq.heappop(self._due)[2])
+                actions.append(heapq.heappop(self._due)[2:])
             self._now = when
-        for action in actions:
-            action()
+        under_way = []
+        for action, beside in actions:
+            if beside and len(actions) > 1:
+                under_way.append(self._pool.submit(action))
+            else:
+                action()
+        for one in under_way:
+            one.result()
         return True
 
 
@@ -76,7 +91,7 @@ class RealClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def at(self, when: datetime, action: Callable[[], None]) -> None:
+    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
         with self._changed:
             heapq.heappush(self._due, (when, next(self._order), action))
             self._changed.notify()

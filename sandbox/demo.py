@@ -11,8 +11,8 @@ from sandbox.clock import VirtualClock
 from sandbox.day import Day, Outcome
 from sandbox.stand import HOME, Stand
 
-GRAIN = timedelta(seconds=30)
-"""Virtual time moves in steps of this."""
+GRAIN = timedelta(minutes=1)
+"""People and couriers do things on full minutes, the schedules fire between them."""
 
 
 def main(seed: int) -> int:

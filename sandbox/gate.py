@@ -8,6 +8,7 @@ user can know; of ministack's own paths only the health check is left. A browser
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -80,6 +81,7 @@ def main() -> None:
     import uvicorn
     from ministack import app as ministack
 
+    gc.set_threshold(200_000, 20, 100)  # it keeps what it is given, and makes few cycles
     parent = int(os.environ["CORDON_SANDBOX_PARENT"])
     threading.Thread(target=stop_with, args=(parent,), name="parent-watch", daemon=True).start()
     uvicorn.run(

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,8 +23,11 @@ RETRY = timedelta(seconds=60)
 """How long a failed message waits in virtual time. Real visibility timeouts are minutes; this only waits less."""
 
 
-SHARE = 4
+SHARE = 1
 """As many messages are worth an invocation of their own beside the others."""
+LAST = frozenset({"app.on_tell"})
+"""Listeners that wait, in virtual time, until the others have nothing to do: what is to be told is told together,
+and while the next thing happens."""
 MISSES = 6
 """So many empty answers in a row from a queue that should not be empty, and it is believed to be."""
 
@@ -35,21 +37,24 @@ class Context:
 
     memory_limit_in_mb = 512
     invoked_function_arn = "arn:aws:lambda:eu-west-1:000000000000:function:sandbox"
+    aws_request_id = "sandbox"
 
-    def __init__(self, function: Function) -> None:
-        self.function_name = function.name
-        self.aws_request_id = str(uuid.uuid4())
-        self._until = time.monotonic() + function.timeout_s
+    def __init__(self, name: str, timeout_s: int) -> None:
+        self.function_name, self._timeout_s = name, timeout_s
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._until - time.monotonic()) * 1000))
+        return self._timeout_s * 1000
 
 
 class Pumps:
     """All listeners and schedules of a deployment."""
 
     def __init__(
-        self, deployment: Deployment, client: Callable[[str], Any], clock: Clock, workers: int = 4
+        self,
+        deployment: Deployment,
+        client: Callable[[str], Any],
+        clock: Clock,
+        workers: int = 3,
     ) -> None:
         self.clock = clock
         self.client = client
@@ -60,6 +65,7 @@ class Pumps:
         self.failed: Counter[str] = Counter()
         self.waiting: Counter[str] = Counter(dict.fromkeys(self.listeners, 0))
         """Messages known to lie in each queue: empty queues are not asked in virtual time."""
+        self._last = {queue for queue, (f, _) in self.listeners.items() if f.handler in LAST}
         self._handlers = {f.name: f.load() for f in deployment.functions if f.source or f.rate}
         self.anything_due: Callable[[str], bool] = lambda handler: True
         """In virtual time a schedule that could find nothing is not fired: whoever sees every write may say so,
@@ -68,28 +74,48 @@ class Pumps:
         self._counting = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._pool = ThreadPoolExecutor(workers)
+        self._pool = ThreadPoolExecutor(2 * workers)
+        self._beside = ThreadPoolExecutor(1)
+        self._telling: Future[None] | None = None
 
     # --- one batch ----------------------------------------------------------------------------------------------
 
     def take(self, queue: str, wait_s: int = 0, most: int = 10) -> int:
         """Receive one batch and have it handled. How many messages it had."""
         function, source = self.listeners[queue]
-        sqs = self.client("sqs")
-        messages = sqs.receive_message(
-            QueueUrl=source.url,
-            MaxNumberOfMessages=min(most, source.batch_size),
-            WaitTimeSeconds=wait_s,
-            AttributeNames=["All"],
-        ).get("Messages", [])
+        messages = self._receive(queue, min(most, source.batch_size), wait_s)
+        if messages:
+            self._delete(source, self._handle(function, source, messages))
+        return len(messages)
+
+    def _receive(self, queue: str, most: int, wait_s: int = 0) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = (
+            self.client("sqs")
+            .receive_message(
+                QueueUrl=self.listeners[queue][1].url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=wait_s,
+                AttributeNames=["All"],
+            )
+            .get("Messages", [])
+        )
         with self._counting:
             self._misses[queue] = 0 if messages else self._misses[queue] + 1
             self.waiting[queue] = max(0, self.waiting[queue] - len(messages))
             if self._misses[queue] >= MISSES:  # a message that was counted and is not there
                 self.waiting[queue] = self._misses[queue] = 0
-        if messages:
-            self._handle(function, source, messages)
-        return len(messages)
+        return messages
+
+    def _delete(self, source: QueueSource, done: list[dict[str, Any]]) -> None:
+        for start in range(0, len(done), 10):
+            some = done[start : start + 10]
+            self.client("sqs").delete_message_batch(
+                QueueUrl=source.url,
+                Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(some)],
+            )
+
+    def _invoke(self, function: Function, event: dict[str, Any]) -> Any:
+        return self._handlers[function.name](event, Context(function.name, function.timeout_s))
 
     def expect(self, url: str, count: int) -> None:
         """So many messages were sent to the queue at that URL."""
@@ -97,27 +123,27 @@ class Pumps:
         with self._counting:
             self.waiting[queue] += count
 
-    def _handle(self, function: Function, source: QueueSource, messages: list[dict[str, Any]]) -> None:
+    def _handle(
+        self, function: Function, source: QueueSource, messages: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """One invocation. Which of the messages are done."""
         event = {"Records": [_record(message, source) for message in messages]}
         ids = {message["MessageId"] for message in messages}
         try:
-            answer = self._handlers[function.name](event, Context(function))
+            answer = self._invoke(function, event)
         except Exception as error:
             print(f"{function.name} failed a whole batch: {type(error).__name__}: {error}")
             failed = ids
         else:
             failed = given_back(answer, ids) if source.reports_failures else set()
         done = [message for message in messages if message["MessageId"] not in failed]
-        if done:
-            self.client("sqs").delete_message_batch(
-                QueueUrl=source.url,
-                Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(done)],
-            )
-        self.handled[function.name] += len(done)
-        self.failed[function.name] += len(failed)
+        with self._counting:
+            self.handled[function.name] += len(done)
+            self.failed[function.name] += len(failed)
         for message in messages:
             if message["MessageId"] in failed and isinstance(self.clock, VirtualClock):
                 self.clock.at(self.clock.now() + RETRY, lambda m=message: self._show(source, m))  # type: ignore[misc]
+        return done
 
     def _show(self, source: QueueSource, message: dict[str, Any]) -> None:
         self.client("sqs").change_message_visibility(
@@ -139,7 +165,7 @@ class Pumps:
             "detail": {},
         }
         try:
-            self._handlers[function.name](event, Context(function))
+            self._invoke(function, event)
         except Exception as error:
             print(f"{function.name} failed: {type(error).__name__}: {error}")
             self.failed[function.name] += 1
@@ -150,27 +176,64 @@ class Pumps:
 
     def settle(self) -> None:
         """Until every queue is empty. Time stands still meanwhile."""
-        while True:
-            # as many invocations at once as Lambda would have, within what this machine bears
-            batches = [
-                (queue, size)
-                for queue, count in self.waiting.items()
-                for size in [min(10, max(SHARE, -(-count // self.workers)))]
-                for _ in range(min(self.workers, -(-count // size)))
+        self._drain(self.listeners.keys() - self._last)
+        self._finish_last()
+        self._drain(self._last)
+
+    def _settle_but_last(self) -> None:
+        """The same, but that the last ones work on while time has gone on to the next event, and no further."""
+        self._drain(self.listeners.keys() - self._last)
+        self._finish_last()
+        if any(self.waiting[queue] for queue in self._last):
+            self._telling = self._beside.submit(self._drain, self._last)
+
+    def _finish_last(self) -> None:
+        if self._telling is not None:
+            self._telling.result()
+            self._telling = None
+
+    def _drain(self, names: Set[str]) -> None:
+        while queues := [queue for queue in self.listeners if queue in names and self.waiting[queue]]:
+            shares = [
+                (queue, share) for queue in queues for share in self._shared_out(self._receive_all(queue))
             ]
-            if not batches:
-                return
-            if len(batches) == 1:
-                self.take(batches[0][0])
+            if len(shares) == 1:
+                done = [self._work(*shares[0])]
             else:
-                list(self._pool.map(lambda batch: self.take(batch[0], most=batch[1]), batches))
+                done = list(self._pool.map(lambda share: self._work(*share), shares))
+            for queue in queues:
+                finished = [
+                    m for (name, _), some in zip(shares, done, strict=True) if name == queue for m in some
+                ]
+                self._delete(self.listeners[queue][1], finished)
+
+    def _receive_all(self, queue: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while self.waiting[queue]:
+            found += self._receive(queue, 10)
+        return found
+
+    def _shared_out(self, messages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """As many invocations at once as this machine bears. Those that say the same stay together."""
+        count = min(self.workers, -(-len(messages) // SHARE))
+        shares: list[list[dict[str, Any]]] = [[] for _ in range(count)]
+        alike: dict[str, int] = {}
+        for message in messages:
+            shares[alike.setdefault(message["Body"], len(alike) % count)].append(message)
+        return [share for share in shares if share]
+
+    def _work(self, queue: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        function, source = self.listeners[queue]
+        size = source.batch_size
+        batches = [messages[start : start + size] for start in range(0, len(messages), size)]
+        return [message for batch in batches for message in self._handle(function, source, batch)]
 
     def run_until(self, until: datetime) -> None:
         """Let virtual time pass: settle, jump to the next due event, settle, ..."""
         assert isinstance(self.clock, VirtualClock)
         self.settle()
         while self.clock.advance(until):
-            self.settle()
+            self._settle_but_last()
         self.settle()
 
     def start_schedules(self) -> None:
@@ -189,7 +252,8 @@ class Pumps:
             if self.anything_due(function.handler):
                 self.fire(function)
 
-        self.clock.at(when, tick)
+        assert isinstance(self.clock, VirtualClock)
+        self.clock.exactly(when, tick)
 
     # --- real time ----------------------------------------------------------------------------------------------
 
@@ -203,6 +267,7 @@ class Pumps:
     def stop(self) -> None:
         """Stop after the batch under way."""
         self._stop.set()
+        self._beside.shutdown()
         self._pool.shutdown()
         for thread in self._threads:
             thread.join(timeout=10)

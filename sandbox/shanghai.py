@@ -458,7 +458,7 @@ _DESTINATIONS: Final = {
     "310151": 1,
 }
 
-ORDERS: Final = 310
+ORDERS: Final = 304
 TOMORROW: Final = 15
 EVENING_BEFORE: Final = 60
 

@@ -26,6 +26,7 @@ from sandbox.clock import Clock
 from sandbox.emulator import Emulator
 from sandbox.front import Front
 from sandbox.pumps import Pumps
+from sandbox.wire import Wire
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".sandbox"
@@ -44,6 +45,7 @@ class Stand:
         log: Path | None = None,
     ) -> None:
         self.clock = clock
+        self.dues = Dues()
         self.emulator = Emulator(home)
         self.brands = BrandServer(clock.now)
         self._accounts = accounts
@@ -60,6 +62,7 @@ class Stand:
             self._log = self._log_path.open("w", buffering=1, encoding="utf-8")
         os.environ.update(self.emulator.environment)
         clients.reset()
+        clients.session().register("before-send", Wire(self.emulator.endpoint))
         self.deployment = templates.deploy(template, clients.client, {"couriers": self._accounts})
         os.environ.update(self.deployment.environment)
         self.world = dataclasses.replace(
@@ -72,11 +75,14 @@ class Stand:
         self.front = Front(app, template, self._port)
         self.front.__enter__()
         self.pumps = Pumps(self.deployment, clients.client, self.clock)
-        self.world.queues = _Counted(self.world.queues, self.pumps, settings.read().queue_urls())
-        watched = _Watched(self.world.table)
-        self.world.table = watched
-        self.pumps.anything_due = lambda handler: watched.has_due(self.clock.now(), handler == "app.tick")
+        self._urls = settings.read().queue_urls()
+        self.world.queues = Counted(self.world.queues, self._sent)
+        self.world.table = Watched(self.world.table, self.dues.note)
+        self.pumps.anything_due = lambda handler: self.dues.any_at(self.clock.now(), handler == "app.tick")
         return self
+
+    def _sent(self, topic: Topic, count: int) -> None:
+        self.pumps.expect(self._urls[topic], count)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,43 +113,53 @@ class Stand:
                 self._log.write(line)
 
 
-class _Counted:
-    """The real queues; tells the pumps what was sent, so that empty queues need not be asked."""
+class Counted:
+    """The real queues; reports what was sent, so that empty queues need not be asked."""
 
-    def __init__(self, queues: Queues, pumps: Pumps, urls: dict[Topic, str]) -> None:
-        self._queues, self._pumps, self._urls = queues, pumps, urls
+    def __init__(self, queues: Queues, report: Any) -> None:
+        self._queues, self._report = queues, report
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
         names = list(dict.fromkeys(ids))
         self._queues.nudge(topic, names)
-        self._pumps.expect(self._urls[topic], len(names))
+        self._report(topic, len(names))
 
 
-class _Watched:
-    """The real table; remembers when each row it writes is due, so that virtual time can jump over the minutes in
-    which the schedules would find nothing. Reading is left to the table: nothing else is changed by this."""
+class Watched:
+    """The real table; reports when each row it writes is due. Reading is left to the table."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._due: dict[bool, dict[Key, str]] = {True: {}, False: {}}
-        """By whether the row waits in a pool, which is the tick's; everything else is the sweep's."""
-        self._lock = threading.Lock()
+    def __init__(self, table: Table, report: Any) -> None:
+        self._table, self._report = table, report
 
     def __getattr__(self, verb: str) -> Any:
         return getattr(self._table, verb)
 
     def write(self, *changes: Change) -> None:
         self._table.write(*changes)
-        with self._lock:
-            for change in changes:
-                if not isinstance(change, (Keep, Drop)):
-                    continue
-                key = change.row.key if isinstance(change, Keep) else change.key
-                for due in self._due.values():
-                    due.pop(key, None)
-                if isinstance(change, Keep) and change.row.due is not None:
-                    self._due[(change.row.work or "").startswith("pool#")][key] = change.row.due
+        for change in changes:
+            if isinstance(change, Keep):
+                row = change.row
+                self._report(row.key, row.due, (row.work or "").startswith("pool#"))
+            elif isinstance(change, Drop):
+                self._report(change.key, None, False)
 
-    def has_due(self, now: datetime, in_pool: bool) -> bool:
+
+class Dues:
+    """When each row that was written is due, so that virtual time can jump over the minutes in which the schedules
+    would find nothing."""
+
+    def __init__(self) -> None:
+        self._due: dict[bool, dict[Key, str]] = {True: {}, False: {}}
+        """By whether the row waits in a pool, which is the tick's; everything else is the sweep's."""
+        self._lock = threading.Lock()
+
+    def note(self, key: Key, due: str | None, in_pool: bool) -> None:
+        with self._lock:
+            for known in self._due.values():
+                known.pop(key, None)
+            if due is not None:
+                self._due[in_pool][key] = due
+
+    def any_at(self, now: datetime, in_pool: bool) -> bool:
         with self._lock:
             return min(self._due[in_pool].values(), default="~") <= stamp(now)

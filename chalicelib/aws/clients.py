@@ -7,7 +7,8 @@ from typing import Any
 
 
 @cache
-def _session() -> Any:
+def session() -> Any:
+    """botocore's session of this process: what is registered with it holds for every client made after."""
     import botocore.session
 
     return botocore.session.get_session()
@@ -21,7 +22,7 @@ def client(service: str) -> Any:
     """
     from botocore.config import Config
 
-    return _session().create_client(
+    return session().create_client(
         service,
         config=Config(
             connect_timeout=2,
@@ -39,4 +40,4 @@ def client(service: str) -> Any:
 def reset() -> None:
     """Forget session and clients: the environment names another place now."""
     client.cache_clear()
-    _session.cache_clear()
+    session.cache_clear()

@@ -104,6 +104,9 @@ class Packed:
 # --- there --------------------------------------------------------------------------------------------------
 
 
+LEAVES_KEPT = 60_000
+
+
 def pack(content: Content) -> Packed:
     """Chunks and manifest, under the hash of what they say."""
     chunks = {sha256(chunk).hexdigest(): chunk for chunk in _chunks(content.zones)}
@@ -125,15 +128,24 @@ def pack(content: Content) -> Packed:
 
 
 def _chunks(zones: Sequence[Zone]) -> Iterator[bytes]:
-    leaves = [
-        (
-            int.from_bytes(sha256(zone.zone_id.encode()).digest()),
-            zone.model_dump_json(exclude_defaults=True).encode(),
-        )
-        for zone in zones
-    ]
-    leaves.sort()
+    leaves = sorted(_leaf(zone) for zone in zones)
     yield from _split(leaves, 255)
+
+
+_LEAVES: dict[int, tuple[Zone, tuple[int, bytes]]] = {}
+"""What each zone that was packed before says, by its identity: most of an amendment is what stood there before."""
+
+
+def _leaf(zone: Zone) -> tuple[int, bytes]:
+    known = _LEAVES.get(id(zone))
+    if known is not None and known[0] is zone:  # it is kept alive here, so nothing else bears its id
+        return known[1]
+    place = int.from_bytes(sha256(zone.zone_id.encode()).digest())
+    leaf = (place, zone.model_dump_json(exclude_defaults=True).encode())
+    if len(_LEAVES) >= LEAVES_KEPT:
+        _LEAVES.clear()
+    _LEAVES[id(zone)] = (zone, leaf)
+    return leaf
 
 
 def _split(leaves: Sequence[tuple[int, bytes]], bit: int) -> Iterator[bytes]:

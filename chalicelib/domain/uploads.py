@@ -525,7 +525,9 @@ def difference(before: Content | None, after: Content) -> Difference:
     new = {zone.zone_id: zone for zone in after.zones}
     return Difference(
         new=sum(name not in old for name in new),
-        changed=sum(name in old and old[name] != zone for name, zone in new.items()),
+        changed=sum(
+            name in old and old[name] is not zone and old[name] != zone for name, zone in new.items()
+        ),
         gone=sum(name not in new for name in old),
     )
 
