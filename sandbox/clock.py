@@ -6,12 +6,9 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-BESIDE = 3
-"""So many things at most are done at the same time."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -20,9 +17,8 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
-    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
-        """Do it at that time, never before this call has returned. `beside`: it may be done at the same time as
-        others of its kind, in any order."""
+    def at(self, when: datetime, action: Callable[[], None]) -> None:
+        """Do it at that time, never before this call has returned."""
 
 
 class VirtualClock:
@@ -35,24 +31,23 @@ class VirtualClock:
     def __init__(self, start: datetime, grain: timedelta = timedelta(0)) -> None:
         self._now = start
         self._grain = grain
-        self._due: list[tuple[datetime, int, Callable[[], None], bool]] = []
-        self._pool = ThreadPoolExecutor(BESIDE)
+        self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         return self._now
 
-    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+    def at(self, when: datetime, action: Callable[[], None]) -> None:
         when = max(when, self._now)
         if self._grain:
             when += (EPOCH - when) % self._grain
-        self.exactly(when, action, beside=beside)
+        self.exactly(when, action)
 
-    def exactly(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+    def exactly(self, when: datetime, action: Callable[[], None]) -> None:
         """Do it at that very time, grain or not."""
         with self._lock:
-            heapq.heappush(self._due, (when, next(self._order), action, beside))
+            heapq.heappush(self._due, (when, next(self._order), action))
 
     def advance(self, until: datetime) -> bool:
         """Jump to the next due event and do everything due at that very time; False when nothing is due by then,
@@ -64,16 +59,10 @@ class VirtualClock:
             when = self._due[0][0]
             actions = []
             while self._due and self._due[0][0] == when:
-                actions.append(heapq.heappop(self._due)[2:])
+                actions.append(heapq.heappop(self._due)[2])
             self._now = when
-        under_way = []
-        for action, beside in actions:
-            if beside and len(actions) > 1:
-                under_way.append(self._pool.submit(action))
-            else:
-                action()
-        for one in under_way:
-            one.result()
+        for action in actions:
+            action()
         return True
 
 
@@ -91,7 +80,7 @@ class RealClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+    def at(self, when: datetime, action: Callable[[], None]) -> None:
         with self._changed:
             heapq.heappush(self._due, (when, next(self._order), action))
             self._changed.notify()

@@ -125,7 +125,7 @@ class Day:
         for happening in self.scenario.happenings:
             self.clock.at(happening.when, lambda happening=happening: self._happen(happening))  # type: ignore[misc]
         for asked in self.scenario.orders:
-            self.clock.at(asked.when, lambda asked=asked: self._place(asked), beside=True)  # type: ignore[misc]
+            self.clock.at(asked.when, lambda asked=asked: self._place(asked))  # type: ignore[misc]
         stand.pumps.start_schedules()
         at = shanghai.BEGINS
         while at < shanghai.ENDS:

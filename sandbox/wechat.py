@@ -34,7 +34,7 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
-    def at(self, when: datetime, action: Callable[[], None], *, beside: bool = False) -> None:
+    def at(self, when: datetime, action: Callable[[], None]) -> None:
         """Run the action when the clock shows `when`: after this call has returned, never inside it."""
 
 
@@ -539,7 +539,7 @@ class CourierCompany:
             return
         when = now + self.conduct.reorder_by if "reordered" in spoils else now
         for _ in range(2 if "doubled" in spoils else 1):
-            self.clock.at(when, lambda: self._call(job.reference, status, content), beside=True)
+            self.clock.at(when, lambda: self._call(job.reference, status, content))
 
     # --- what it says ---
 
