@@ -100,10 +100,6 @@ class Stand:
         """A fresh key of that role."""
         return enlist.create_key(self.world, role, owner)
 
-    def set_accounts(self, accounts: dict[str, Any]) -> None:
-        """Other courier accounts from now on."""
-        self._accounts = accounts
-
     def _write_log(self, event: str, **facts: Any) -> None:
         edge.log(event, at=self.clock.now().isoformat(), **facts)
 

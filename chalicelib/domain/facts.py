@@ -21,7 +21,7 @@ Older schema versions are upcast here, on read.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.domain.errors import Missing
@@ -37,6 +37,8 @@ from chalicelib.domain.shapes import stamp
 
 ORDER: Final = "order"
 LEFT: Final = "left"
+FAR: Final = timedelta(days=3650)
+"""Ahead of now, to find in a work bucket what is not due yet as well."""
 HOOKS: Final = "hooks"
 """Where endpoints wait that something may be owed to."""
 

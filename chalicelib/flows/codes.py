@@ -7,9 +7,8 @@ relation to both; they are in no webhook, no event and no log. That somebody rea
 
 from __future__ import annotations
 
-from chalicelib.domain import facts
-from chalicelib.domain.errors import Missing
 from chalicelib.domain.ports import World
+from chalicelib.flows import look
 
 
 def codes_of(world: World, brand_id: str, order_id: str) -> dict[str, str]:
@@ -18,9 +17,7 @@ def codes_of(world: World, brand_id: str, order_id: str) -> dict[str, str]:
     Empty when nobody holds it, when this courier gives none, or when its answer to the booking was lost: a
     look-up finds the job and not its codes. Raises `Missing`; another brand's order looks like none at all.
     """
-    order = facts.load_order(world.table, order_id)
-    if order.brand_id != brand_id:
-        raise Missing(f"no order {order_id!r}")
+    order = look.own_order(world, brand_id, order_id)
     booking = order.leg.live_booking
     if booking is None or booking.codes is None:
         return {}

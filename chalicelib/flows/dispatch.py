@@ -36,7 +36,6 @@ POOL = 1000
 LEGS = 20
 """Legs in one transaction."""
 TRIES = 5
-FAR = timedelta(days=3650)
 GRID = timedelta(minutes=10)
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
@@ -78,7 +77,7 @@ def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
     more = False
     for shard in range(market.shards):
         page = world.table.find_due(
-            facts.pool_bucket(market_id, shard), now + FAR if everything else now, POOL
+            facts.pool_bucket(market_id, shard), now + facts.FAR if everything else now, POOL
         )
         keys += page.keys
         more = more or page.after is not None

@@ -19,7 +19,6 @@ from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Topic, 
 from chalicelib.domain.shapes import Shape
 
 TRIES = 5
-FAR = timedelta(days=3650)
 LONGEST_SLOT = timedelta(days=7)
 KEPT = timedelta(days=7)
 """How long a slot is kept after its end; what is given back to it later is given to nobody."""
@@ -253,7 +252,9 @@ def _check_idle(world: World, market_id: str, found: Courier | Crew) -> None:
     for shard in range(market(world, market_id).shards):
         after: str | None = None
         while True:
-            page = world.table.find_due(facts.wait_bucket(market_id, shard), world.clock() + FAR, 500, after)
+            page = world.table.find_due(
+                facts.wait_bucket(market_id, shard), world.clock() + facts.FAR, 500, after
+            )
             for order in facts.readable(world.table.get_many(page.keys), world.log):
                 for booking in (b for leg in order.legs for b in leg.bookings if b.is_live):
                     if found.courier_id == booking.courier_id and (

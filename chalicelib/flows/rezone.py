@@ -21,7 +21,6 @@ from chalicelib.flows import check, enlist
 
 PAGE = 100
 TRIES = 5
-FAR = timedelta(days=3650)
 PASS = "pass"  # noqa: S105 - a word in a nudge
 AGAIN = timedelta(minutes=15)
 """A pass is made at least so often, whether or not anything is known to have changed: permits lapse by themselves."""
@@ -54,7 +53,7 @@ def rezone(world: World, market_id: str, cursor: str = "") -> None:
     shard, _, after = place.partition("/")
     at_shard = int(shard) if shard else 0
     page = world.table.find_due(
-        facts.wait_bucket(market_id, at_shard), world.clock() + FAR, PAGE, after or None
+        facts.wait_bucket(market_id, at_shard), world.clock() + facts.FAR, PAGE, after or None
     )
     orders = facts.readable(world.table.get_many(page.keys), world.log)
     for order in sorted(orders, key=lambda o: (o.window.end, o.order_id)):
