@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, CloudWatchEvent, Rate, Response, SQSEvent
+from pydantic import ValidationError
 
 from chalicelib import edge, wiring
 from chalicelib.domain import facts
@@ -26,7 +27,11 @@ def authorize(request: AuthRequest) -> AuthResponse:
     row = None
     if scheme.lower() == "bearer" and secret:
         row = wiring.world().table.get(facts.access_key_key(hash_of(secret.strip())))
-    key = Key.model_validate_json(row.body) if row else None
+    try:
+        key = Key.model_validate_json(row.body) if row else None
+    except ValidationError:  # a role that only newer code knows: nobody here
+        edge.log("key_unreadable", function="authorize")
+        key = None
     if key is None or key.disabled:
         return AuthResponse(routes=[], principal_id="nobody")
     return AuthResponse(

@@ -1,0 +1,173 @@
+"""The app as API Gateway would serve it, over a world in memory that holds one of everything, and can be put back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.domain import facts
+from chalicelib.domain.errors import Lost
+from chalicelib.domain.keys import Key as AccessKey
+from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.orders import Moved, OrderState
+from chalicelib.domain.ports import Keep, Row
+from chalicelib.flows import enlist, publish
+from chalicelib.flows.place import place
+from cli.package import read
+from sandbox.front import Front
+from tests.conftest import ROOT
+from tests.stage import NOON, Stage, new_order, stage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, Any]
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        """Its media type, without parameters."""
+        told = {name.lower(): value for name, value in self.headers.items()}
+        return str(told.get("content-type", "")).partition(";")[0]
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def without(self, name: str) -> tuple[int, dict[str, Any], str]:
+        """Everything but the name it was asked for: what two answers are compared by."""
+        return self.status, dict(self.headers), self.body.decode().replace(name, "*")
+
+
+@dataclass
+class Gateway:
+    """The front, the stage behind it, a key for each caller, and the names of what there is."""
+
+    front: Front
+    stage: Stage
+    keys: dict[str, str | None]
+    names: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self._rows = dict(self._table.rows)
+
+    @property
+    def _table(self) -> Any:
+        return self.stage.plain.table
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        caller: str = "nobody",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request, as that caller."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        key = self.keys[caller]
+        if key is not None:
+            sent["Authorization"] = key
+        raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        return Answer(*self.front.answer(method, path, sent, raw))
+
+    def restore(self) -> None:
+        """Everything as it was before the first request."""
+        self._table.rows = dict(self._rows)
+        self.stage.world.memory.clear()
+        self.stage.world.queues.sent.clear()  # type: ignore[attr-defined]
+        self.stage.world.line.requests.clear()  # type: ignore[attr-defined]
+
+    def has_done_something(self) -> bool:
+        """True when a row was written, a nudge sent or a call made since it was restored."""
+        world: Any = self.stage.world
+        return bool(self._table.rows != self._rows or world.queues.sent or world.line.requests)
+
+
+@contextmanager
+def gateway() -> Iterator[Gateway]:
+    """Noon in Shanghai, with an order, an upload, an endpoint and keys of `maison` and of the `health-office`."""
+    from app import app
+
+    on = stage()
+    wiring.use(on.world)
+    template = {"Resources": read(ROOT / ".chalice" / "resources.yaml")["Resources"]}
+    front = Front(app, template, ttl_s=-1)
+    try:
+        yield Gateway(front, on, _keys(on), _names(on))
+    finally:
+        front.server.server_close()
+        wiring.use(None)
+
+
+def _keys(on: Stage) -> dict[str, str | None]:
+    def made(role: Role, owner: str) -> str:
+        return f"Bearer {enlist.create_key(on.world, role, owner)}"
+
+    disabled = enlist.create_key(on.world, Role.OPERATOR, "gone")
+    enlist.disable_key(on.world, hash_of(disabled))
+    _write_key(on, "of-tomorrow", {"role": "emperor"})
+    operator = enlist.create_key(on.world, Role.OPERATOR, "control-room")
+    return {
+        "nobody": None,
+        "an empty header": "",
+        "a key nobody has": "Bearer cordon_operator_made-up",
+        "a disabled operator": f"Bearer {disabled}",
+        "a role of tomorrow": "Bearer of-tomorrow",
+        "an operator without the scheme": operator,
+        "an operator by another scheme": f"Basic {operator}",
+        "a hash instead of a key": f"Bearer {hash_of(operator)}",
+        "brand maison": made(Role.BRAND, "maison"),
+        "brand autre-maison": made(Role.BRAND, "autre-maison"),
+        "operator control-room": f"Bearer {operator}",
+        "source health-office": made(Role.SOURCE, "health-office"),
+        "source other-office": made(Role.SOURCE, "other-office"),
+        # owners named like somebody else's: the role is what counts
+        "brand health-office": made(Role.BRAND, "health-office"),
+        "source maison": made(Role.SOURCE, "maison"),
+    }
+
+
+def _write_key(on: Stage, secret: str, changes: dict[str, Any]) -> None:
+    key = AccessKey(key_hash=hash_of(secret), role=Role.OPERATOR, owner="x", created_at=NOON)
+    row = facts.access_key_row(key)
+    body = json.dumps({**json.loads(row.body), **changes})
+    _keep(on, Row(row.key, 1, body))
+
+
+def _keep(on: Stage, row: Row, was: int | None = None) -> None:
+    try:
+        on.world.table.write(Keep(row, was=was))
+    except Lost as error:
+        raise AssertionError(f"{row.key} stands there") from error
+
+
+def _names(on: Stage) -> dict[str, str]:
+    order, _ = place(on.world, "maison", "gift-1", new_order())
+    left, _ = place(on.world, "maison", "gift-2", new_order())
+    history = (*left.history, Moved(state=OrderState.AT_GATE, at=NOON))
+    _keep(on, facts.order_row(left.model_copy(update={"history": history, "version": 2})), was=1)
+    upload = publish.begin(
+        on.world, "SHA", "health-office", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02"
+    )
+    publish.add_part(on.world, "SHA", upload.upload_id, 1, b'{"released": ["zone-Yongjia"]}')
+    spare = enlist.create_key(on.world, Role.BRAND, "spare")
+    return {
+        "order_id": order.order_id,
+        "at_gate": left.order_id,
+        "endpoint_id": "hook-1",
+        "upload_id": upload.upload_id,
+        "number": "1",
+        "market_id": "SHA",
+        "courier_id": "paper-co",
+        "crew_id": "crew-1",
+        "permit_id": "permit-1",
+        "slot_id": "slot-1",
+        "key_hash": hash_of(spare),
+    }

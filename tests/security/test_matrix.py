@@ -1,0 +1,292 @@
+"""Every route, every caller, own and foreign things: who gets what, and that a refusal leaves no trace.
+
+The routes are the app's own, and the roles are those that the published description states for each
+(`cli.openapi.OPERATIONS`), so the description cannot promise what the code does not keep, nor the code let in
+whom the description leaves out. Here stands only what neither says: which names in a path belong to somebody, and
+a body that is right. A route, a name or a body that is missing here fails by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from chalicelib.domain import facts
+from chalicelib.domain.keys import Caller, Key, Role
+from chalicelib.flows import look
+from cli.openapi import OPERATIONS
+from tests.paper import signature
+from tests.security.gateway import Answer, Gateway
+from tests.stage import NOON, body, crew, permit, slot
+
+BELONGS: dict[str, Role | None] = {
+    "order_id": Role.BRAND,
+    "endpoint_id": Role.BRAND,
+    "upload_id": Role.SOURCE,
+    "key_hash": None,
+    "market_id": None,
+    "courier_id": None,
+    "crew_id": None,
+    "permit_id": None,
+    "slot_id": None,
+    "number": None,
+}
+"""Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
+
+OWNERS = {Role.BRAND: "maison", Role.SOURCE: "health-office"}
+UNKNOWN = {"key_hash": "0" * 64, "number": "200", "order_id": "ord_nobodyhasthis"}
+"""A well-formed name that nothing has; for the others `none-of-them`."""
+
+MEMBER = "/v1/markets/{market_id}"
+BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
+    ("POST", "/v1/orders"): lambda gate: body(),
+    ("POST", "/v1/clearances"): lambda gate: {
+        name: body()[name] for name in ("market", "gift", "pick_up", "recipient", "window")
+    },
+    ("POST", "/v1/webhooks"): lambda gate: {"url": "https://hooks.example.com/new"},
+    ("POST", "/v1/webhooks/{endpoint_id}/replay"): lambda gate: {"order_id": gate.names["order_id"]},
+    ("PUT", MEMBER): lambda gate: _stored(gate, facts.market_key("SHA")) | {"name": "Shanghai, China"},
+    ("PUT", f"{MEMBER}/couriers/{{courier_id}}"): lambda gate: {
+        "dialect": "paper",
+        "account": "main",
+        "suspended": True,
+    },
+    ("PUT", f"{MEMBER}/crews/{{crew_id}}"): lambda gate: _dumped(crew(withdrawn=True)),
+    ("PUT", f"{MEMBER}/permits/{{permit_id}}"): lambda gate: _dumped(permit(districts=["310101"])),
+    ("PUT", f"{MEMBER}/slots/{{slot_id}}"): lambda gate: _dumped(slot(trip_minutes=45)),
+    ("POST", f"{MEMBER}/rules/uploads"): lambda gate: {
+        "mode": "amend",
+        "time_zone": "Asia/Shanghai",
+        "datum": "GCJ02",
+    },
+    ("PUT", f"{MEMBER}/rules/uploads/{{upload_id}}/parts/{{number}}"): lambda gate: {"released": ["zone-x"]},
+    ("POST", f"{MEMBER}/rules/uploads/{{upload_id}}/finish"): lambda gate: {"parts": 1},
+    ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
+    ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
+}
+"""A body that whoever may send it gets through with."""
+HEADERS = {"Idempotency-Key": "gift-3", "If-Match": '"v1"'}
+OTHER_NAMES = {("POST", "/v1/orders/{order_id}/receipts"): {"order_id": "at_gate"}}
+"""Where the usual one of its kind is in the wrong state."""
+
+CALLBACK = json.dumps({"reference": "nobody's", "kind": "accepted", "at": NOON.isoformat()}).encode()
+OPEN = {
+    ("GET", "/openapi.json"): 200,
+    ("POST", "/v1/callbacks/{market_id}/{courier_id}"): 401,
+    ("GET", "/v1/callbacks/{market_id}/{courier_id}"): 401,
+}
+"""What needs no key, and what it says to whoever proves nothing else."""
+
+
+def _stored(gate: Gateway, key: Any) -> dict[str, Any]:
+    row = gate.stage.plain.table.get(key)
+    assert row is not None
+    found: dict[str, Any] = json.loads(row.body)
+    return found
+
+
+def _dumped(noun: Any) -> dict[str, Any]:
+    found: dict[str, Any] = noun.model_dump(mode="json")
+    return found
+
+
+def names_of(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+def routes_of(table: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return sorted((method, path) for path, methods in table.items() for method in methods)
+
+
+def unstated(routes: Iterable[tuple[str, str]]) -> list[str]:
+    """What nobody has said who may do it, and what has been said of routes that are not there."""
+    routes = set(routes)
+    wrong = [f"{method} {path}: no roles in cli/openapi.py" for method, path in routes - OPERATIONS.keys()]
+    for method, path in sorted(OPERATIONS.keys() | BODIES.keys() | OPEN.keys()):
+        if (method, path) not in routes:
+            wrong.append(f"{method} {path}: no such route")
+    for route in sorted(routes & OPERATIONS.keys()):
+        operation, (method, path) = OPERATIONS[route], route
+        takes = operation.body is not None or bool(operation.raw_body)
+        if takes != (route in BODIES):
+            wrong.append(f"{method} {path}: {'a body is missing' if takes else 'a body too many'} in BODIES")
+        wrong += [f"{method} {path}: whose is {{{n}}}?" for n in names_of(path) if n not in BELONGS]
+        if bool(operation.roles) == (route in OPEN):
+            wrong.append(f"{method} {path}: a route has roles, or stands in OPEN")
+    return wrong
+
+
+def ask(gate: Gateway, route: tuple[str, str], caller: str, unknown: str | None = None) -> Answer:
+    """The right request to that route; `unknown`: with a name that nothing has in the place of that one."""
+    method, path = route
+    for name in names_of(path):
+        given = gate.names[OTHER_NAMES.get(route, {}).get(name, name)]
+        path = path.replace(f"{{{name}}}", _nothing(name) if name == unknown else given)
+    headers = {name: HEADERS[name] for name in OPERATIONS[route].headers}
+    sent = BODIES[route](gate) if route in BODIES else None
+    if unknown is not None and isinstance(sent, dict):
+        sent.pop(unknown, None)
+    query = "?brand=maison" if "brand" in OPERATIONS[route].query else ""
+    return gate.ask(method, path + query, caller, sent, headers)
+
+
+def _nothing(name: str) -> str:
+    return UNKNOWN.get(name, "none-of-them")
+
+
+def breaches(gate: Gateway, route: tuple[str, str]) -> list[str]:
+    """Everybody who gets from that route what he should not, or not what he should."""
+    found = []
+    for caller in gate.keys:
+        gate.restore()
+        answer = ask(gate, route, caller)
+        wrong = _wrong(gate, route, caller, answer)
+        if wrong is not None:
+            found.append(f"{caller}: {wrong}; {answer.status} {answer.body[:200]!r}")
+    return found
+
+
+def _wrong(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer) -> str | None:
+    operation, (_, path) = OPERATIONS[route], route
+    if route in OPEN:
+        expected = answer.status == OPEN[route] and not gate.has_done_something()
+        return None if expected else f"{OPEN[route]} was expected of whoever proves nothing, and no trace"
+    word, _, owner = caller.partition(" ")
+    role = Role(word) if word in set(Role) else None
+    if role is None:
+        status, told = (401, "a key of ours") if caller == "nobody" else (403, "unknown or disabled")
+        return _refused(gate, answer, status, "a key of ours was needed", names=told)
+    if role.value not in operation.roles:
+        return _refused(gate, answer, 403, "this role may not", names=f"yours has the role {role.value}")
+    owned = next((n for n in reversed(names_of(path)) if BELONGS[n] is role), None)
+    if owned is not None and owner != OWNERS[role]:
+        wrong = _refused(gate, answer, 404, "it is somebody else's")
+        name = gate.names[OTHER_NAMES.get(route, {}).get(owned, owned)]
+        missing = ask(gate, route, caller, unknown=owned)
+        if wrong is None and answer.without(name) != missing.without(_nothing(owned)):
+            return f"the same was expected as for a name that nothing has, {missing.body!r}"
+        return wrong
+    if answer.status != operation.status:
+        return f"{operation.status} was expected"
+    if owner != OWNERS.get(role, owner) and any(
+        gate.names[name].encode() in answer.body for name in BELONGS if BELONGS[name] is role
+    ):
+        return "the list names what is somebody else's"
+    return None
+
+
+def _refused(gate: Gateway, answer: Answer, status: int, why: str, names: str = "") -> str | None:
+    if answer.status != status or answer.kind != "application/problem+json":
+        return f"a problem with {status} was expected, {why}"
+    if names not in answer.json()["detail"]:
+        return f"a detail was expected with {names!r}"
+    if gate.has_done_something():
+        return "it left a trace"
+    return None
+
+
+def routes() -> list[tuple[str, str]]:
+    from app import app
+
+    return routes_of(app.routes)
+
+
+def test_of_every_route_it_is_stated_who_may_do_it() -> None:
+    assert unstated(routes()) == []
+
+
+def test_a_new_route_that_nobody_has_stated_is_named() -> None:
+    new = [*routes(), ("DELETE", "/v1/orders/{order_id}")]
+    assert unstated(new) == ["DELETE /v1/orders/{order_id}: no roles in cli/openapi.py"]
+    assert unstated(routes()[1:]) != []
+
+
+@pytest.mark.parametrize("route", routes(), ids=lambda route: " ".join(route))
+def test_everybody_gets_from_a_route_what_he_may_and_no_more(gate: Gateway, route: tuple[str, str]) -> None:
+    assert breaches(gate, route) == []
+
+
+NAMED = [(*route, name) for route in routes() for name in names_of(route[1]) if route not in OPEN]
+
+
+@pytest.mark.parametrize(("method", "path", "name"), NAMED)
+def test_a_name_that_nothing_has_is_not_found_and_leaves_no_trace(
+    gate: Gateway, method: str, path: str, name: str
+) -> None:
+    operation = OPERATIONS[method, path]
+    makes = method == "PUT" and path.endswith(f"{{{name}}}")
+    for role in operation.roles:
+        gate.restore()
+        caller = next(c for c in gate.keys if c.startswith(f"{role} "))
+        answer = ask(gate, (method, path), caller, unknown=name)
+        if makes:
+            assert answer.status == operation.status
+            continue
+        assert (answer.status, answer.kind) == (404, "application/problem+json"), answer.body
+        assert not gate.has_done_something()
+
+
+def test_a_signed_callback_is_taken_whoever_else_sends_a_key_with_it(gate: Gateway) -> None:
+    path = "/v1/callbacks/SHA/paper-co"
+    signed = {"X-Paper-Signature": signature("paper-secret", CALLBACK)}
+    assert {gate.ask("POST", path, caller, CALLBACK, signed).status for caller in gate.keys} == {200}
+    forged = {"X-Paper-Signature": signature("another-secret", CALLBACK)}
+    assert {gate.ask("POST", path, caller, CALLBACK, forged).status for caller in gate.keys} == {401}
+
+
+def test_what_a_brand_makes_is_its_own_whatever_it_says(gate: Gateway) -> None:
+    """The owner comes from the key: no query, body or header says otherwise."""
+    whole = body() | {"reference": "EASTER-9"}
+    made = gate.ask(
+        "POST", "/v1/orders?brand=maison&owner=maison", "brand autre-maison", whole,
+        {"Idempotency-Key": "gift-1", "X-Brand": "maison", "X-Amzn-Principal": "maison"},
+    ).json()  # fmt: skip
+    assert made["order_id"] != gate.names["order_id"], "the same key of another brand is another gift"
+    assert gate.stage.order(made["order_id"]).brand_id == "autre-maison"
+    listed = gate.ask("GET", "/v1/orders?brand=maison", "brand autre-maison").json()["data"]
+    assert [order["order_id"] for order in listed] == [made["order_id"]]
+    refused = gate.ask("POST", "/v1/orders", "brand autre-maison", whole | {"brand_id": "maison"}, HEADERS)
+    assert refused.status == 422
+
+
+# --- and the matrix bites -----------------------------------------------------------------------------------
+
+
+def test_a_view_that_forgets_the_role_is_found(gate: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    def everybody(request: Any, *roles: Role) -> Caller:
+        context = request.context["authorizer"]
+        return Caller(role=roles[0], owner=context["owner"])
+
+    for module in ("brands", "operators", "webhooks"):
+        monkeypatch.setattr(f"chalicelib.routes.{module}.caller", everybody)
+    guarded = [route for route in routes() if OPERATIONS[route].roles]
+    assert [route for route in guarded if not breaches(gate, route)] == []
+
+
+def test_a_flow_that_forgets_the_owner_is_found(gate: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        look, "own_order", lambda world, brand_id, order_id: facts.load_order(world.table, order_id)
+    )
+    owned = [
+        route for route in routes() if "order_id" in names_of(route[1]) and "brand" in OPERATIONS[route].roles
+    ]
+    assert len(owned) == 4
+    assert [route for route in owned if not breaches(gate, route)] == []
+
+
+def test_an_authorizer_that_lets_the_disabled_in_is_found(
+    gate: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import app
+
+    class Forgiving:
+        @staticmethod
+        def model_validate_json(text: str) -> Key:
+            return Key.model_validate_json(text).model_copy(update={"disabled": False})
+
+    monkeypatch.setattr(app, "Key", Forgiving)
+    guarded = [route for route in routes() if OPERATIONS[route].roles]
+    assert [r for r in guarded if not any("a disabled operator" in b for b in breaches(gate, r))] == []
