@@ -6,6 +6,7 @@ file, and its middleware would be dead (research: chalice.md, trap A).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, CloudWatchEvent, Rate, Response, SQSEvent
@@ -13,7 +14,9 @@ from pydantic import ValidationError
 
 from chalicelib import edge, wiring
 from chalicelib.domain import facts
+from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
+from chalicelib.domain.ports import Topic
 from chalicelib.routes import brands, couriers, openapi, operators, webhooks
 
 app = Chalice(app_name="cordon", configure_logs=False)
@@ -70,6 +73,10 @@ def sweep(event: CloudWatchEvent) -> None:
     flow(wiring.world())
 
 
+def _verdicts(event: SQSEvent, handle: Callable[[str], None], topic: Topic) -> dict[str, Any]:
+    return edge.verdicts(event.to_dict()["Records"], handle, topic, wiring.world().queues)
+
+
 @app.on_sqs_message(
     queue_arn="arn:placeholder:DispatchQueue", batch_size=10, maximum_batching_window_in_seconds=1
 )
@@ -81,7 +88,7 @@ def on_dispatch(event: SQSEvent) -> dict[str, Any]:
         market_id, _, everything = name.partition(":")
         dispatch(wiring.world(), market_id, everything=everything == "all")
 
-    return edge.verdicts(event.to_dict()["Records"], handle, "on_dispatch")
+    return _verdicts(event, handle, Topic.DISPATCH)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:BookQueue", batch_size=10)
@@ -89,7 +96,7 @@ def on_book(event: SQSEvent) -> dict[str, Any]:
     """Book an order's leg, or settle its bookings."""
     from chalicelib.flows.book import book
 
-    return edge.verdicts(event.to_dict()["Records"], lambda name: book(wiring.world(), name), "on_book")
+    return _verdicts(event, lambda name: book(wiring.world(), name), Topic.BOOK)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:HearQueue", batch_size=10)
@@ -97,7 +104,7 @@ def on_hear(event: SQSEvent) -> dict[str, Any]:
     """Fold what couriers said into an order."""
     from chalicelib.flows.hear import hear
 
-    return edge.verdicts(event.to_dict()["Records"], lambda name: hear(wiring.world(), name), "on_hear")
+    return _verdicts(event, lambda name: hear(wiring.world(), name), Topic.HEAR)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:TellQueue", batch_size=10)
@@ -105,7 +112,7 @@ def on_tell(event: SQSEvent) -> dict[str, Any]:
     """Tell a brand what its order has come to."""
     from chalicelib.flows.tell import tell
 
-    return edge.verdicts(event.to_dict()["Records"], lambda name: tell(wiring.world(), name), "on_tell")
+    return _verdicts(event, lambda name: tell(wiring.world(), name), Topic.TELL)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)
@@ -115,12 +122,12 @@ def on_rules(event: SQSEvent) -> dict[str, Any]:
     from chalicelib.flows.rezone import rezone
 
     def handle(name: str) -> None:
-        verb, market_id, rest = name.split(":", 2)
-        if verb == "publish":
+        verb, market_id, rest = (*name.split(":", 2), "", "")[:3]
+        if verb == "publish" and market_id and rest:
             publish(wiring.world(), market_id, rest)
-        elif verb == "rezone":
+        elif verb == "rezone" and market_id:
             rezone(wiring.world(), market_id, rest)
         else:
-            raise ValueError(f"rules are published or rezoned, not {verb!r}")
+            raise NotANudge("rules are published or rezoned, and nothing else")
 
-    return edge.verdicts(event.to_dict()["Records"], handle, "on_rules")
+    return _verdicts(event, handle, Topic.RULES)

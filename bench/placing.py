@@ -35,6 +35,10 @@ ENVIRONMENT = {
     "CORDON_DISPATCH_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/dispatch",
     "CORDON_BOOK_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/book",
     "CORDON_HEAR_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/hear",
+    **{
+        f"CORDON_{name}_LETTERS": f"https://sqs.eu-west-1.amazonaws.com/000000000000/{name.lower()}-letters"
+        for name in ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES")
+    },
     "CORDON_TELL_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/tell",
     "CORDON_RULES_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/rules",
     "CORDON_SEAL_KEY": "bench",

@@ -17,6 +17,7 @@ from chalice.app import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from chalicelib.domain import nudges
 from chalicelib.domain.canonical import name_standing_twice
 from chalicelib.domain.errors import (
     Delayed,
@@ -24,10 +25,12 @@ from chalicelib.domain.errors import (
     Invalid,
     Malformed,
     Missing,
+    NotANudge,
     Refused,
     TooLarge,
     Unconditional,
 )
+from chalicelib.domain.ports import Letter, Queues, Topic
 
 PROBLEM = "application/problem+json"
 BODY_LIMIT = 256 * 1024
@@ -279,40 +282,63 @@ def rewritten(response: Response) -> Response:
 
 
 def verdicts(
-    records: Iterable[Mapping[str, Any]], handle: Callable[[str], None], name: str
+    records: Iterable[Mapping[str, Any]], handle: Callable[[str], None], topic: Topic, queues: Queues
 ) -> dict[str, Any]:
-    """Every message of a batch gets its own verdict: done, noted and dropped, or given back.
+    """Every message of a batch gets its own verdict: done, given back, or put aside with the reason.
 
-    `handle` gets the id that the nudge carries. What is given back is named in `batchItemFailures`; after the
-    queue's last try it goes to the dead-letter queue alone.
+    `handle` gets the id that the nudge carries. What is refused will be refused again and is put aside at once;
+    what is delayed or failed is given back, named in `batchItemFailures`, and put aside after the last try.
     """
+    name = f"on_{topic.value}"
     failures: list[dict[str, str]] = []
     done: set[str] = set()
     for record in records:
         message_id = str(record.get("messageId", ""))
         try:
-            nudged = _nudged_id(record)
+            nudged = nudges.read(record["body"])
             if nudged not in done:  # the same nudge twice in one batch is one nudge
                 handle(nudged)
                 done.add(nudged)
+            continue
         except Refused as error:
-            log("message_dropped", function=name, message=message_id, why=type(error).__name__)
+            # what a refusal says may quote the id, and only an id of ours may be repeated
+            why = error.detail if isinstance(error, NotANudge) else f"{type(error).__name__}: {error.title}"
+            hopeless = True
         except Delayed as error:
-            log("message_given_back", function=name, message=message_id, why=type(error).__name__)
-            failures.append({"itemIdentifier": message_id})
+            why, hopeless = f"{type(error).__name__}: not now, at every try", False
         except Exception as error:
             log_failure(name, error, message=message_id)
+            why, hopeless = f"{type(error).__name__} at {_raised_at(error)[-1]}", False
+        if not ((hopeless or _receives(record) >= nudges.TRIES) and _is_aside(record, why, topic, queues)):
+            log("message_given_back", function=name, message=message_id, why=why)
             failures.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failures}
 
 
-def _nudged_id(record: Mapping[str, Any]) -> str:
-    # anything that is not a nudge of ours raises, and ends in the dead-letter queue where a person can see it
-    body = json.loads(record["body"])
-    if not isinstance(body, dict) or body.get("v") != 1 or not isinstance(body.get("id"), str):
-        raise ValueError("not a nudge of version 1")
-    name: str = body["id"]
-    return name
+def _is_aside(record: Mapping[str, Any], why: str, topic: Topic, queues: Queues) -> bool:
+    """Put a message among the dead letters. False when that failed: then it is given back, and SQS moves it there
+    after its last try, without the reason. Never lost, perhaps there twice."""
+    name = f"on_{topic.value}"
+    letter = Letter(
+        body=record["body"],
+        reason=why,
+        function=name,
+        message_id=str(record.get("messageId", "")),
+        receives=_receives(record),
+        sent_at=int(record.get("attributes", {}).get("SentTimestamp", 0)),
+        attributes=record.get("messageAttributes", {}),
+    )
+    try:
+        queues.put_aside(topic, letter)
+    except Exception as error:
+        log_failure(name, error, message=letter.message_id)
+        return False
+    log("message_put_aside", function=name, message=letter.message_id, why=why, receives=letter.receives)
+    return True
+
+
+def _receives(record: Mapping[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 # --- the log line ---------------------------------------------------------------------------------------------
@@ -325,10 +351,19 @@ def log(event: str, **facts: Any) -> None:
 
 def log_failure(where: str, error: Exception, **facts: Any) -> None:
     """An error that is our bug: its type and where it was raised. Its text may quote data, and stays out."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    at = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
-    line = {"event": "failure", "where": where, "error": type(error).__name__, "at": at, **facts}
+    line = {
+        "event": "failure",
+        "where": where,
+        "error": type(error).__name__,
+        "at": _raised_at(error),
+        **facts,
+    }
     _line(json.dumps(line) + "\n")
+
+
+def _raised_at(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
 
 
 def log_to(write: Callable[[str], Any] | None) -> None:

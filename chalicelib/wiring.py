@@ -54,7 +54,7 @@ def real(told: Settings | None = None) -> World:
     told = told or settings.read()
     return World(
         table=DynamoTable(told.table),
-        queues=SqsQueues(told.queue_urls()),
+        queues=SqsQueues(told.queue_urls(), told.letter_urls()),
         line=UrllibLine(),
         sealer=KmsSealer(told.seal_key),
         solver=ExactSolver(),

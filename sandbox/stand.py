@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from chalicelib import edge, settings, wiring
 from chalicelib.aws import clients
 from chalicelib.domain.keys import Role
-from chalicelib.domain.ports import Change, Drop, Keep, Key, Queues, Table, Topic
+from chalicelib.domain.ports import Change, Drop, Keep, Key, Letter, Queues, Table, Topic
 from chalicelib.domain.shapes import stamp
 from chalicelib.flows import enlist
 from cli import package
@@ -119,6 +119,9 @@ class Counted:
         names = list(dict.fromkeys(ids))
         self._queues.nudge(topic, names)
         self._report(topic, len(names))
+
+    def put_aside(self, topic: Topic, letter: Letter) -> None:
+        self._queues.put_aside(topic, letter)
 
 
 class Watched:

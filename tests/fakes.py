@@ -13,7 +13,20 @@ from typing import Any
 from chalicelib.channels import webhook
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.errors import Lost, Unanswered
-from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Require, Row, Topic, World
+from chalicelib.domain.ports import (
+    Change,
+    Count,
+    Drop,
+    Keep,
+    Key,
+    KeyPage,
+    Letter,
+    Page,
+    Require,
+    Row,
+    Topic,
+    World,
+)
 from chalicelib.solver import ExactSolver
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
@@ -120,9 +133,13 @@ class FakeQueues:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Topic, str]] = []
+        self.letters: list[tuple[Topic, Letter]] = []
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
         self.sent += [(topic, name) for name in ids]
+
+    def put_aside(self, topic: Topic, letter: Letter) -> None:
+        self.letters.append((topic, letter))
 
     def take(self, topic: Topic | None = None) -> list[tuple[Topic, str]]:
         """Everything waiting (on that topic), removed."""

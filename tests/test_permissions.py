@@ -30,6 +30,8 @@ SPARE = {
     ("on_hear", "sqs:SendMessage BookQueue"),
     ("on_dispatch", "sqs:SendMessage DispatchQueue"),
     ("on_tell", "sqs:SendMessage TellQueue"),
+    # the way of what cannot be done: tests/aws/test_letters.py
+    *((f"on_{topic.value}", f"sqs:SendMessage {topic.value.title()}DeadLetters") for topic in Topic),
 }  # fmt: skip
 
 

@@ -1,24 +1,36 @@
-"""Nudges into SQS: ten a call, each with an id and nothing else."""
+"""Nudges into SQS, ten a call, each with an id and nothing else; and what could not be done, to the dead letters.
+
+SQS itself moves a message to the dead letters without a word. So the function that gives it up sends it there, with
+the attributes `reason` (for a person) and `letter` (JSON: function, message_id, receives, sent_at); whatever else it
+carried stays on it. Should that sending fail, the message is given back, and SQS moves it after its last try.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from chalicelib.aws.calls import PATIENCE, Patience, call
 from chalicelib.aws.clients import client
+from chalicelib.domain import nudges
 from chalicelib.domain.errors import Throttled
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.ports import Letter, Topic
 
 BATCH = 10
 TRIES = 3
+REASON, LETTER = "reason", "letter"
 
 
 class SqsQueues:
     """`ports.Queues` on standard queues."""
 
-    def __init__(self, urls: Mapping[Topic, str], patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, urls: Mapping[Topic, str], letters: Mapping[Topic, str], patience: Patience = PATIENCE
+    ) -> None:
         self.urls = urls
+        self.letters = letters
         self._patience = patience
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
@@ -27,25 +39,46 @@ class SqsQueues:
             self._send(topic, names[start : start + BATCH])
 
     def _send(self, topic: Topic, names: list[str]) -> None:
-        url, patience = self.urls[topic], self._patience
+        url = self.urls[topic]
         if len(names) == 1:
-            call(
-                client("sqs"), "send_message", patience=patience, QueueUrl=url, MessageBody=_message(names[0])
-            )
+            self._call("send_message", QueueUrl=url, MessageBody=nudges.write(names[0]))
             return
         waiting = {str(at): name for at, name in enumerate(names)}
         for tries in range(1, TRIES + 1):
-            entries = [{"Id": at, "MessageBody": _message(name)} for at, name in waiting.items()]
-            reply = call(
-                client("sqs"), "send_message_batch", patience=patience, QueueUrl=url, Entries=entries
-            )
+            entries = [{"Id": at, "MessageBody": nudges.write(name)} for at, name in waiting.items()]
+            reply = self._call("send_message_batch", QueueUrl=url, Entries=entries)
             waiting = {failed["Id"]: waiting[failed["Id"]] for failed in reply.get("Failed", ())}
             if not waiting:
                 return
             if tries < TRIES:
-                patience.wait(tries)
+                self._patience.wait(tries)
         raise Throttled(f"{len(waiting)} nudges to {topic} were not taken")
 
+    def put_aside(self, topic: Topic, letter: Letter) -> None:
+        told = {
+            "function": letter.function,
+            "message_id": letter.message_id,
+            "receives": letter.receives,
+            "sent_at": letter.sent_at,
+        }
+        self._call(
+            "send_message",
+            QueueUrl=self.letters[topic],
+            MessageBody=letter.body,
+            MessageAttributes={
+                **{name: _attribute(value) for name, value in letter.attributes.items()},
+                REASON: {"DataType": "String", "StringValue": letter.reason},
+                LETTER: {"DataType": "String", "StringValue": json.dumps(told)},
+            },
+        )
 
-def _message(name: str) -> str:
-    return json.dumps({"v": 1, "id": name})
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        return call(client("sqs"), operation, patience=self._patience, **request)
+
+
+def _attribute(handed: Mapping[str, Any]) -> dict[str, Any]:
+    """An attribute as SQS takes it, of one as Lambda hands it over."""
+    kind = handed["dataType"]
+    if kind.startswith("Binary"):
+        return {"DataType": kind, "BinaryValue": base64.b64decode(handed["binaryValue"])}
+    return {"DataType": kind, "StringValue": handed["stringValue"]}

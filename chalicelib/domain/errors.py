@@ -1,8 +1,9 @@
 """Every error Cordon raises on purpose.
 
     CordonError
-    ├── Refused              the caller's doing: 4xx over HTTP; in a queue: note it and drop the message
+    ├── Refused              the caller's doing: 4xx over HTTP; in a queue: put aside at once, with the reason
     │   ├── Malformed        400  not understood at all (no key, no UTF-8, no JSON)
+    │   │   └── NotANudge         a message in a queue that no code of ours can have sent
     │   ├── Unauthorised     401  the proof of who is speaking is missing or wrong
     │   ├── Forbidden        403  known, but not allowed to do this
     │   ├── Missing          404  no such thing, or not yours: the two look the same
@@ -12,10 +13,11 @@
     │   ├── Invalid          422  understood, and wrong: carries the fields
     │   ├── Uncarriable      422  a courier's language has no way to ask for this job: nobody was asked
     │   └── Unconditional    428  If-Match is needed here
-    └── Delayed              not now: 503 over HTTP; in a queue: give the message back
+    └── Delayed              not now: 503 over HTTP; in a queue: give the message back, put it aside after the last try
         ├── Lost             a conditional write lost its race
         ├── Throttled        the table or a queue asked us to slow down
-        └── Unanswered       a courier or a brand did not answer in time: nothing is known
+        ├── Unanswered       a courier or a brand did not answer in time: nothing is known
+        └── Newer            written by newer code than this: it waits for that code
 
 Anything else is our bug: 500, alarm, retry, dead-letter queue. The mapping lives in `edge.py` alone.
 """
@@ -63,6 +65,12 @@ class Malformed(Refused):
 
     status = 400
     title = "The request cannot be read"
+
+
+class NotANudge(Malformed):
+    """A message that no code of ours can have sent. Its text says why, and repeats nothing of the message."""
+
+    title = "Not a nudge of ours"
 
 
 class Unauthorised(Refused):
@@ -156,3 +164,7 @@ class Throttled(Delayed):
 
 class Unanswered(Delayed):
     """The other side did not answer in time, or the line broke: what it did is unknown."""
+
+
+class Newer(Delayed):
+    """Written by newer code than this, which may mean something else by it: it waits for that code."""

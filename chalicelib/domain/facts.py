@@ -20,11 +20,14 @@ Older schema versions are upcast here, on read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.domain.errors import Missing
+from pydantic import ValidationError
+
+from chalicelib.domain.errors import Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
@@ -76,12 +79,39 @@ def order_row(order: Order) -> Row:
 
 
 def order_of_row(row: Row) -> Order:
-    order = Order.model_validate_json(row.body)
-    if order.schema_version > SCHEMA:  # written by newer code: the message goes back and waits for it
-        raise ValueError(
-            f"order {row.key.pk!r} has schema {order.schema_version!r}, this reads up to {SCHEMA!r}"
-        )
-    return order.model_copy(update={"sealed": row.sealed, "version": row.version})
+    """Raises `Newer` for one that newer code has written, ValueError for one that nobody can read."""
+    found: Order | None = None
+    try:
+        found = Order.model_validate_json(row.body)
+    except ValidationError:
+        if _schema_of(row.body) == SCHEMA:
+            raise
+    if found is None or found.schema_version != SCHEMA:
+        found = Order.model_validate_json(_upcast(row.body, row.key.pk))
+    return found.model_copy(update={"sealed": row.sealed, "version": row.version})
+
+
+UPCASTS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+"""From a schema version of the order to the next one. Empty while the first is the present one; whoever raises
+`SCHEMA` adds how its former shape is read."""
+
+
+def _upcast(body: str, order_id: str) -> str:
+    schema = _schema_of(body)
+    if schema is not None and schema > SCHEMA:
+        raise Newer(f"order {order_id!r} has schema {schema!r}, this reads up to {SCHEMA!r}")
+    if schema is None or any(step not in UPCASTS for step in range(schema, SCHEMA)):
+        raise ValueError(f"order {order_id!r} has schema {schema!r}, which no code of ours has written")
+    told = json.loads(body)
+    for step in range(schema, SCHEMA):
+        told = UPCASTS[step](told) | {"schema_version": step + 1}
+    return json.dumps(told)
+
+
+def _schema_of(body: str) -> int | None:
+    told = json.loads(body)
+    schema = told.get("schema_version") if isinstance(told, dict) else None
+    return schema if isinstance(schema, int) else None
 
 
 def readable(rows: Iterable[Row], log: Log) -> list[Order]:
@@ -93,7 +123,7 @@ def readable(rows: Iterable[Row], log: Log) -> list[Order]:
     for row in rows:
         try:
             orders.append(order_of_row(row))
-        except ValueError as error:
+        except (ValueError, Newer) as error:
             log("order_unreadable", order=row.key.pk, why=type(error).__name__)
     return orders
 

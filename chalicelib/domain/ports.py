@@ -129,11 +129,32 @@ class Topic(StrEnum):
     RULES = "rules"
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A message that could not be done, as it is put aside: whole, and why."""
+
+    body: str
+    reason: str
+    """For a person to read: nothing of the body stands in it."""
+    function: str
+    message_id: str
+    """Of the message, which the letter's own is not."""
+    receives: int
+    """How often it was handed out."""
+    sent_at: int
+    """When it was sent, in epoch milliseconds; 0: unknown."""
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the message carried beside its body, as Lambda hands it over."""
+
+
 class Queues(Protocol):
     """Where nudges go."""
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
         """One message an id. Raises `Throttled` when some could not be sent."""
+
+    def put_aside(self, topic: Topic, letter: Letter) -> None:
+        """Put it among the dead letters of that queue, where a person finds it. Raises `Throttled`."""
 
 
 class Line(Protocol):

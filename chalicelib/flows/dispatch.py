@@ -24,10 +24,11 @@ from chalicelib.domain.clearance import (
     Reason,
     Verdict,
 )
-from chalicelib.domain.errors import Delayed, Lost, Missing
+from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, in_pool, moved
+from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.flows import check, enlist, lease
 
@@ -52,13 +53,17 @@ class Ruling:
 
 
 def dispatch(world: World, market_id: str, everything: bool = False) -> None:
-    """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed."""
+    """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed.
+
+    Raises `Missing` for a market that is not here.
+    """
+    market = enlist.market(world, market_id)  # before the lease: what is not here shall leave no row
     holder = lease.take(world, market_id, everything)
     if holder is None:
         return
     more = True
     try:
-        more = _round(world, market_id, holder, everything)
+        more = _round(world, market, holder, everything)
     finally:
         held = lease.release(world, market_id, holder)
         if held is None or held.again or more:
@@ -66,13 +71,9 @@ def dispatch(world: World, market_id: str, everything: bool = False) -> None:
             world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all" if everything else market_id])
 
 
-def _round(world: World, market_id: str, holder: str, everything: bool) -> bool:
+def _round(world: World, market: Market, holder: str, everything: bool) -> bool:
     """Plan and save. True when there is reason to come again at once."""
-    now = world.clock()
-    try:
-        market = enlist.market(world, market_id)
-    except Missing:
-        return False
+    now, market_id = world.clock(), market.market_id
     keys: list[Key] = []
     more = False
     for shard in range(market.shards):

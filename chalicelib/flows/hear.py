@@ -7,7 +7,8 @@ more is recalled, and what cannot be undone is at least on record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
@@ -27,12 +28,14 @@ from chalicelib.domain.legs import (
     replace_leg,
 )
 from chalicelib.domain.orders import Order, moved
-from chalicelib.domain.ports import Change, Count, Row, Topic, World
+from chalicelib.domain.ports import Change, Count, Keep, Row, Topic, World
 from chalicelib.flows import book, check, enlist
 
 TRIES = 5
 SKEW = timedelta(minutes=5)
 """A courier's clock is believed within this: not before the attempt, not after its words arrived."""
+LAPSE = timedelta(days=30)
+"""So long what was said of an order that is not here can be looked at."""
 RETELL = timedelta(minutes=30)
 """So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
 
@@ -81,10 +84,13 @@ def greet(world: World, market_id: str, courier_id: str, callback: Callback) -> 
 
 
 def hear(world: World, order_id: str) -> None:
-    """Fold what is saved into the order. Raises `Missing` for an event of an order that is not here."""
+    """Fold what is saved into the order. Raises `Missing` for one of which there is nothing here."""
     for _ in range(TRIES):
         rows = world.table.read(order_id).rows
-        order = _order(rows, order_id)
+        order = next((facts.order_of_row(row) for row in rows if row.key.sk == facts.ORDER), None)
+        if order is None:
+            _let_lapse(world, order_id, rows)
+            return
         events: dict[str, list[Event]] = {}
         for row in rows:
             if row.key.sk.startswith("event#"):
@@ -112,11 +118,20 @@ def hear(world: World, order_id: str) -> None:
     raise Lost([0])
 
 
-def _order(rows: Iterable[Row], order_id: str) -> Order:
+def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:
+    """What a courier said, signed, of an order that is not here gets an end: nothing else would ever read it."""
+    if not rows:
+        raise Missing(f"no order {order_id!r}")
+    until = facts.epoch(world.clock() + LAPSE)
     for row in rows:
-        if row.key.sk == facts.ORDER:
-            return facts.order_of_row(row)
-    raise Missing(f"no order {order_id!r}")
+        if row.expires_at is None:
+            try:
+                world.table.write(
+                    Keep(replace(row, version=row.version + 1, expires_at=until), was=row.version)
+                )
+            except Lost:
+                pass  # a double of this nudge has just done it
+    world.log("callback_of_no_order", order=order_id, count=len(rows))
 
 
 def _folded(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Decision, Reason
-from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
@@ -39,11 +39,9 @@ def rezone(world: World, market_id: str, cursor: str = "") -> None:
     `cursor`: empty because rules or fleet have changed, `pass` because it is time for one, or
     `<rules version>,<epoch>,<shard>/<place>`: under which rules and when it began, and where it is. Pages are cut
     by the time each order is due, which moves; whoever slips through one pass is met by the next (`overdue`).
+    Raises `Missing` for a market that is not here.
     """
-    try:
-        market = enlist.market(world, market_id)
-    except Missing:
-        return
+    market = enlist.market(world, market_id)
     on = check.ground(world, market_id)
     if cursor in ("", PASS):
         version, epoch, place = on.atlas.rules.version if on.atlas else 0, facts.epoch(world.clock()), ""

@@ -23,6 +23,8 @@ def make_cloud(patch: pytest.MonkeyPatch) -> None:
     for name in QUEUES:
         url = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}")["QueueUrl"]
         patch.setenv(f"CORDON_{name}_QUEUE", url)
+        letters = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}-letters")["QueueUrl"]
+        patch.setenv(f"CORDON_{name}_LETTERS", letters)
     key = clients.client("kms").create_key(Description="seal")["KeyMetadata"]["KeyId"]
     patch.setenv("CORDON_SEAL_KEY", key)
     text = json.dumps({"couriers": {"wechat": {"main": [{"token": "t"}]}}})

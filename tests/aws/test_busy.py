@@ -62,7 +62,11 @@ def table(cloud: Waits) -> DynamoTable:
 
 @pytest.fixture
 def queues(cloud: Waits) -> SqsQueues:
-    return SqsQueues({Topic.HEAR: os.environ["CORDON_HEAR_QUEUE"]}, cloud.patience)
+    return SqsQueues(
+        {Topic.HEAR: os.environ["CORDON_HEAR_QUEUE"]},
+        {Topic.HEAR: os.environ["CORDON_HEAR_LETTERS"]},
+        cloud.patience,
+    )
 
 
 @contextmanager
@@ -98,7 +102,11 @@ def secrets() -> SecretsManagerSecrets:
 
 def every_call(cloud: Waits) -> dict[str, tuple[str, Callable[[], Any]]]:
     table = DynamoTable("facts", cloud.patience)
-    queues = SqsQueues({Topic.HEAR: os.environ["CORDON_HEAR_QUEUE"]}, cloud.patience)
+    queues = SqsQueues(
+        {Topic.HEAR: os.environ["CORDON_HEAR_QUEUE"]},
+        {Topic.HEAR: os.environ["CORDON_HEAR_LETTERS"]},
+        cloud.patience,
+    )
     key = os.environ["CORDON_SEAL_KEY"]
     return {
         "get": ("dynamodb", lambda: table.get(ROW.key)),

@@ -80,7 +80,7 @@ def test_the_signing_key_is_a_secret_of_its_own_and_the_former_one_still_opens_w
 
 def test_nudges_are_sent_ten_a_call_each_id_once() -> None:
     url = os.environ["CORDON_HEAR_QUEUE"]
-    queues = SqsQueues({Topic.HEAR: url})
+    queues = SqsQueues({Topic.HEAR: url}, {})
     with counted() as calls:
         queues.nudge(Topic.HEAR, [f"ord_{n % 23}" for n in range(46)])
         queues.nudge(Topic.HEAR, [])

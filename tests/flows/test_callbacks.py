@@ -115,13 +115,20 @@ def test_a_callback_of_a_job_that_is_not_ours_is_acknowledged_and_kept_from_the_
     assert on.world.table.rows == before  # type: ignore[attr-defined]
 
 
-def test_a_signed_callback_for_an_order_that_does_not_exist_never_becomes_a_poison_message() -> None:
+def test_a_signed_callback_for_an_order_that_does_not_exist_is_kept_for_a_while_and_disturbs_nobody() -> None:
     on, _, _ = booked()
-    ghost = "ord_" + "a" * 26 + "-1-1"
-    hear.receive(on.world, "SHA", "paper-co", callback(ghost, "delivered", NOON))
-    with pytest.raises(Missing):  # a `Refused`: the listener notes it and drops the message
-        hear.hear(on.world, "ord_" + "a" * 26)
+    ghost = "ord_" + "a" * 26
+    for kind in ("picked_up", "delivered"):
+        hear.receive(on.world, "SHA", "paper-co", callback(f"{ghost}-1-1", kind, NOON))
     on.settle()
+    hear.hear(on.world, ghost)  # a double of the nudge
+    rows = on.plain.table.read(ghost).rows
+    end = int((on.clock.now + timedelta(days=30)).timestamp())
+    assert [(row.version, row.expires_at) for row in rows] == [(2, end)] * 2
+    assert on.world.queues.sent == []  # type: ignore[attr-defined]
+    assert "callback_of_no_order" in {line["event"] for line in on.world.log.lines}  # type: ignore[attr-defined]
+    with pytest.raises(Missing):  # of which nothing at all is here
+        hear.hear(on.world, "ord_" + "b" * 26)
 
 
 def test_an_unknown_courier_and_signed_junk_are_refused_without_a_trace() -> None:
