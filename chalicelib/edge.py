@@ -17,7 +17,6 @@ from chalice.app import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from chalicelib.domain import nudges
 from chalicelib.domain.canonical import name_standing_twice
 from chalicelib.domain.errors import (
     Delayed,
@@ -289,6 +288,8 @@ def verdicts(
     `handle` gets the id that the nudge carries. What is refused will be refused again and is put aside at once;
     what is delayed or failed is given back, named in `batchItemFailures`, and put aside after the last try.
     """
+    from chalicelib.domain import nudges  # the API, which starts cold while a client waits, needs none
+
     name = f"on_{topic.value}"
     failures: list[dict[str, str]] = []
     done: set[str] = set()
