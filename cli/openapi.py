@@ -16,15 +16,16 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
+from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
-from chalicelib.domain.uploads import Upload, UploadStart
+from chalicelib.domain.uploads import PARTS, Upload, UploadStart
 from chalicelib.flows import look, subscribe
-from chalicelib.routes import brands, disclosure, operators, webhooks
+from chalicelib.routes import brands, cursors, disclosure, operators, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -73,9 +74,27 @@ HEADERS = {
     "same answer; the same key with another body is refused.",
     "If-Match": 'The ETag you read, such as "v7".',
 }
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+SHAPES: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "If-Match": {"type": "string", "pattern": '^"v[0-9]{1,9}"$'},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    "cursor": {"type": "string", "maxLength": cursors.LENGTH},
+    "number": {"type": "integer", "minimum": 1, "maximum": PARTS},
+    "key_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+}
+"""What a parameter looks like; whatever else stands in a path or names a brand is a `NAME`."""
 
 BOTH = ("operator", "source")
 PAGE = {"limit": "1 to 100, 20 when absent", "cursor": "`next_cursor` of the page before"}
+ANYWHERE = {
+    415: "A body of another kind than JSON",
+    429: "Too many requests: slow down",
+    500: "Our fault; the same request again is safe",
+    503: "Not now: the store or a courier is busy; the same request again is safe",
+    504: "No answer in time; the same request again is safe",
+}
+"""What any operation can answer."""
 
 
 def _members(kind: str, name: str, model: type[BaseModel], words: str) -> dict[tuple[str, str], Operation]:
@@ -289,6 +308,11 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
     models = sorted(used | {Problem, CloudEvent}, key=lambda m: m.__name__)
     modes = [(model, "validation") for model in models]
     _, schemas = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    refused = {
+        status
+        for (_, path), operation in operations.items()
+        for status in _refusals(operation, names_of(path))
+    }
     return {
         "openapi": "3.1.1",
         "info": {"title": "Cordon", "version": "1.0.0", "description": DESCRIPTION},
@@ -304,9 +328,15 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
                     "description": "A key of ours: brand, operator, source.",
                 }
             },
+            "responses": {_named(status): _problem(status) for status in sorted(refused)},
             "schemas": schemas["$defs"],
         },
     }
+
+
+def names_of(path: str) -> list[str]:
+    """The names in a path, in their order."""
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
 
 
 def _paths(operations: Mapping[tuple[str, str], Operation]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -317,9 +347,9 @@ def _paths(operations: Mapping[tuple[str, str], Operation]) -> Iterator[tuple[st
 
 
 def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    names = names_of(path)
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        {"name": name, "in": "path", "required": True, "schema": _shape(name)} for name in names
     ]
     parameters += [
         {
@@ -327,12 +357,12 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             "in": "header",
             "required": True,
             "description": HEADERS[name],
-            "schema": {"type": "string"},
+            "schema": _shape(name),
         }
         for name in operation.headers
     ]
     parameters += [
-        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        {"name": name, "in": "query", "description": text, "schema": _shape(name)}
         for name, text in operation.query.items()
     ]
     answer: dict[str, Any] = {"description": operation.summary}
@@ -343,12 +373,8 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             schema = {"anyOf": [schema, _ref(operation.operators_answer)]}
         answer["content"] = {"application/json": {"schema": schema}}
     responses: dict[str, Any] = {str(operation.status): answer}
-    refusals = {*operation.problems, *((401, 403) if operation.roles else ())}
-    for status in sorted(refusals):
-        responses[str(status)] = {
-            "description": "A problem",
-            "content": {"application/problem+json": {"schema": _ref(Problem)}},
-        }
+    for status in sorted(_refusals(operation, names)):
+        responses[str(status)] = {"$ref": f"#/components/responses/{_named(status)}"}
     words = [part.strip("{}") for part in path.split("/") if part and part != "v1"]
     document: dict[str, Any] = {
         "operationId": "_".join([method.lower(), *words]).replace(".", "_"),
@@ -370,6 +396,37 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
     elif operation.raw_body:
         document["requestBody"] = {"required": True, "content": {operation.raw_body: {"schema": {}}}}
     return document
+
+
+def _refusals(operation: Operation, names: list[str]) -> set[int]:
+    """What it can answer in place of what was asked for: its own problems, and those of its kind."""
+    takes_body = operation.body is not None or bool(operation.raw_body)
+    return {
+        *operation.problems,
+        *ANYWHERE,
+        *((401, 403) if operation.roles else ()),
+        *((404,) if names else ()),
+        *((400, 413) if takes_body else ()),
+        *((422,) if operation.body is not None else ()),
+        *((400,) if operation.headers or operation.query else ()),
+        *((422,) if operation.query else ()),
+    }
+
+
+def _shape(name: str) -> dict[str, Any]:
+    return SHAPES.get(name, {"type": "string", "pattern": NAME})
+
+
+def _named(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int) -> dict[str, Any]:
+    words = {kind.status: kind.title for kind in Refused.__subclasses__() if kind is not Uncarriable}
+    return {
+        "description": ANYWHERE.get(status, words.get(status, "")),
+        "content": {"application/problem+json": {"schema": _ref(Problem)}},
+    }
 
 
 def _webhook() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import Fault, Invalid
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
-from chalicelib.domain.shapes import Shape
+from chalicelib.domain.shapes import Shape, Slug
 from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import look
 from chalicelib.flows.place import place
@@ -50,9 +50,10 @@ class Codes(Shape):
     codes: dict[str, str]
 
 
-class Limit(Shape):
-    """How long a page is."""
+class Which(Shape):
+    """Whose orders, and how long a page is."""
 
+    brand: Slug | None = None
     limit: int = Field(default=20, ge=1, le=100)
 
 
@@ -78,13 +79,13 @@ def blueprint(authorizer: Any) -> Blueprint:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.OPERATOR)
         query: Mapping[str, str] = request.query_params or {}
-        brand = who.owner if who.role is Role.BRAND else query.get("brand", "")
-        if not brand:
+        which = edge.query_of(request, Which)
+        brand = who.owner if who.role is Role.BRAND else which.brand
+        if brand is None:
             raise Invalid("/brand: an operator names the brand", [Fault("/brand", "a brand was expected")])
-        limit = edge.query_of(request, Limit).limit
         world, scope = wiring.world(), f"orders|{brand}"
         after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
-        orders, more = look.orders_of(world, brand, limit, after)
+        orders, more = look.orders_of(world, brand, which.limit, after)
         page = OrderList(
             data=tuple(_seen(who, order) for order in orders),
             has_more=more is not None,

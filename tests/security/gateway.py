@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chalicelib import wiring
@@ -14,13 +15,54 @@ from chalicelib.domain.errors import Lost
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.orders import Moved, OrderState
-from chalicelib.domain.ports import Keep, Row
+from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.flows import enlist, publish
 from chalicelib.flows.place import place
 from cli.package import read
 from sandbox.front import Front
 from tests.conftest import ROOT
+from tests.fakes import FakeTable
 from tests.stage import NOON, Stage, new_order, stage
+
+
+class StrictTable(FakeTable):
+    """Refuses what DynamoDB would refuse with an error of its own: a name that is empty, too long or no text."""
+
+    def get(self, key: Key) -> Row | None:
+        return super().get(_fitting(key))
+
+    def get_many(self, keys: Sequence[Key]) -> list[Row]:
+        return super().get_many([_fitting(key) for key in keys])
+
+    def read(self, pk: str, prefix: str = "", *, limit: int | None = None, after: str | None = None) -> Page:
+        _fitting(Key(pk, after or prefix or "x"))
+        return super().read(pk, prefix, limit=limit, after=after)
+
+    def find_due(self, bucket: str, until: datetime, limit: int, after: str | None = None) -> KeyPage:
+        _fitting(Key(bucket, "x"))
+        return super().find_due(bucket, until, limit, after)
+
+    def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
+        _fitting(Key(shelf, "x"))
+        return super().find_shelved(shelf, limit, after)
+
+    def write(self, *changes: Change) -> None:
+        for change in changes:
+            row = change.row if isinstance(change, Keep) else None
+            _fitting(change.key if row is None else row.key)
+            if row is not None:
+                _fitting(Key(row.shelf or "x", row.place_on_shelf or "x"))
+                _fitting(Key(row.work or "x", row.due or "x"))
+                size = len(row.body.encode()) + len(row.sealed)
+                if size > 390_000:
+                    raise ValueError(f"an item of {size} bytes")
+        super().write(*changes)
+
+
+def _fitting(key: Key) -> Key:
+    if not 0 < len(key.pk.encode()) <= 2048 or not 0 < len(key.sk.encode()) <= 1024:
+        raise ValueError("a key has 1 to 2048 bytes, and 1 to 1024 in its second half")
+    return key
 
 
 @dataclass(frozen=True)
@@ -96,6 +138,7 @@ def gateway() -> Iterator[Gateway]:
     from app import app
 
     on = stage()
+    on.world.table.__class__ = StrictTable
     wiring.use(on.world)
     template = {"Resources": read(ROOT / ".chalice" / "resources.yaml")["Resources"]}
     front = Front(app, template, ttl_s=-1)

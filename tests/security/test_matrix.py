@@ -17,7 +17,7 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
-from cli.openapi import OPERATIONS
+from cli.openapi import OPERATIONS, names_of
 from tests.paper import signature
 from tests.security.gateway import Answer, Gateway
 from tests.stage import NOON, body, crew, permit, slot
@@ -91,10 +91,6 @@ def _stored(gate: Gateway, key: Any) -> dict[str, Any]:
 def _dumped(noun: Any) -> dict[str, Any]:
     found: dict[str, Any] = noun.model_dump(mode="json")
     return found
-
-
-def names_of(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
 
 
 def routes_of(table: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
