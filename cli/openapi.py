@@ -313,7 +313,7 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
         for (_, path), operation in operations.items()
         for status in _refusals(operation, names_of(path))
     }
-    return {
+    whole: dict[str, Any] = {
         "openapi": "3.1.1",
         "info": {"title": "Cordon", "version": "1.0.0", "description": DESCRIPTION},
         "servers": [{"url": "/"}],
@@ -329,9 +329,27 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
                 }
             },
             "responses": {_named(status): _problem(status) for status in sorted(refused)},
-            "schemas": schemas["$defs"],
         },
     }
+    # pydantic lists shapes that nothing refers to, some or none by what was built before
+    whole["components"]["schemas"] = _referred_to(whole, schemas["$defs"])
+    return whole
+
+
+def _referred_to(inside: object, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    waiting = [inside]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name in schemas and name not in found:
+                found[name] = schemas[name]
+                waiting.append(schemas[name])
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return found
 
 
 def names_of(path: str) -> list[str]:
