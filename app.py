@@ -12,7 +12,7 @@ from typing import Any
 from chalice.app import AuthRequest, AuthResponse, Chalice, CloudWatchEvent, Rate, Response, SQSEvent
 from pydantic import ValidationError
 
-from chalicelib import edge, wiring
+from chalicelib import edge, journal, trace, wiring
 from chalicelib.domain import facts
 from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
@@ -26,6 +26,11 @@ app = Chalice(app_name="cordon", configure_logs=False)
 def authorize(request: AuthRequest) -> AuthResponse:
     """Who holds this key. Lets it through to every route: each view checks the role (one route's answer is
     cached for all, so a narrower policy here would poison the next route)."""
+    with edge.run("authorize"):
+        return _policy_of(request)
+
+
+def _policy_of(request: AuthRequest) -> AuthResponse:
     scheme, _, secret = request.token.partition(" ")
     row = None
     if scheme.lower() == "bearer" and secret:
@@ -33,7 +38,7 @@ def authorize(request: AuthRequest) -> AuthResponse:
     try:
         key = Key.model_validate_json(row.body) if row else None
     except ValidationError:  # a role that only newer code knows: nobody here
-        edge.log("key_unreadable", function="authorize")
+        journal.log("key_unreadable")
         key = None
     if key is None or key.disabled:
         return AuthResponse(routes=[], principal_id="nobody")
@@ -53,8 +58,10 @@ app.register_blueprint(openapi.blueprint())
 
 @app.middleware("http")
 def speak_in_problems(event: Any, get_response: Any) -> Response:
-    """Chalice's own errors (405, 415, ...) look like ours."""
-    return edge.rewritten(get_response(event))
+    """Chalice's own errors (405, 415, ...) look like ours; and every line of the log says which request it was."""
+    request_id = str((event.context or {}).get("requestId", ""))
+    with journal.invocation("api_handler", edge.header(event, trace.HEADER), request_id):
+        return edge.rewritten(get_response(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
@@ -62,7 +69,8 @@ def tick(event: CloudWatchEvent) -> None:
     """Wake the planner of every market with open work."""
     from chalicelib.flows.sweep import tick as flow
 
-    flow(wiring.world())
+    with edge.run("tick", comes_again=True):
+        flow(wiring.world())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
@@ -70,7 +78,8 @@ def sweep(event: CloudWatchEvent) -> None:
     """Nudge whatever has stood still too long."""
     from chalicelib.flows.sweep import sweep as flow
 
-    flow(wiring.world())
+    with edge.run("sweep", comes_again=True):
+        flow(wiring.world())
 
 
 def _verdicts(event: SQSEvent, handle: Callable[[str], None], topic: Topic) -> dict[str, Any]:

@@ -1,14 +1,13 @@
-"""Where the outside meets the flows: bodies in, answers out, errors as problem+json, verdicts for batches,
-and the log line. The only place that knows how an error looks from outside.
+"""Where the outside meets the flows: bodies in, answers out, errors as problem+json, verdicts for batches.
+The only place that knows how an error looks from outside.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +16,7 @@ from chalice.app import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from chalicelib import journal, trace
 from chalicelib.domain.canonical import name_standing_twice
 from chalicelib.domain.errors import (
     Delayed,
@@ -30,6 +30,7 @@ from chalicelib.domain.errors import (
     Unconditional,
 )
 from chalicelib.domain.ports import Letter, Queues, Topic
+from chalicelib.journal import log, log_failure
 
 PROBLEM = "application/problem+json"
 BODY_LIMIT = 256 * 1024
@@ -292,31 +293,38 @@ def verdicts(
 
     name = f"on_{topic.value}"
     failures: list[dict[str, str]] = []
-    done: set[str] = set()
-    for record in records:
-        message_id = str(record.get("messageId", ""))
-        try:
-            nudged = nudges.read(record["body"])
-            if nudged not in done:  # the same nudge twice in one batch is one nudge
-                handle(nudged)
-                done.add(nudged)
-            continue
-        except Refused as error:
-            # what a refusal says may quote the id, and only an id of ours may be repeated
-            why = error.detail if isinstance(error, NotANudge) else f"{type(error).__name__}: {error.title}"
-            hopeless = True
-        except Delayed as error:
-            why, hopeless = f"{type(error).__name__}: not now, at every try", False
-        except Exception as error:
-            log_failure(name, error, message=message_id)
-            why, hopeless = f"{type(error).__name__} at {_raised_at(error)[-1]}", False
-        if not ((hopeless or _receives(record) >= nudges.TRIES) and _is_aside(record, why, topic, queues)):
-            log("message_given_back", function=name, message=message_id, why=why)
-            failures.append({"itemIdentifier": message_id})
+    done: dict[str, str | None] = {}
+    with journal.invocation(name):
+        for record in records:
+            message_id = str(record.get("messageId", ""))
+            with journal.message(message_id, _traceparent(record)):
+                try:
+                    nudged = nudges.read(record["body"])
+                    if nudged in done:  # the same nudge twice in one batch is one nudge
+                        log("nudge_joined", joined=done[nudged])
+                    else:
+                        handle(nudged)
+                        done[nudged] = journal.trace_id()
+                    continue
+                except Refused as error:
+                    # what a refusal says may quote the id, and only an id of ours may be repeated
+                    kind, hopeless = type(error).__name__, True
+                    why = error.detail if isinstance(error, NotANudge) else f"{kind}: {error.title}"
+                except Delayed as error:
+                    kind, hopeless = type(error).__name__, False
+                    why = f"{kind}: not now, at every try"
+                except Exception as error:
+                    log_failure(name, error)
+                    kind, hopeless = type(error).__name__, False
+                    why = f"{kind} at {journal.raised_at(error)[-1]}"
+                is_last = hopeless or _receives(record) >= nudges.TRIES
+                if not (is_last and _is_aside(record, kind, why, topic, queues)):
+                    log("message_given_back", why=kind, receives=_receives(record))
+                    failures.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failures}
 
 
-def _is_aside(record: Mapping[str, Any], why: str, topic: Topic, queues: Queues) -> bool:
+def _is_aside(record: Mapping[str, Any], kind: str, why: str, topic: Topic, queues: Queues) -> bool:
     """Put a message among the dead letters. False when that failed: then it is given back, and SQS moves it there
     after its last try, without the reason. Never lost, perhaps there twice."""
     name = f"on_{topic.value}"
@@ -332,9 +340,9 @@ def _is_aside(record: Mapping[str, Any], why: str, topic: Topic, queues: Queues)
     try:
         queues.put_aside(topic, letter)
     except Exception as error:
-        log_failure(name, error, message=letter.message_id)
+        log_failure(name, error)
         return False
-    log("message_put_aside", function=name, message=letter.message_id, why=why, receives=letter.receives)
+    log("message_put_aside", queue=topic.value, why=kind, receives=letter.receives)
     return True
 
 
@@ -342,39 +350,34 @@ def _receives(record: Mapping[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-# --- the log line ---------------------------------------------------------------------------------------------
+def _traceparent(record: Mapping[str, Any]) -> str | None:
+    """The trace that came along with a message, beside its body. Whatever is odd about it begins another."""
+    attributes = record.get("messageAttributes")
+    attribute = attributes.get(trace.HEADER) if isinstance(attributes, Mapping) else None
+    value = attribute.get("stringValue") if isinstance(attribute, Mapping) else None
+    return value if isinstance(value, str) else None
 
 
-def log(event: str, **facts: Any) -> None:
-    """One JSON line on standard output. Ids and counts only: nothing personal is ever passed here."""
-    _line(json.dumps({"event": event, **facts}, default=str, ensure_ascii=False) + "\n")
+# --- other runs -----------------------------------------------------------------------------------------------
 
 
-def log_failure(where: str, error: Exception, **facts: Any) -> None:
-    """An error that is our bug: its type and where it was raised. Its text may quote data, and stays out."""
-    line = {
-        "event": "failure",
-        "where": where,
-        "error": type(error).__name__,
-        "at": _raised_at(error),
-        **facts,
-    }
-    _line(json.dumps(line) + "\n")
+class Unfinished(Exception):
+    """A function failed. What it says goes into Lambda's own log, so it says no more than which one and how."""
 
 
-def _raised_at(error: Exception) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+@contextmanager
+def run(function: str, *, comes_again: bool = False) -> Iterator[None]:
+    """A run of a schedule or of the authorizer. A bug is on record and fails the run, both without its text.
 
-
-def log_to(write: Callable[[str], Any] | None) -> None:
-    """Send the lines elsewhere than to standard output; None: back."""
-    global _line
-    _line = write or _to_standard_output
-
-
-def _to_standard_output(line: str) -> None:
-    sys.stdout.write(line)
-
-
-_line: Callable[[str], Any] = _to_standard_output
+    `comes_again`: the schedule runs again in a minute, so what is only delayed is left to that.
+    """
+    with journal.invocation(function):
+        try:
+            yield
+        except Delayed as error:
+            log("run_given_back", why=type(error).__name__)
+            if not comes_again:
+                raise Unfinished(f"{function}: {type(error).__name__}") from None
+        except Exception as error:
+            log_failure(function, error)
+            raise Unfinished(f"{function}: {type(error).__name__}") from None

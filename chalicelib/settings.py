@@ -30,6 +30,8 @@ class Settings(BaseModel):
     secret: str = Field(validation_alias="CORDON_SECRET")
     signing_key: str = Field(validation_alias="CORDON_SIGNING_KEY")
     stage: str = Field(default="dev", validation_alias="CORDON_STAGE")
+    metrics: str = Field(default="Cordon", validation_alias="CORDON_METRICS")
+    """The namespace in CloudWatch: two deployments in one account do not add up."""
 
     def queue_urls(self) -> dict[Topic, str]:
         return {

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib import edge
+from chalicelib import journal
 from chalicelib.domain.ports import World
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ def real(told: Settings | None = None) -> World:
     from chalicelib.solver import ExactSolver
 
     told = told or settings.read()
+    journal.measure_in(told.metrics)
     return World(
         table=DynamoTable(told.table),
-        queues=SqsQueues(told.queue_urls(), told.letter_urls()),
+        queues=SqsQueues(told.queue_urls(), told.letter_urls(), traceparent=journal.traceparent),
         line=UrllibLine(),
         sealer=KmsSealer(told.seal_key),
         solver=ExactSolver(),
@@ -64,6 +65,6 @@ def real(told: Settings | None = None) -> World:
         clock=lambda: datetime.now(UTC),
         dice=_random().random,
         token=lambda: secrets.token_urlsafe(32),
-        log=edge.log,
+        log=journal.log,
         stopwatch=time.monotonic,
     )

@@ -241,13 +241,11 @@ class Day:
                 for job in company.jobs.values():
                     if self._reference(job) == order["reference"]:
                         steps = [f"{at:%H:%M} {status}" for at, status in job.steps]
-                        self.stand.world.log(
-                            "wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries
-                        )
+                        self.stand.remark("wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries)
             for booking in bookings.values():
                 if booking.reference.startswith(order["order_id"]):
-                    self.stand.world.log("wrong_booking", booking=booking.model_dump(mode="json"))
-            self.stand.world.log("wrong_order", order=order["order_id"], history=order["history"])
+                    self.stand.remark("wrong_booking", booking=booking.model_dump(mode="json"))
+            self.stand.remark("wrong_order", order=order["order_id"], history=order["history"])
 
     def _bookings(self, order_ids: Any) -> dict[str, Booking]:
         rows = self.stand.world.table.get_many([facts.order_key(order_id) for order_id in order_ids])

@@ -96,6 +96,7 @@ class Pumps:
                 MaxNumberOfMessages=most,
                 WaitTimeSeconds=wait_s,
                 AttributeNames=["All"],
+                MessageAttributeNames=["All"],
             )
             .get("Messages", [])
         )
@@ -314,7 +315,10 @@ def _record(message: dict[str, Any], source: QueueSource) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message.get("Attributes", {}),
-        "messageAttributes": message.get("MessageAttributes", {}),
+        "messageAttributes": {
+            name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
         "md5OfBody": message.get("MD5OfBody", ""),
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:eu-west-1:000000000000:{source.queue}",

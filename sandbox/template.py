@@ -182,5 +182,6 @@ def _resolved(value: Any, names: dict[str, dict[str, str]]) -> Any:
         return names[logical][attribute]
     if verb == "Fn::Sub":
         text = operand.replace("${AWS::Region}", REGION).replace("${AWS::AccountId}", "000000000000")
+        text = text.replace("${AWS::StackName}", "sandbox")
         return re.sub(r"\$\{(\w+)\.(\w+)\}", lambda m: names[m[1]][m[2]], text)
     raise ValueError(f"the sandbox does not resolve {verb}")

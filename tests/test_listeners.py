@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import app as front
-from chalicelib import edge, wiring
+from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
 from chalicelib.domain.errors import Throttled
 from chalicelib.domain.ports import Letter, Topic
@@ -55,7 +55,7 @@ def on() -> Iterator[Stage]:
     wiring.use(on.world)
     yield on
     wiring.use(None)
-    edge.log_to(None)
+    journal.write_to(None)
 
 
 def batch(topic: Topic, *bodies: str, receives: int = 1, **attributes: Any) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_of_five_messages_exactly_the_poison_is_put_aside_with_its_reason(
 ) -> None:
     one, two, three = booked(on, 3)
     lines: list[str] = []
-    edge.log_to(lines.append)
+    journal.write_to(lines.append)
     on.world.queues.letters.clear()  # type: ignore[attr-defined]
     assert handed(topic, nudge(one), nudge(two), poison, nudge(three), nudge(one)) == []
     ((to, letter),) = on.world.queues.letters  # type: ignore[attr-defined]
@@ -237,3 +237,11 @@ def test_the_last_try_is_the_last_that_the_queues_give() -> None:
         if "RedrivePolicy" in resource.get("Properties", {})
     ]
     assert tries == [nudges.TRIES] * len(Topic)
+
+
+def test_the_log_says_what_was_given_back_and_nothing_of_what_was_in_it(on: Stage) -> None:
+    lines: list[str] = []
+    journal.write_to(lines.append)
+    assert handed(Topic.TELL, '{"v": 1, "name": "Wang Secretive"}') == ["m-0"]
+    assert "m-0" in "".join(lines)
+    assert "Wang" not in "".join(lines)

@@ -1,4 +1,5 @@
-"""Nudges into SQS, ten a call, each with an id and nothing else; and what could not be done, to the dead letters.
+"""Nudges into SQS, ten a call, each with an id and nothing else, and the trace it goes on beside it; and what could
+not be done, to the dead letters.
 
 SQS itself moves a message to the dead letters without a word. So the function that gives it up sends it there, with
 the attributes `reason` (for a person) and `letter` (JSON: function, message_id, receives, sent_at); whatever else it
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chalicelib.aws.calls import PATIENCE, Patience, call
@@ -27,11 +28,16 @@ class SqsQueues:
     """`ports.Queues` on standard queues."""
 
     def __init__(
-        self, urls: Mapping[Topic, str], letters: Mapping[Topic, str], patience: Patience = PATIENCE
+        self,
+        urls: Mapping[Topic, str],
+        letters: Mapping[Topic, str],
+        patience: Patience = PATIENCE,
+        traceparent: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.urls = urls
         self.letters = letters
         self._patience = patience
+        self._traceparent = traceparent
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
         names = list(dict.fromkeys(ids))
@@ -41,11 +47,11 @@ class SqsQueues:
     def _send(self, topic: Topic, names: list[str]) -> None:
         url = self.urls[topic]
         if len(names) == 1:
-            self._call("send_message", QueueUrl=url, MessageBody=nudges.write(names[0]))
+            self._call("send_message", QueueUrl=url, **self._message(names[0]))
             return
         waiting = {str(at): name for at, name in enumerate(names)}
         for tries in range(1, TRIES + 1):
-            entries = [{"Id": at, "MessageBody": nudges.write(name)} for at, name in waiting.items()]
+            entries = [{"Id": at, **self._message(name)} for at, name in waiting.items()]
             reply = self._call("send_message_batch", QueueUrl=url, Entries=entries)
             waiting = {failed["Id"]: waiting[failed["Id"]] for failed in reply.get("Failed", ())}
             if not waiting:
@@ -71,6 +77,13 @@ class SqsQueues:
                 LETTER: {"DataType": "String", "StringValue": json.dumps(told)},
             },
         )
+
+    def _message(self, name: str) -> dict[str, Any]:
+        message: dict[str, Any] = {"MessageBody": nudges.write(name)}
+        trace = self._traceparent()
+        if trace is not None:  # not in the body: the same nudge is the same, whoever sends it
+            message["MessageAttributes"] = {"traceparent": {"DataType": "String", "StringValue": trace}}
+        return message
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         return call(client("sqs"), operation, patience=self._patience, **request)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from chalicelib.domain.assignment import Plan, Problem
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.notices import Notice, Outcome
+
+if TYPE_CHECKING:  # the API plans nothing
+    from chalicelib.domain.assignment import Plan, Problem
 
 
 @dataclass(frozen=True)

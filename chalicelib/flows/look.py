@@ -16,7 +16,6 @@ from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Instant, Shape, Slug, Window
 from chalicelib.domain.zones import Handover
 from chalicelib.flows import check, enlist
-from chalicelib.flows.dispatch import reasons_of
 from chalicelib.flows.place import faults_of
 
 
@@ -84,6 +83,8 @@ class ClearanceAnswer(Shape):
 
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
+    from chalicelib.flows.dispatch import reasons_of  # here: importing the app stays small
+
     now = world.clock()
     faults = faults_of(enlist.market(world, question.market), question, now)
     if faults:

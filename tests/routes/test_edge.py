@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import edge, wiring
+from chalicelib import journal, wiring
 from tests.routes.conftest import Desk
 from tests.stage import body
 
@@ -71,11 +71,11 @@ def test_what_may_be_personal_is_repeated_neither_in_the_answer_nor_in_the_log(
     desk: Desk, path: str, value: Any
 ) -> None:
     lines: list[str] = []
-    edge.log_to(lines.append)
+    journal.write_to(lines.append)
     try:
         response = place(desk, sent(path, value))
     finally:
-        edge.log_to(None)
+        journal.write_to(None)
     assert response.status_code == 422
     seen = response.body.decode() + "".join(lines)
     assert not [word for word in SECRETS if word in seen], seen
@@ -119,11 +119,11 @@ def test_a_bug_is_logged_by_its_kind_and_place_and_never_by_its_text(
         raise RuntimeError("Wang Secretive lives at +8613800138001")
 
     monkeypatch.setattr(wiring.world().table, "write", broken)
-    edge.log_to(lines.append)
+    journal.write_to(lines.append)
     try:
         response = place(desk, body())
     finally:
-        edge.log_to(None)
+        journal.write_to(None)
     assert response.status_code == 500
     (line,) = [json.loads(line) for line in lines if "failure" in line]
     assert line["error"] == "RuntimeError" and line["at"]
