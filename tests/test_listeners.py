@@ -237,11 +237,3 @@ def test_the_last_try_is_the_last_that_the_queues_give() -> None:
         if "RedrivePolicy" in resource.get("Properties", {})
     ]
     assert tries == [nudges.TRIES] * len(Topic)
-
-
-def test_the_log_says_what_was_given_back_and_nothing_of_what_was_in_it(on: Stage) -> None:
-    lines: list[str] = []
-    journal.write_to(lines.append)
-    assert handed(Topic.TELL, '{"v": 1, "name": "Wang Secretive"}') == ["m-0"]
-    assert "m-0" in "".join(lines)
-    assert "Wang" not in "".join(lines)
