@@ -312,7 +312,7 @@ def verdicts(
                     why = error.detail if isinstance(error, NotANudge) else f"{kind}: {error.title}"
                 except Delayed as error:
                     kind, hopeless = type(error).__name__, False
-                    why = f"{kind}: not now, at every try"
+                    why = f"{kind}: {error.title}"
                 except Exception as error:
                     log_failure(name, error)
                     kind, hopeless = type(error).__name__, False

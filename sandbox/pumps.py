@@ -7,6 +7,7 @@ In virtual time the wait for that is virtual too.
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import uuid
@@ -315,15 +316,22 @@ def _record(message: dict[str, Any], source: QueueSource) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message.get("Attributes", {}),
-        "messageAttributes": {
-            name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
-            for name, value in message.get("MessageAttributes", {}).items()
-        },
+        "messageAttributes": {n: _attribute(v) for n, v in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message.get("MD5OfBody", ""),
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:eu-west-1:000000000000:{source.queue}",
         "awsRegion": "eu-west-1",
     }
+
+
+def _attribute(value: dict[str, Any]) -> dict[str, Any]:
+    """A message attribute as Lambda hands it over."""
+    handed: dict[str, Any] = {"dataType": value["DataType"], "stringListValues": [], "binaryListValues": []}
+    if "StringValue" in value:
+        handed["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        handed["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    return handed
 
 
 def dead_letters(client: Callable[[str], Any], deployment: Deployment) -> dict[str, list[str]]:

@@ -157,7 +157,7 @@ def test_what_is_only_delayed_comes_back_alone_and_is_put_aside_after_its_last_t
         assert handed(Topic.TELL, nudge(one), nudge(two), nudge(three), receives=receives) == ["m-1"]
     assert aside(on) == {}
     assert handed(Topic.TELL, nudge(one), nudge(two), nudge(three), receives=nudges.TRIES) == []
-    assert aside(on) == {"m-1": "Throttled: not now, at every try"}
+    assert aside(on) == {"m-1": "Throttled: Not now"}
 
 
 def test_what_fails_by_our_fault_is_put_aside_after_its_last_try_with_the_place(
@@ -179,13 +179,13 @@ def test_a_nudge_of_newer_code_waits_for_that_code(on: Stage) -> None:
     newer = json.dumps({"v": 2, "order": GHOST})
     assert handed(Topic.BOOK, newer, receives=4) == ["m-0"]
     assert handed(Topic.BOOK, newer, receives=5) == []
-    assert aside(on) == {"m-0": "Newer: not now, at every try"}
+    assert aside(on) == {"m-0": "Newer: Written by newer code than this"}
 
 
 def test_an_order_of_newer_code_waits_for_that_code_and_one_that_nobody_can_have_written_is_put_aside(
     on: Stage,
 ) -> None:
-    for schema, why in ((2, "Newer: not now, at every try"), (0, r"ValueError at facts\.py:\d+")):
+    for schema, why in ((2, "Newer: Written by newer code than this"), (0, r"ValueError at facts\.py:\d+")):
         on.world.queues.letters.clear()  # type: ignore[attr-defined]
         order_id, _ = place.place(on.world, "maison", f"k-{schema}", new_order())
         key = facts.order_key(order_id.order_id)

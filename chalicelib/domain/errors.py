@@ -147,6 +147,8 @@ class Unconditional(Refused):
 class Delayed(CordonError):
     """Not now. Trying again later is right."""
 
+    title: ClassVar[str] = "Not now"
+
 
 class Lost(Delayed):
     """A conditional write lost: `at` are the indices of the changes whose condition failed,
@@ -168,3 +170,5 @@ class Unanswered(Delayed):
 
 class Newer(Delayed):
     """Written by newer code than this, which may mean something else by it: it waits for that code."""
+
+    title = "Written by newer code than this"

@@ -20,11 +20,7 @@ def make_cloud(patch: pytest.MonkeyPatch) -> None:
     """Table, queues, key and secrets; the environment says where they are."""
     make_table(clients.client("dynamodb"))
     patch.setenv("CORDON_TABLE", "facts")
-    for name in QUEUES:
-        url = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}")["QueueUrl"]
-        patch.setenv(f"CORDON_{name}_QUEUE", url)
-        letters = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}-letters")["QueueUrl"]
-        patch.setenv(f"CORDON_{name}_LETTERS", letters)
+    make_queues(patch)
     key = clients.client("kms").create_key(Description="seal")["KeyMetadata"]["KeyId"]
     patch.setenv("CORDON_SEAL_KEY", key)
     text = json.dumps({"couriers": {"wechat": {"main": [{"token": "t"}]}}})
@@ -32,6 +28,15 @@ def make_cloud(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("CORDON_SECRET", secret)
     signing = clients.client("secretsmanager").create_secret(Name="signing", SecretString="test")["ARN"]
     patch.setenv("CORDON_SIGNING_KEY", signing)
+
+
+def make_queues(patch: pytest.MonkeyPatch) -> None:
+    """The five queues and where their dead letters go."""
+    for name in QUEUES:
+        url = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}")["QueueUrl"]
+        patch.setenv(f"CORDON_{name}_QUEUE", url)
+        letters = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}-letters")["QueueUrl"]
+        patch.setenv(f"CORDON_{name}_LETTERS", letters)
 
 
 @contextmanager
