@@ -52,10 +52,10 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
         Measure("OrdersFailed", when=_in("state", "failed", "returned")),
     ),
     "courier_asked": (
-        Measure("CourierBooked", when=_in("answer", "booked"), by=_COURIER),
-        Measure("CourierRefused", when=_in("answer", "not_taken"), by=_COURIER),
-        Measure("CourierUnknown", when=_in("answer", "unsure"), by=_COURIER),
-        Measure("CourierUnanswered", when=_in("answer", "unanswered"), by=_COURIER),
+        Measure("CourierBooked", when=_in("answer", "Booked"), by=_COURIER),
+        Measure("CourierRefused", when=_in("answer", "NotTaken"), by=_COURIER),
+        Measure("CourierUnknown", when=_in("answer", "Unsure", "TokenRefused", "CancelUnknown"), by=_COURIER),
+        Measure("CourierUnanswered", when=_in("answer", "Unanswered"), by=_COURIER),
         Measure("CourierMs", "took_ms", unit="Milliseconds"),
     ),
     "courier_account_missing": (Measure("CourierUnanswered", by=_COURIER),),
@@ -65,7 +65,7 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
     "callback_unreadable": (Measure("CallbacksUnreadable"),),
     "told": (
         Measure("NoticesDelivered", when=_in("result", "delivered")),
-        Measure("NoticesFailed", when=_in("result", "failed", "gone")),
+        Measure("NoticesFailed", when=_in("result", "failed", "gone", "slow_down")),
         Measure("NoticeMs", "took_ms", unit="Milliseconds"),
     ),
     "notice_given_up": (Measure("NoticesGivenUp"),),

@@ -68,7 +68,8 @@ class FakeTable:
                 for row in self.rows.values()
                 if row.work == bucket and row.due is not None and row.due <= stamp(until)
             )
-        return _page([pair for pair in found if after is None or pair[0] > after], limit)
+        page = _page([pair for pair in found if after is None or pair[0] > after], limit)
+        return replace(page, since=self.rows[page.keys[0]].due if page.keys else None)
 
     def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
         with self._lock:

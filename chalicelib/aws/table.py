@@ -110,17 +110,22 @@ class DynamoTable:
             place, pk, sk = after.split("|", 2)
             start = {index: bucket, sort: {"S": place}, "pk": {"S": pk}, "sk": {"S": sk}}
         keys: list[Key] = []
+        since: str | None = None
         while True:
             asked = {"IndexName": index, "Limit": limit - len(keys), "ScanIndexForward": forward, **question}
             if start is not None:
                 asked["ExclusiveStartKey"] = start
             reply = self._call("query", **asked)
             keys += [Key(item["pk"]["S"], item["sk"]["S"]) for item in reply["Items"]]
+            if since is None and reply["Items"] and sort == "due":
+                since = reply["Items"][0]["due"]["S"]
             start = reply.get("LastEvaluatedKey")
             if start is None:
-                return KeyPage(tuple(keys), None)
+                return KeyPage(tuple(keys), None, since)
             if len(keys) >= limit:
-                return KeyPage(tuple(keys), f"{start[sort]['S']}|{start['pk']['S']}|{start['sk']['S']}")
+                return KeyPage(
+                    tuple(keys), f"{start[sort]['S']}|{start['pk']['S']}|{start['sk']['S']}", since
+                )
 
     # --- writing ----------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.legs import Assignment, Event
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
-from chalicelib.domain.orders import SCHEMA, Order, Private, due_at, in_pool
+from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table
 from chalicelib.domain.shapes import stamp
@@ -43,6 +43,8 @@ LEFT: Final = "left"
 FAR: Final = timedelta(days=3650)
 """Ahead of now, to find in a work bucket what is not due yet as well."""
 HOOKS: Final = "hooks"
+SAID: Final = 5
+"""Reasons in one line of the log; the evidence has them all."""
 """Where endpoints wait that something may be owed to."""
 
 
@@ -126,6 +128,18 @@ def readable(rows: Iterable[Row], log: Log) -> list[Order]:
         except (ValueError, Newer) as error:
             log("order_unreadable", order=row.key.pk, why=type(error).__name__)
     return orders
+
+
+def note_step(log: Log, order: Order) -> None:
+    """A line for the state that the order has entered in the version that was just written, if it has."""
+    if not order.stepped:
+        return
+    state = order.state.value
+    if order.outlook is not None and order.state in (OrderState.HELD, OrderState.STRANDED):
+        reasons = [str(reason) for reason in order.outlook.reasons[:SAID]]
+        log("stepped", order=order.order_id, market=order.market_id, state=state, reasons=reasons)
+    else:
+        log("stepped", order=order.order_id, market=order.market_id, state=state)
 
 
 def load_order(table: Table, order_id: str) -> Order:

@@ -192,6 +192,9 @@ class Order(Shape):
     told: bool = Field(default=False, description="The last state of an ended order has been told.")
     version: int = 1
     sealed: bytes = Field(default=b"", exclude=True, repr=False)
+    stepped: bool = Field(
+        default=False, exclude=True, repr=False, description="In this very version; not kept."
+    )
 
     @property
     def state(self) -> OrderState:
@@ -247,6 +250,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         placed_at=at,
         fingerprint=fingerprint_of(idempotency_key, new),
         history=(Moved(state=OrderState.PLACED, at=at),),
+        stepped=True,
     )
 
 
@@ -285,12 +289,11 @@ def state_of(order: Order) -> OrderState:
 
 def moved(order: Order, at: datetime, **changes: object) -> Order:
     """The next version of the order: the changes, its state derived anew, and the step in its history."""
-    after = order.model_copy(update={**changes, "version": order.version + 1})
+    after = order.model_copy(update={**changes, "version": order.version + 1, "stepped": False})
     state = state_of(after)
     if state is not order.state:
-        after = after.model_copy(
-            update={"history": (*order.history, Moved(state=state, at=at)), "told": False}
-        )
+        history = (*order.history, Moved(state=state, at=at))
+        after = after.model_copy(update={"history": history, "told": False, "stepped": True})
     return after
 
 

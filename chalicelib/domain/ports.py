@@ -98,6 +98,8 @@ class KeyPage:
 
     keys: tuple[Key, ...]
     after: str | None
+    since: str | None = None
+    """The stamp of when the first of them was due, of a work bucket: the index says it with the key."""
 
 
 class Table(Protocol):

@@ -25,8 +25,18 @@ def ask(
     courier: Courier,
     speak: Callable[[Dialect, Account, str], Request],
     read: Callable[[Dialect, Reply], _Answer | TokenRefused | Unsure],
+    order_id: str,
 ) -> _Answer | Unsure:
-    """The courier's answer. A timeout, a broken line and a 5xx are all `Unsure`: nothing is known."""
+    """The courier's answer. A timeout, a broken line and a 5xx are all `Unsure`: nothing is known.
+
+    Says in the log what kind of answer it was: that is how a courier that fails is noticed.
+    """
+    began = world.stopwatch()
+
+    def note(kind: str) -> None:
+        took_ms = round((world.stopwatch() - began) * 1000)
+        world.log("courier_asked", order=order_id, courier=courier.courier_id, answer=kind, took_ms=took_ms)
+
     dialect = world.dialects[courier.dialect]
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     if not accounts:
@@ -37,9 +47,12 @@ def ask(
             token = _token(world, courier, dialect, account, fresh=fresh)
             answer = read(dialect, world.line.send(speak(dialect, account, token)))
         except Unanswered as error:
+            note("Unanswered")
             return Unsure(type(error).__name__)
         if not isinstance(answer, TokenRefused):
+            note(type(answer).__name__)
             return answer
+    note("TokenRefused")
     return Unsure("token_refused")
 
 

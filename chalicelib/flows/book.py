@@ -139,6 +139,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
             courier,
             lambda dialect, account, token: dialect.book(account, token, job, now),
             lambda dialect, reply: dialect.booked(reply, job),
+            order.order_id,
         )
     except NoAccount as error:
         world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
@@ -275,6 +276,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
             account, token, booking.reference, booking.delivery_id, now
         ),
         lambda dialect, reply: dialect.looked_up(reply, booking.reference, courier.courier_id, now),
+        order.order_id,
     )
     news = answer.event if isinstance(answer, Found) else None
     if news is not None and news.kind is booking.track.kind and not news.correction:
@@ -334,6 +336,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             account, token, booking.reference, booking.delivery_id, booking.cancel_reason, now
         ),
         lambda dialect, reply: dialect.cancelled(reply),
+        order.order_id,
     )
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
@@ -451,6 +454,7 @@ def _write(world: World, order: Order, *more: Change) -> bool:
             return False
         kept = [change for change in more if not isinstance(change, Count)]
         return _write(world, order, *kept)
+    facts.note_step(world.log, order)
     return True
 
 

@@ -45,6 +45,7 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:
         raise Stale("the order moved while it was being cancelled; read it again") from None
+    facts.note_step(world.log, after)
     world.queues.nudge(Topic.BOOK if live else Topic.TELL, [order_id])
     return after
 
@@ -62,5 +63,6 @@ def receipt(world: World, order_id: str) -> Order:
         world.table.write(facts.keep_order(after))
     except Lost:
         raise Stale("the order moved meanwhile; read it again") from None
+    facts.note_step(world.log, after)
     world.queues.nudge(Topic.TELL, [order_id])
     return after

@@ -27,7 +27,7 @@ from chalicelib.domain.clearance import (
 from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
-from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, in_pool, moved
+from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.flows import check, enlist, lease
@@ -92,12 +92,27 @@ def _round(world: World, market: Market, holder: str, everything: bool) -> bool:
     on = check.ground_with(world, market_id, head)
     rulings = decide(world, orders, on, now)
     saved = _save(world, market_id, holder, rulings, on)
+    for ruling in saved:
+        facts.note_step(world.log, ruling.after)
+    world.log(
+        "planned",
+        market=market_id,
+        orders=len(orders),
+        assigned=sum(r.takes is not None for r in saved),
+        lag_s=_lag_s(orders, now),
+    )
     world.queues.nudge(Topic.BOOK, [r.after.order_id for r in saved if r.takes is not None])
     world.queues.nudge(
         Topic.TELL,
         [r.after.order_id for r in saved if _is_to_be_told(r)],
     )
     return (more and bool(saved)) or len(saved) < len(rulings)
+
+
+def _lag_s(orders: Iterable[Order], now: datetime) -> int:
+    """How long the longest waiting of them has been due."""
+    dues = [due for order in orders if (due := due_at(order)) is not None]
+    return max(0, int((now - min(dues)).total_seconds())) if dues else 0
 
 
 def _is_to_be_told(ruling: Ruling) -> bool:

@@ -68,6 +68,7 @@ def receive(world: World, market_id: str, courier_id: str, callback: Callback) -
         if event.kind is EventKind.UNREADABLE:
             world.log("callback_unreadable", courier=courier_id, status=event.raw_status)
         book.save_event(world, named[0], event)
+        world.log("callback_heard", order=named[0], courier=courier_id, step=event.kind.value)
         ours[named[0]] = None
     if heard.foreign:
         world.log("callback_foreign", courier=courier_id, count=len(heard.foreign))
@@ -108,6 +109,7 @@ def hear(world: World, order_id: str) -> None:
             )
         except Lost:
             continue
+        facts.note_step(world.log, after)
         if len(after.history) > len(order.history):
             world.queues.nudge(Topic.TELL, [order_id])
         if any(b.state is BookingState.CANCELLING for leg in after.legs for b in leg.bookings):

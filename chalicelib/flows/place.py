@@ -49,6 +49,7 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
         if lost.found is None:
             raise
         return _repeated(world, facts.order_of_row(lost.found), order)
+    facts.note_step(world.log, order)
     world.queues.nudge(Topic.DISPATCH, [order.market_id])
     return order, False
 

@@ -121,6 +121,7 @@ def decide_again(world: World, order: Order, on: check.Ground) -> None:
         except Lost:
             order = facts.load_order(world.table, order.order_id)
             continue
+        facts.note_step(world.log, after)
         for topic in topics:
             name = order.market_id if topic is Topic.DISPATCH else order.order_id
             world.queues.nudge(topic, [name])

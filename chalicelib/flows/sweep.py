@@ -15,14 +15,18 @@ PAGE = 500
 
 
 def tick(world: World) -> None:
-    """One nudge for every market with open work that is due."""
+    """One nudge for every market with open work that is due. Says how long the oldest of it has been due."""
     now = world.clock()
+    lag_s = 0
     for market in _markets(world):
-        if any(
-            world.table.find_due(facts.pool_bucket(market.market_id, shard), now, 1).keys
-            for shard in range(market.shards)
-        ):
-            world.queues.nudge(Topic.DISPATCH, [market.market_id])
+        for shard in range(market.shards):
+            page = world.table.find_due(facts.pool_bucket(market.market_id, shard), now, 1)
+            if page.keys:
+                if page.since is not None:
+                    lag_s = max(lag_s, int((now - datetime.fromisoformat(page.since)).total_seconds()))
+                world.queues.nudge(Topic.DISPATCH, [market.market_id])
+                break
+    world.log("ticked", lag_s=lag_s)
 
 
 def sweep(world: World) -> None:
@@ -45,9 +49,8 @@ def sweep(world: World) -> None:
         if ids:
             world.queues.nudge(topic, ids)
     uploads = publish.nudge_waiting(world)
-    found = {topic.value: len(ids) for topic, ids in nudges.items()} | {"uploads": uploads}
-    if any(found.values()):
-        world.log("swept", **found)
+    book, told, rules = (len(nudges[topic]) for topic in (Topic.BOOK, Topic.TELL, Topic.RULES))
+    world.log("swept", book=book, tell=told, rules=rules, uploads=uploads)  # also when nothing was: it ran
 
 
 def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:

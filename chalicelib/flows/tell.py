@@ -222,7 +222,7 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
 def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
     """Send it, or put it off, or give it up; the endpoint as it stands afterwards."""
     if endpoint.disabled:
-        _save(world, _given_up(notice))  # a replay finds it
+        _give_up(world, notice)  # a replay finds it
         return endpoint
     if endpoint.paused_until is not None and endpoint.paused_until > world.clock():
         _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
@@ -234,7 +234,7 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
         _save(world, tried.model_copy(update={"state": NoticeState.DELIVERED, "next_attempt_at": None}))
         return subscribe.amend(world, endpoint, _after_success(world, endpoint, attempt, now))
     if outcome.result is Result.GONE:
-        _save(world, _given_up(tried))
+        _give_up(world, tried)
         return subscribe.amend(world, endpoint, lambda stored: _gone(stored, now))
 
     def pause(stored: Endpoint) -> Endpoint:
@@ -246,7 +246,7 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
     endpoint = subscribe.amend(world, endpoint, pause)  # first: the sweep finds a notice by its endpoint
     again = next_attempt(_tries(tried.attempts), now, world.dice(), outcome.retry_after_s)
     if again is None:
-        _save(world, _given_up(tried))
+        _give_up(world, tried)
     else:
         _save(world, tried.model_copy(update={"next_attempt_at": max(again, endpoint.paused_until or again)}))
     return endpoint
@@ -280,8 +280,9 @@ def _tries(attempts: Iterable[Attempt]) -> int:
     return (failed - 1) % whole + 1
 
 
-def _given_up(notice: Notice) -> Notice:
-    return notice.model_copy(update={"state": NoticeState.GIVEN_UP, "next_attempt_at": None})
+def _give_up(world: World, notice: Notice) -> None:
+    _save(world, notice.model_copy(update={"state": NoticeState.GIVEN_UP, "next_attempt_at": None}))
+    world.log("notice_given_up", order=notice.order_id, endpoint=notice.endpoint_id, sequence=notice.sequence)
 
 
 def _gone(endpoint: Endpoint, now: datetime) -> Endpoint:
