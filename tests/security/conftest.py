@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.aws.test_line import authority, serve, tls  # noqa: F401 - fixtures, shared
 from tests.security.gateway import Gateway, gateway
 
 
