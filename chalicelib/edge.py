@@ -54,6 +54,8 @@ _A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """What a name in a path can be: whatever else comes reaches no key of ours."""
 _A_FIELD = re.compile(r"(?!.*\d{6})[A-Za-z_][A-Za-z0-9_.-]{0,63}|\d{1,6}", re.ASCII)
 
+_A_TAG = re.compile(r"v\d{1,11}", re.ASCII)
+
 _P = ParamSpec("_P")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -185,7 +187,7 @@ def if_match(request: Any) -> int:
     if value is None:
         raise Unconditional('send If-Match with the ETag you read, such as "v7"')
     tag = value.strip().strip('"')
-    if not tag.startswith("v") or not tag[1:].isdigit() or len(tag) > 12:
+    if not _A_TAG.fullmatch(tag):
         raise Malformed(f'If-Match is the ETag you read, such as "v7", got {value[:40]!r}')
     return int(tag[1:])
 

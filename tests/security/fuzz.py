@@ -128,7 +128,10 @@ class Fuzz:
         }
         spoil(whole)
         for name in names_of(path):
-            path = path.replace(f"{{{name}}}", requests.utils.quote(_text(whole["path"].get(name)), safe=""))
+            text = _text(whole["path"].get(name)).encode("utf-8", "replace").decode()
+            if text in ("", ".", ".."):
+                return []  # another path
+            path = path.replace(f"{{{name}}}", requests.utils.quote(text, safe=""))
         headers = {
             "Content-Type": "application/json",
             **{name: _text(value).encode("utf-8", "replace") for name, value in whole["headers"].items()},
