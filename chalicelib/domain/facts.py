@@ -2,7 +2,7 @@
 
     collection (pk)        place (sk)                     noun                indexes
     ord_...                order                          Order               work: pool#, wait#; shelf: brand#
-    ord_...                event#<ref>#<time>#<id>        Event
+    ord_...                event#<ref>#<time>#<id>#<by>   Event
     ord_...                evidence#<nnnn>                Evidence
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
     brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
@@ -171,8 +171,10 @@ def event_prefix(reference: str = "") -> str:
 
 
 def event_row(order_id: str, event: Event) -> Row:
+    # who said it is part of the name: else another courier's word could stand in the place of the true one
+    said = f"{stamp(event.occurred_at)}#{event.event_id}#{event.market_id}/{event.courier_id}"
     return Row(
-        key=Key(order_id, f"event#{event.reference}#{stamp(event.occurred_at)}#{event.event_id}"),
+        key=Key(order_id, f"event#{event.reference}#{said}"),
         version=1,
         body=event.model_dump_json(exclude_defaults=True),
     )

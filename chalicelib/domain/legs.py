@@ -166,6 +166,7 @@ class Booking(Shape):
         default="", description="The courier's last word on that: why not, or `returning`."
     )
     looks: int = Field(default=0, description="Look-ups since the state was last certain.")
+    let_go_at: Instant | None = Field(default=None, description="When the courier had let go of it.")
     track: Track = Track()
 
     @property

@@ -46,6 +46,8 @@ ATTEMPTS = 4
 """Attempts at one slot before it counts as refusing."""
 ECHO = timedelta(minutes=5)
 """So long after a booking it is looked at and told again: the first nudge to tell it may have been lost."""
+INSIST = timedelta(hours=1)
+"""A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
 BACK_OFF = (1, 2, 4, 8, 15)
 """Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer."""
 
@@ -256,14 +258,25 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
 
 def _why_end(order: Order, booking: Booking, now: datetime) -> str:
     """Why a job the courier has not begun should be ended; empty when it should not, or cannot."""
-    if not booking.can_be_ended:
+    assignment = order.leg.assignment
+    if not booking.can_be_ended and not _is_idle(booking, assignment, now):
         return ""
     if booking.cancel_reason:
         return booking.cancel_reason
     if order.cancel_asked_at is not None:
         return "brand"
-    assignment = order.leg.assignment
     return "too_late" if assignment is not None and now >= assignment.end else ""
+
+
+def _is_idle(booking: Booking, assignment: Assignment | None, now: datetime) -> bool:
+    """True when the courier would not let go of a job and does not begin it either, though its time is over:
+    then it is asked again, hour by hour."""
+    return (
+        assignment is not None
+        and booking.track.picked_up_at is None
+        and booking.cancel_answer not in ("", RETURNING)
+        and now >= assignment.end + INSIST * booking.cancel_tries
+    )
 
 
 def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> None:
@@ -281,8 +294,8 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     news = answer.event if isinstance(answer, Found) else None
     if news is not None and news.kind is booking.track.kind and not news.correction:
         news = None  # what we know already
-    if news is not None:
-        save_event(world, order.order_id, news)
+    if news is not None:  # named as its callback would be
+        save_event(world, order.order_id, news.model_copy(update={"market_id": order.market_id}))
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if not present.is_live:
@@ -396,7 +409,9 @@ def let_go(
     The caller takes the step (`moved`): letting go may be one part of it.
     """
     fee = answer.fee if answer and answer.fee else booking.fee
-    gone = booking.model_copy(update={"state": BookingState.CANCELLED, "next_look": None, "fee": fee})
+    gone = booking.model_copy(
+        update={"state": BookingState.CANCELLED, "next_look": None, "fee": fee, "let_go_at": now}
+    )
     leg = order.leg.with_booking(gone)
     assignment = leg.assignment
     with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})

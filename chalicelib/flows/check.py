@@ -10,11 +10,11 @@ from chalicelib.domain import facts
 from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer, Decision, Phase, Reason, Verdict
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
-from chalicelib.domain.legs import Assignment
+from chalicelib.domain.legs import Assignment, Leg
 from chalicelib.domain.orders import Order, Outlook
 from chalicelib.domain.ports import Count, Keep, Row, World
 from chalicelib.domain.shapes import Window
-from chalicelib.domain.zones import Atlas
+from chalicelib.domain.zones import TO_THE_CLIENT, Atlas, Handover
 from chalicelib.flows import publish
 
 
@@ -164,6 +164,14 @@ def narrowed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment
     """The same once a courier has been told: it goes on as it was told, or nearer to the gate, never further in."""
     kept = assignment.narrowed(verdict.handovers) or assignment.handovers
     return refreshed(assignment, verdict, on).model_copy(update={"handovers": kept})
+
+
+def kept_outside(leg: Leg) -> Leg:
+    """The leg whose gift gets no farther than the gate."""
+    assert leg.assignment is not None
+    outside = tuple(way for way in leg.assignment.handovers if way not in TO_THE_CLIENT)
+    kept = leg.assignment.model_copy(update={"handovers": outside or (Handover.GATE,)})
+    return leg.model_copy(update={"assignment": kept})
 
 
 def give_back(order: Order, slot_id: str) -> Count:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision, Phase
+from chalicelib.domain.clearance import Decision, Phase, Reason
 from chalicelib.domain.dialect import Callback, Heard
 from chalicelib.domain.errors import Lost, Missing, Unauthorised
 from chalicelib.domain.evidence import Evidence, Step
@@ -36,6 +36,8 @@ SKEW = timedelta(minutes=5)
 """A courier's clock is believed within this: not before the attempt, not after its words arrived."""
 LAPSE = timedelta(days=30)
 """So long what was said of an order that is not here can be looked at."""
+ORPHAN = "orphan"
+"""Why a job's end is asked for that had been given up for lost."""
 RETELL = timedelta(minutes=30)
 """So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
 
@@ -158,14 +160,14 @@ def _folded(
         changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
         if heard.state is BookingState.CANCELLING and not booking.is_live:
             world.log("orphan_found", order=order.order_id, courier=booking.courier_id)
-            heard = heard.model_copy(update={"cancel_reason": "orphan", "next_look": now})
+            heard = heard.model_copy(update={"cancel_reason": ORPHAN, "next_look": now})
             changed = changed.model_copy(
                 update={"legs": replace_leg(changed.legs, changed.leg.with_booking(heard))}
             )
         if _let_go(heard, track):
             changed, given = _back(changed, now, heard, track)
             more += given
-        elif leg.assignment is not None and heard.state is not BookingState.CANCELLING:
+        elif leg.assignment is not None and heard.cancel_reason != ORPHAN:
             changed, checked = _checked(world, changed, heard, booking.track, track)
             pieces += checked
     after = moved(changed, now)
@@ -209,7 +211,19 @@ def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dic
         return {"next_look": book.silent_until(order, now), "looks": 0}
     if booking.state is BookingState.CANCELLING or track.has_ended:
         return {}  # what is being cancelled keeps its own pace
+    if _is_old_news(booking, track):
+        return {}
     return {"state": BookingState.CANCELLING}  # given up for lost, refused or cancelled, and alive
+
+
+def _is_old_news(booking: Booking, track: Track) -> bool:
+    """True when what was heard late was said of a job before its courier let go of it: that revives nothing."""
+    return (
+        booking.let_go_at is not None
+        and track.at is not None
+        and track.picked_up_at is None
+        and track.at <= booking.let_go_at + SKEW
+    )
 
 
 def _let_go(booking: Booking, track: Track) -> bool:
@@ -262,6 +276,10 @@ def _checked(
         world.log(
             "moved_uncleared", order=order.order_id, step=step, reasons=[str(r) for r in verdict.reasons]
         )
+        if step is Step.HAND_OVER and Reason.NO_HANDOVER in verdict.reasons:
+            # nobody may reach the client there, whatever the courier was told: no word of it says that it did
+            order = order.model_copy(update={"legs": replace_leg(order.legs, check.kept_outside(order.leg))})
+            continue
         going_on = track.has_custody and track.kind is not EventKind.RETURNING
         if step is Step.PICK_UP and going_on and booking.state is BookingState.BOOKED:
             recalled = booking.model_copy(

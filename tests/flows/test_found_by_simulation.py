@@ -1,0 +1,115 @@
+"""What simulated days (`tests/simulation`) found, each as the short story it shrank to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.domain.evidence import Step
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import BookingState
+from chalicelib.domain.orders import OrderState
+from chalicelib.flows import enlist, hear, look
+from chalicelib.flows.cancel import cancel
+from chalicelib.flows.place import place
+from tests.paper import callback
+from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
+
+
+def booked(on: Stage) -> tuple[str, str]:
+    """An order that is booked, and the booking's reference."""
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (reference,) = on.company.jobs
+    return order.order_id, reference
+
+
+def hear_at(on: Stage, order_id: str, reference: str, kind: str, courier_id: str = "paper-co") -> None:
+    """The courier's callback that it has come to this now."""
+    said = on.company.move(reference, kind, on.clock())
+    hear.receive(on.world, "SHA", courier_id, said)
+    on.settle()
+
+
+def test_what_was_said_before_a_courier_let_go_and_arrives_after_it_revives_nothing() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    late = callback(reference, "accepted", on.clock())
+    on.clock.forward(minutes=1)
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    hear.receive(on.world, "SHA", "paper-co", late)
+    on.settle()
+    order = on.order(order_id)
+    steps = [OrderState.PLACED, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.CANCELLED]
+    assert [step.state for step in order.history] == steps
+    assert [b.state for b in order.leg.bookings] == [BookingState.CANCELLED]
+    assert on.live_bookings(order_id) == 0
+
+
+def test_a_job_that_goes_on_after_its_courier_let_go_of_it_is_still_found_alive() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    on.company.refuse["cancel"] = "too_late"
+    on.clock.forward(minutes=20)
+    hear_at(on, order_id, reference, "at_pick_up")
+    assert on.live_bookings(order_id) == 1
+
+
+def test_another_couriers_word_does_not_stand_in_the_place_of_the_true_one() -> None:
+    on = stage()
+    enlist.put_courier(
+        on.world, Courier(courier_id="other-co", market_id="SHA", dialect="paper", account="other")
+    )
+    on.world.secrets.by_account["paper", "other"] = [{"secret": "other-secret"}]  # type: ignore[attr-defined]
+    order_id, reference = booked(on)
+    on.clock.now = NOON + timedelta(hours=2)
+    forged = callback(reference, "picked_up", on.clock(), secret="other-secret")
+    hear.receive(on.world, "SHA", "other-co", forged)
+    on.settle()
+    assert on.order(order_id).state is OrderState.BOOKED
+    hear_at(on, order_id, reference, "picked_up")
+    assert on.order(order_id).state is OrderState.PICKED_UP
+
+
+def test_where_nobody_may_hand_over_a_gift_is_not_said_to_have_reached_the_client() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    on.clock.now = NOON + timedelta(hours=1)
+    hear_at(on, order_id, reference, "picked_up")
+    on.company.refuse["cancel"] = "too_late"
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "sealed"))
+    on.settle()
+    on.clock.forward(minutes=30)
+    hear_at(on, order_id, reference, "delivered")
+    assert on.order(order_id).state is OrderState.AT_GATE
+
+
+def test_a_job_that_is_kept_and_never_begun_is_ended_when_its_courier_lets_go_at_last() -> None:
+    on = stage()
+    order_id, _ = booked(on)
+    on.company.refuse["cancel"] = "too_late"
+    end = on.order(order_id).leg.assignment.end  # type: ignore[union-attr]
+    on.clock.now = end + timedelta(minutes=5)
+    on.minutes(5)
+    assert on.order(order_id).state is OrderState.BOOKED
+    asked = [verb for verb, _ in on.company.calls].count("cancel")
+    on.minutes(30)
+    assert [verb for verb, _ in on.company.calls].count("cancel") == asked
+    del on.company.refuse["cancel"]
+    on.minutes(60)
+    assert on.order(order_id).state is OrderState.STRANDED
+    assert on.left() == 3
+
+
+def test_a_pick_up_that_is_heard_of_while_its_end_is_asked_for_is_judged_too() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    on.clock.now = NOON + timedelta(hours=1)
+    on.company.refuse["cancel"] = "too_late"
+    on.company.deaf.add("cancel")
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    hear_at(on, order_id, reference, "picked_up")
+    assert Step.PICK_UP in [piece.step for piece in look.evidence_of(on.plain, order_id)]
