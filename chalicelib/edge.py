@@ -164,7 +164,11 @@ def shown(name: str, value: object) -> str | None:
 
 
 def header(request: Any, name: str) -> str | None:
-    """A request header, whatever its case."""
+    """A request header, whatever its case. Raises `Malformed` when it was sent twice: `headers` has the last one
+    alone, and whoever is in between may have gone by the first."""
+    every: Mapping[str, list[str]] = request._event_dict.get("multiValueHeaders") or {}
+    if sum(len(values) for sent, values in every.items() if sent.lower() == name) > 1:
+        raise Malformed(f"the header {name} was sent twice; nobody knows which is meant")
     value = request.headers.get(name)
     return value if isinstance(value, str) else None
 
@@ -188,7 +192,8 @@ def if_match(request: Any) -> int:
         raise Unconditional('send If-Match with the ETag you read, such as "v7"')
     tag = value.strip().strip('"')
     if not _A_TAG.fullmatch(tag):
-        raise Malformed(f'If-Match is the ETag you read, such as "v7", got {value[:40]!r}')
+        got = f", got {value!r}" if _fits(_A_WORD, tag) else ""
+        raise Malformed(f'If-Match is the ETag you read, such as "v7"{got}')
     return int(tag[1:])
 
 

@@ -8,9 +8,11 @@ Built on Chalice's local gateway for the event it makes; not on its server, whic
 from __future__ import annotations
 
 import base64
+import json
 import sys
 import threading
 import time
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,6 +26,9 @@ from chalice.local import (
     NotAuthorizedError,
     RouteMatcher,
 )
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_UNREAD = "a request with a content-length, a method we know and a head of usual size was expected"
 
 LIMIT = 10 * 1024 * 1024
 """API Gateway takes no more."""
@@ -59,12 +64,30 @@ class CachingAuthorizer(LocalGatewayAuthorizer):
         return self._update_lambda_event(lambda_event, kept[1]), lambda_context
 
 
+class Headers(dict[str, str]):
+    """A request's headers, of each name the last one; `every` has them all, as the gateway tells them."""
+
+    def __init__(self, every: dict[str, list[str]]) -> None:
+        super().__init__({name: values[-1] for name, values in every.items()})
+        self.every = every
+
+
+class SandboxGateway(LocalGateway):
+    """With what a header said the first time, too: API Gateway sends it along."""
+
+    def _generate_lambda_event(self, method: str, path: str, headers: Any, body: bytes | None) -> Any:
+        event = super()._generate_lambda_event(method, path, headers, body)
+        if isinstance(headers, Headers):
+            event["multiValueHeaders"] = headers.every
+        return event
+
+
 class Front:
     """Serves the app on 127.0.0.1."""
 
     def __init__(self, app: Chalice, template: dict[str, Any], port: int = 0, ttl_s: float = 300) -> None:
         app.__class__ = SandboxChalice
-        self.gateway = LocalGateway(app, Config(config_from_disk={"app_name": "cordon"}))
+        self.gateway = SandboxGateway(app, Config(config_from_disk={"app_name": "cordon"}))
         self.gateway._authorizer = CachingAuthorizer(app, ttl_s)
         self.routes = app.routes
         self.matcher = RouteMatcher(list(app.routes))
@@ -107,7 +130,7 @@ class Front:
             route = self.matcher.match_route(path).route
         except ValueError:
             return False
-        return method == "OPTIONS" or method in self.routes[route]
+        return method in self.routes[route]
 
     def refused(self, kind: str) -> tuple[int, dict[str, Any], bytes]:
         """What the gateway itself says to that."""
@@ -148,7 +171,8 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
                 self._drop(length)
             else:
                 body = self.rfile.read(length) if length else None
-                status, headers, content = front.answer(self.command, self.path, dict(self.headers), body)
+                told_twice = {name: self.headers.get_all(name, []) for name in self.headers}
+                status, headers, content = front.answer(self.command, self.path, Headers(told_twice), body)
             self.send_response(status)
             for name, value in headers.items():
                 for one in value if isinstance(value, list) else [value]:
@@ -164,6 +188,21 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             left = min(length, 4 * LIMIT)
             while left > 0 and (piece := self.rfile.read(min(left, 65536))):
                 left -= len(piece)
+
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            """What cannot be read as a request at all, in the words of every other refusal."""
+            told = {"type": "about:blank", "title": _PHRASES[code], "status": int(code), "detail": _UNREAD}
+            content = json.dumps(told).encode()
+            self.close_connection = True
+            self.request_version = self.protocol_version  # unreadable as it was, the answer has a head
+            self.send_response(code)
+            self.send_header("Content-Type", "application/problem+json")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+            self.wfile.flush()
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any
 

@@ -72,6 +72,12 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
             Blemish("/type", "a Polygon, a MultiPolygon or null was expected", _shown(kind))
         )
         return drawn
+    if "crs" in geometry and not (datum is Datum.WGS84 and _names_wgs84(geometry["crs"])):
+        detail = (
+            f"no crs was expected, the upload says {datum.value}; a frame that contradicts it moves the zone"
+        )
+        drawn.blemishes.append(Blemish("/crs", detail, _shown(geometry["crs"])))
+        return drawn
     given = geometry.get("coordinates")
     several = given if kind == "MultiPolygon" else [given]
     if not isinstance(several, list) or not several:
@@ -90,6 +96,15 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
         )
     drawn.polygons = () if drawn.blemishes else tuple(polygons)
     return drawn
+
+
+def _names_wgs84(crs: object) -> bool:
+    """The member that GeoJSON had until RFC 7946 (2016), in one of the spellings of longitude and latitude."""
+    named = crs.get("properties") if isinstance(crs, dict) and crs.get("type") == "name" else None
+    return isinstance(named, dict) and named.get("name") in _WGS84
+
+
+_WGS84: Final = ("EPSG:4326", "urn:ogc:def:crs:EPSG::4326", "urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84")
 
 
 def _polygon(given: object, pointer: str, datum: Datum, market: Market, drawn: Drawn) -> Polygon | None:

@@ -211,3 +211,21 @@ def test_the_real_districts_of_shanghai_are_read(shared: Path) -> None:
         found = drawn(given["geometry"])
         assert found.blemishes == [], given["properties"]["name"]
         assert found.polygons
+
+
+def _crs(name: object) -> dict[str, Any]:
+    return {"type": "name", "properties": {"name": name}}
+
+
+@pytest.mark.parametrize(
+    "crs", [_crs("EPSG:3857"), _crs("urn:ogc:def:crs:EPSG::4490"), _crs(None), "EPSG:4326", None, 4326, {}]
+)
+def test_a_frame_that_contradicts_the_upload_s_is_refused_and_not_ignored(crs: object) -> None:
+    for datum in Datum:
+        assert wrong({**polygon(SQUARE), "crs": crs}, datum)[0] == "/crs"
+
+
+def test_a_frame_that_says_what_the_upload_says_is_taken() -> None:
+    named = {**polygon(SQUARE), "crs": _crs("urn:ogc:def:crs:OGC:1.3:CRS84")}
+    assert drawn(named, Datum.WGS84) == drawn(polygon(SQUARE), Datum.WGS84)
+    assert wrong(named, Datum.GCJ02)[0] == "/crs"

@@ -332,3 +332,25 @@ def test_chalices_own_errors_are_problems_too(desk: Desk) -> None:
     )
     assert response.status_code == 415
     problem(response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header", "value"),
+    [("POST", "/v1/orders", "Idempotency-Key", "k"), ("POST", "/v1/orders/ord_x/cancel", "If-Match", '"v1"')],
+)
+def test_a_header_that_was_sent_twice_is_refused(
+    desk: Desk, method: str, path: str, header: str, value: str
+) -> None:
+    """API Gateway hands over the last one; a proxy on the way may have gone by the first."""
+    from app import app
+    from sandbox.front import Front, Headers
+
+    front = Front(app, {"Resources": {"RestAPI": {"Properties": {"GatewayResponses": {}}}}})
+    front.server.server_close()
+    one = {"Authorization": [f"Bearer {desk.maison.key}"], header: [value]}
+    raw = json.dumps(body()).encode()
+    assert front.answer(method, path, Headers(one), raw)[0] in (202, 404)
+    for twice in ([value, "other"], [value, value]):
+        status, _, told = front.answer(method, path, Headers({**one, header: twice}), raw)
+        assert status == 400
+        assert "was sent twice" in json.loads(told)["detail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -177,3 +178,31 @@ def test_a_chunked_body_is_never_read_as_the_next_request(served: Served) -> Non
     answer = raw(served, request)
     assert answer.startswith(b"HTTP/1.1 411")
     assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"POST /echo HTTP/1.1\r\nContent-Length: abc", 400),
+        (b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked", 411),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", 414),
+        (b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 70_000, 431),
+        (b"GET / HTTP/1.1" + b"\r\nX-Many: a" * 200, 431),
+        (b"BREW /pot HTTP/1.1", 501),
+        (b"nonsense", 400),
+        (b"GET / HTTP/9.9", 505),
+    ],
+)
+def test_what_is_no_request_at_all_is_refused_as_a_problem_and_quotes_nothing(
+    served: Served, request_line: bytes, status: int
+) -> None:
+    answer = raw(served, request_line + b"\r\n\r\n")
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(content)["status"] == status
+    assert b"BREW" not in content and b"nonsense" not in content and b"<" not in content
+
+
+def test_a_method_that_no_view_has_is_not_deployed_and_a_preflight_is_none(served: Served) -> None:
+    assert served.ask("OPTIONS", "/who/li", Authorization="Bearer good")[0] == 404
