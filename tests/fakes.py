@@ -27,6 +27,7 @@ from chalicelib.domain.ports import (
     Topic,
     World,
 )
+from chalicelib.domain.shapes import stamp
 from chalicelib.solver import ExactSolver
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
@@ -34,7 +35,11 @@ NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 
 
 class FakeTable:
-    """The table in a dict behind one lock: every write is all or nothing."""
+    """The table in a dict behind one lock: every write is all or nothing.
+
+    It promises no more than DynamoDB does, and refuses what DynamoDB refuses: an item or a key that is too large, a
+    transaction of too much, a page that is full and yet the last (it does not say so).
+    """
 
     def __init__(self) -> None:
         self.rows: dict[Key, Row] = {}
@@ -55,46 +60,42 @@ class FakeTable:
                 key=lambda r: r.key.sk,
             )
         found = [row for row in found if after is None or row.key.sk > after]
-        if limit is None or len(found) <= limit:
+        if limit is None or len(found) < limit:
             return Page(tuple(found), None)
         return Page(tuple(found[:limit]), found[limit - 1].key.sk)
 
     def find_due(self, bucket: str, until: datetime, limit: int, after: str | None = None) -> KeyPage:
-        from chalicelib.domain.shapes import stamp
-
+        last = stamp(until)
         with self._lock:
-            found = sorted(
-                (f"{row.due}|{row.key.pk}|{row.key.sk}", row.key)
+            found = [
+                (row.due, *_names(row.key))
                 for row in self.rows.values()
-                if row.work == bucket and row.due is not None and row.due <= stamp(until)
-            )
-        page = _page([pair for pair in found if after is None or pair[0] > after], limit)
-        return replace(page, since=self.rows[page.keys[0]].due if page.keys else None)
+                if row.work == bucket and row.due is not None and row.due <= last
+            ]
+        found = sorted(place for place in found if after is None or place > _place(after))
+        return replace(_page(found, limit), since=found[0][0] if found else None)
 
     def find_shelved(self, shelf: str, limit: int, after: str | None = None) -> KeyPage:
         with self._lock:
-            found = sorted(
-                (
-                    (f"{row.place_on_shelf}|{row.key.pk}|{row.key.sk}", row.key)
-                    for row in self.rows.values()
-                    if row.shelf == shelf
-                ),
-                reverse=True,
-            )
-        return _page([pair for pair in found if after is None or pair[0] < after], limit)
+            found = [
+                (row.place_on_shelf, *_names(row.key))
+                for row in self.rows.values()
+                if row.shelf == shelf and row.place_on_shelf is not None
+            ]
+        rest = (place for place in found if after is None or place < _place(after))
+        return _page(sorted(rest, reverse=True), limit)
 
     def write(self, *changes: Change) -> None:
         assert 0 < len(changes) <= 100
         names = [c.row.key if isinstance(c, Keep) else c.key for c in changes]
         assert len(set(names)) == len(names), f"one transaction names {names!r} twice"
+        sizes = [_size(c.row) for c in changes if isinstance(c, Keep)]
+        assert len(changes) == 1 or sum(sizes) <= 4 * 1024 * 1024, f"a transaction of {sum(sizes)} bytes"
         with self._lock:
             failed = [at for at, change in enumerate(changes) if not self._allows(change)]
             if failed:
-                single = changes[0]
-                found = (
-                    self.rows.get(single.row.key) if len(changes) == 1 and isinstance(single, Keep) else None
-                )
-                raise Lost(failed, found)
+                is_told = len(changes) == 1 and not isinstance(changes[0], Require)
+                raise Lost(failed, self.rows.get(names[0]) if is_told else None)
             for change in changes:
                 self._apply(change)
 
@@ -107,15 +108,20 @@ class FakeTable:
             return version == change.version
         if isinstance(change, Drop):
             return version == change.was
-        return row is not None and (
-            change.floor is None or row.counters.get(change.counter, 0) + change.by >= change.floor
-        )
+        if row is None or change.floor is None:
+            return row is not None
+        left = row.counters.get(change.counter)
+        return left is not None and left + change.by >= change.floor
 
     def _apply(self, change: Change) -> None:
         if isinstance(change, Keep):
-            old = self.rows.get(change.row.key)
-            counters = change.row.counters if old is None else old.counters
-            self.rows[change.row.key] = replace(change.row, counters=dict(counters))
+            old, row = self.rows.get(change.row.key), change.row
+            if (row.work is None) != (row.due is None):
+                row = replace(row, work=None, due=None)
+            if (row.shelf is None) != (row.place_on_shelf is None):
+                row = replace(row, shelf=None, place_on_shelf=None)
+            counters = row.counters if old is None else old.counters
+            self.rows[row.key] = replace(row, counters=dict(counters))
         elif isinstance(change, Drop):
             del self.rows[change.key]
         elif isinstance(change, Count):
@@ -124,9 +130,35 @@ class FakeTable:
             self.rows[change.key] = replace(row, counters=counters)
 
 
-def _page(found: list[tuple[str, Key]], limit: int) -> KeyPage:
-    after = found[limit - 1][0] if len(found) > limit else None
-    return KeyPage(tuple(key for _, key in found[:limit]), after)
+ITEM_LIMIT = 400 * 1024
+
+
+def _size(row: Row) -> int:
+    """Bytes of the row as DynamoDB counts them, nearly: names, numbers and index places are less than 1 KB."""
+    assert 0 < len(row.key.pk.encode()) <= 2048 and 0 < len(row.key.sk.encode()) <= 1024, (
+        f"the key {row.key!r}"
+    )
+    size = len(row.body) + len(row.sealed)
+    if size > ITEM_LIMIT // 4:  # only then can it be too large in UTF-8
+        size = len(row.body.encode()) + len(row.sealed)
+    assert size <= ITEM_LIMIT, f"the row {row.key!r} has {size} bytes"
+    return size
+
+
+def _names(key: Key) -> tuple[str, str]:
+    return key.pk, key.sk
+
+
+def _place(after: str) -> tuple[str, str, str]:
+    place, pk, sk = after.split("|", 2)
+    return place, pk, sk
+
+
+def _page(found: list[tuple[str, str, str]], limit: int) -> KeyPage:
+    # a page that is just full says that there is more: DynamoDB does not look
+    keys = tuple(Key(pk, sk) for _, pk, sk in found[:limit])
+    after = "|".join(found[limit - 1]) if len(found) >= limit else None
+    return KeyPage(keys, after)
 
 
 class FakeQueues:
@@ -137,7 +169,7 @@ class FakeQueues:
         self.letters: list[tuple[Topic, Letter]] = []
 
     def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
-        self.sent += [(topic, name) for name in ids]
+        self.sent += [(topic, name) for name in dict.fromkeys(ids)]
 
     def put_aside(self, topic: Topic, letter: Letter) -> None:
         self.letters.append((topic, letter))
