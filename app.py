@@ -1,4 +1,4 @@
-"""The front door: the Chalice app, every schedule and queue listener; each a few lines into a flow.
+"""The front door: the Chalice app, every schedule, queue listener and rotation; each a few lines into a flow.
 
 Listeners are declared here and nowhere else: Lambda imports a blueprint's event handler without importing this
 file, and its middleware would be dead (research: chalice.md, trap A).
@@ -84,6 +84,12 @@ def sweep(event: CloudWatchEvent) -> None:
 
 def _verdicts(event: SQSEvent, handle: Callable[[str], None], topic: Topic) -> dict[str, Any]:
     return edge.verdicts(event.to_dict()["Records"], handle, topic, wiring.world().queues)
+
+
+@app.lambda_function(name="rotate")
+def rotate(event: dict[str, Any], context: Any) -> None:
+    """Secrets Manager asks for a step of the signing key's rotation."""
+    wiring.rotate(event)
 
 
 @app.on_sqs_message(

@@ -9,7 +9,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import journal
 from chalicelib.domain.ports import World
@@ -68,3 +68,11 @@ def real(told: Settings | None = None) -> World:
         log=journal.log,
         stopwatch=time.monotonic,
     )
+
+
+def rotate(event: dict[str, Any]) -> None:
+    """One step of the signing key's rotation: no flow, and nothing of the world but the secret."""
+    from chalicelib import settings
+    from chalicelib.aws import rotation
+
+    rotation.rotate(event, settings.read().signing_key)

@@ -1,13 +1,16 @@
-"""Build what would be deployed: `python -m cli.package [OUT]`.
+"""Build what would be deployed: `python -m cli.package [OUT] [--architecture arm64|x86_64]`.
 
 Chalice packages from a clean export of the tree (stray byte code would go into the zip), the result is linted with
-cfn-lint, and the traps of research/chalice.md are looked for: each of them bites in silence.
+cfn-lint, and the traps of research/chalice.md are looked for: each of them bites in silence. The same tree gives the
+same zip, byte for byte.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,17 +24,28 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("app.py", "chalicelib", ".chalice", "requirements.txt")
 REGION = "eu-west-1"
+MACHINES = {"arm64": 183, "x86_64": 62}
+"""What an ELF file says of whom it is for (e_machine), by Lambda's word for it."""
+MOST_BYTES = 15_000_000
+"""Of the zip. Every cold start loads it."""
 
 
 class PackageFault(Exception):
     """The package would not work on AWS."""
 
 
-def export(to: Path, *, dependencies: bool = True) -> Path:
-    """The files that ship, without byte code, into a fresh directory."""
+def of_this_machine() -> str:
+    """Lambda's word for the processor we run on."""
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+
+def export(
+    to: Path, *, dependencies: bool = True, root: Path = ROOT, architecture: str | None = None
+) -> Path:
+    """The files of that tree that ship, without byte code, into a fresh directory."""
     to.mkdir(parents=True)
     for name in SHIPPED:
-        source = ROOT / name
+        source = root / name
         if source.is_dir():
             shutil.copytree(
                 source,
@@ -42,14 +56,20 @@ def export(to: Path, *, dependencies: bool = True) -> Path:
             shutil.copy2(source, to / name)
     if not dependencies:
         (to / "requirements.txt").write_text("")
+    if architecture is not None:
+        file = to / ".chalice" / "config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "lambda_architecture": architecture}))
     return to
 
 
-def package(out: Path, *, dependencies: bool = True) -> dict[str, Any]:
-    """Package into `out`; the template. Without dependencies it takes a second and is good for everything but
-    deployment: the sandbox reads functions, queues and schedules from it."""
+def package(
+    out: Path, *, dependencies: bool = True, root: Path = ROOT, architecture: str | None = None
+) -> dict[str, Any]:
+    """Package the tree at `root` into `out`; the template. The processor is the one in config.json, unless another
+    is named. Without dependencies it takes a second and is good for everything but deployment: the sandbox reads
+    functions, queues and schedules from it."""
     with tempfile.TemporaryDirectory(prefix="cordon-package-") as scratch:
-        tree = export(Path(scratch) / "tree", dependencies=dependencies)
+        tree = export(Path(scratch) / "tree", dependencies=dependencies, root=root, architecture=architecture)
         if out.exists():
             shutil.rmtree(out)
         environment = {
@@ -130,8 +150,40 @@ def faults(template: dict[str, Any]) -> list[str]:
     return found
 
 
+def architecture_of(template: dict[str, Any]) -> str:
+    """The one processor that all functions are for."""
+    ((only,),) = {
+        tuple(r["Properties"]["Architectures"])
+        for r in template["Resources"].values()
+        if r["Type"] == "AWS::Serverless::Function"
+    }
+    return str(only)
+
+
+def misfits(archive: Path, architecture: str) -> list[str]:
+    """What is in the zip, or too much of it, so that Lambda would not run it on that processor."""
+    found, native = [], 0
+    with zipfile.ZipFile(archive) as zipped:
+        for item in zipped.infolist():
+            if item.filename.endswith(".pyc"):
+                found.append(f"byte code in the zip: {item.filename}")
+            with zipped.open(item) as file:
+                head = file.read(20)
+            if head[:4] == b"\x7fELF":
+                native += 1
+                if int.from_bytes(head[18:20], "little") != MACHINES[architecture]:
+                    found.append(f"{item.filename} is not built for {architecture}")
+    if not native:
+        found.append("no native module in the zip: cryptography and pydantic_core have some")
+    size = archive.stat().st_size
+    if size > MOST_BYTES:
+        found.append(f"the zip has {size} bytes, at most {MOST_BYTES} were expected")
+    return found
+
+
 def imports(archive: Path, template: dict[str, Any]) -> list[str]:
-    """Import every handler from the zip alone, with only what the Lambda runtime has beside it."""
+    """Import every handler from the zip alone, with only what the Lambda runtime has beside it. The zip has to be
+    for the processor we run on."""
     handlers = sorted(
         r["Properties"]["Handler"]
         for r in template["Resources"].values()
@@ -140,9 +192,6 @@ def imports(archive: Path, template: dict[str, Any]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="cordon-zip-") as scratch:
         with zipfile.ZipFile(archive) as zipped:
             zipped.extractall(scratch)
-            code = [
-                name for name in zipped.namelist() if name.endswith(".pyc") and name.startswith("chalicelib")
-            ]
         probe = (
             "import importlib, sys\n"
             f"sys.path.insert(0, {scratch!r})\n"
@@ -159,10 +208,7 @@ def imports(archive: Path, template: dict[str, Any]) -> list[str]:
             check=False,
             cwd=scratch,
         )
-    found = [f"byte code in the zip: {code[0]}"] if code else []
-    if done.returncode != 0:
-        found.append(f"a handler does not import from the zip:\n{done.stderr}")
-    return found
+    return [f"a handler does not import from the zip:\n{done.stderr}"] if done.returncode else []
 
 
 def lint(template: Path) -> str:
@@ -176,30 +222,43 @@ def lint(template: Path) -> str:
     return (done.stdout + done.stderr).strip() if done.returncode else ""
 
 
+def checked(out: Path, architecture: str | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Package into `out` and look for everything that would bite; the template and what was found."""
+    template = package(out, architecture=architecture)
+    archive, target = out / "deployment.zip", architecture_of(template)
+    found = [*faults(template), *misfits(archive, target)]
+    if target == of_this_machine():
+        found += imports(archive, template)
+    else:  # its native modules do not load here: the same tree for this machine stands in
+        with tempfile.TemporaryDirectory(prefix="cordon-twin-") as scratch:
+            twin = package(Path(scratch) / "out", architecture=of_this_machine())
+            found += imports(Path(scratch) / "out" / "deployment.zip", twin)
+    linted = lint(out / "sam.yaml")
+    return template, [*found, f"cfn-lint:\n{linted}"] if linted else found
+
+
 def main(arguments: list[str]) -> int:
-    out = Path(arguments[0]) if arguments else ROOT / "build" / "package"
+    parser = argparse.ArgumentParser(
+        prog="python -m cli.package", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("out", nargs="?", type=Path, default=ROOT / "build" / "package")
+    parser.add_argument("--architecture", choices=sorted(MACHINES), help="by default what config.json says")
+    asked = parser.parse_args(arguments)
     try:
-        template = package(out)
+        template, found = checked(asked.out, asked.architecture)
     except PackageFault as error:
         print(error, file=sys.stderr)
         return 1
-    archive = out / "deployment.zip"
-    found = [*faults(template), *imports(archive, template)]
-    linted = lint(out / "sam.yaml")
-    if linted:
-        found.append(f"cfn-lint:\n{linted}")
     for fault in found:
         print(fault, file=sys.stderr)
+    archive = asked.out / "deployment.zip"
     with zipfile.ZipFile(archive) as zipped:
         whole = sum(item.file_size for item in zipped.infolist())
-    functions = sum(r["Type"] == "AWS::Serverless::Function" for r in template["Resources"].values())
-    runtime = next(
-        r["Properties"]["Runtime"]
-        for r in template["Resources"].values()
-        if r["Type"] == "AWS::Serverless::Function"
-    )
+    functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    runtime = functions[0]["Properties"]["Runtime"]
     print(
-        f"{out}/sam.yaml: {functions} functions on {runtime}, {len(template['Resources'])} resources\n"
+        f"{asked.out}/sam.yaml: {len(functions)} functions on {runtime}, {architecture_of(template)}, "
+        f"{len(template['Resources'])} resources\n"
         f"{archive}: {archive.stat().st_size / 1e6:.1f} MB zipped, {whole / 1e6:.1f} MB unzipped\n"
         + (f"{len(found)} faults" if found else "cfn-lint and our guards find nothing")
     )

@@ -33,6 +33,8 @@ _UNREAD = "a request with a content-length, a method we know and a head of usual
 LIMIT = 10 * 1024 * 1024
 """API Gateway takes no more."""
 
+PROBLEM = {"Headers": {"Content-Type": "'application/problem+json'"}}
+
 
 class SandboxChalice(LocalChalice):
     """The app with a current request for each thread; a plain Chalice has one for all."""
@@ -132,17 +134,24 @@ class Front:
             return False
         return method in self.routes[route]
 
-    def refused(self, kind: str) -> tuple[int, dict[str, Any], bytes]:
+    def refused(self, kind: str) -> tuple[int, dict[str, str], bytes]:
         """What the gateway itself says to that."""
-        status, body = self.refusals[kind]
-        return status, {"Content-Type": "application/problem+json"}, body
+        return self.refusals[kind]
 
 
-def _refusals(template: dict[str, Any]) -> dict[str, tuple[int, bytes]]:
-    """What the deployed gateway would answer, read off the template."""
+def _refusals(template: dict[str, Any]) -> dict[str, tuple[int, dict[str, str], bytes]]:
+    """What the deployed gateway would answer, read off the template; the defaults, which keep the status of what
+    they answer, as the plainest of theirs."""
     words = template["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
     return {
-        kind: (int(said["StatusCode"]), said["ResponseTemplates"]["application/json"].encode())
+        kind: (
+            int(said.get("StatusCode", 500 if kind == "DEFAULT_5XX" else 400)),
+            {
+                name: value.strip("'")
+                for name, value in said.get("ResponseParameters", PROBLEM)["Headers"].items()
+            },
+            said["ResponseTemplates"]["application/json"].encode(),
+        )
         for kind, said in words.items()
     }
 

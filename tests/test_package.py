@@ -56,6 +56,7 @@ def test_every_function_is_there_and_its_handler_is_in_app(template: dict[str, A
     app = importlib.import_module("app")
     handlers = {function["Handler"] for function in functions(template).values()}
     names = {"app", "authorize", "tick", "sweep", "on_dispatch", "on_book", "on_hear", "on_tell", "on_rules"}
+    names.add("rotate")
     assert handlers == {f"app.{name}" for name in names}
     assert all(callable(getattr(app, name)) for name in names)
 
@@ -160,13 +161,93 @@ def test_a_listener_may_receive_from_its_own_queue_and_from_no_other(template: d
             assert {"sqs:DeleteMessage", "sqs:GetQueueAttributes"} <= set(statement["Action"])
 
 
-def test_the_gateways_own_refusals_are_problems_too(template: dict[str, Any]) -> None:
+KINDS = {
+    *("ACCESS_DENIED", "API_CONFIGURATION_ERROR", "AUTHORIZER_CONFIGURATION_ERROR", "AUTHORIZER_FAILURE"),
+    *("BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS", "DEFAULT_4XX", "DEFAULT_5XX", "EXPIRED_TOKEN"),
+    *("INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "INVALID_API_KEY", "INVALID_SIGNATURE"),
+    *(
+        "MISSING_AUTHENTICATION_TOKEN",
+        "QUOTA_EXCEEDED",
+        "REQUEST_TOO_LARGE",
+        "RESOURCE_NOT_FOUND",
+        "THROTTLED",
+    ),
+    *("UNAUTHORIZED", "UNSUPPORTED_MEDIA_TYPE", "WAF_FILTERED"),
+}
+"""Every kind of answer that API Gateway gives by itself (AWS, "API Gateway gateway response types")."""
+
+
+def test_every_answer_that_the_gateway_gives_by_itself_is_a_problem(template: dict[str, Any]) -> None:
     told = of_type(template, "AWS::Serverless::Api")["RestAPI"]["GatewayResponses"]
-    for response in told.values():
+    assert set(told) == KINDS
+    for kind, response in told.items():
         body = json.loads(response["ResponseTemplates"]["application/json"])
-        assert body["status"] == int(response["StatusCode"])
+        assert body["title"] and body["detail"], kind
         assert response["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
-    assert {int(response["StatusCode"]) for response in told.values()} >= {401, 403, 404, 413, 429, 500, 504}
+        if kind.startswith(
+            "DEFAULT_"
+        ):  # a status here would be given to every kind that has no line of its own
+            assert "StatusCode" not in response and "status" not in body
+        else:
+            assert body["status"] == int(response["StatusCode"])
+
+
+def test_who_is_told_to_slow_down_is_told_for_how_long_and_who_has_no_key_which_one_is_meant(
+    template: dict[str, Any],
+) -> None:
+    told = of_type(template, "AWS::Serverless::Api")["RestAPI"]["GatewayResponses"]
+    for kind, response in told.items():
+        headers = response["ResponseParameters"]["Headers"]
+        assert ("Retry-After" in headers) == (response.get("StatusCode") == 429), kind
+        assert ("WWW-Authenticate" in headers) == (response.get("StatusCode") == 401), kind
+
+
+def test_every_throttle_is_of_a_route_that_there_is(template: dict[str, Any]) -> None:
+    app = importlib.import_module("app").app
+    settings = of_type(template, "AWS::Serverless::Api")["RestAPI"]["MethodSettings"]
+    whole, *others = settings
+    assert (whole["ResourcePath"], whole["HttpMethod"]) == ("/*", "*")
+    for setting in others:
+        path = setting["ResourcePath"].removeprefix("/").replace("~1", "/")
+        assert setting["HttpMethod"] in ("*", *app.routes[path])
+        assert setting["ThrottlingRateLimit"] < whole["ThrottlingRateLimit"]
+    by_strangers = {
+        path for path, methods in app.routes.items() for r in methods.values() if not r.authorizer
+    }
+    throttled = {setting["ResourcePath"].removeprefix("/").replace("~1", "/") for setting in others}
+    assert by_strangers <= throttled
+
+
+def test_the_signing_key_is_rotated_by_a_function_that_nobody_else_may_call(template: dict[str, Any]) -> None:
+    ((_, schedule),) = of_type(template, "AWS::SecretsManager::RotationSchedule").items()
+    assert schedule["SecretId"] == {"Ref": "CordonSigningKey"}
+    assert schedule["RotationLambdaARN"] == {"Fn::GetAtt": ["Rotate", "Arn"]}
+    assert 0 < schedule["RotationRules"]["AutomaticallyAfterDays"] <= 90
+    allowed = [
+        permission
+        for permission in of_type(template, "AWS::Lambda::Permission").values()
+        if permission["FunctionName"] == {"Ref": "Rotate"}
+    ]
+    assert [(p["Principal"], p["SourceAccount"]) for p in allowed] == [
+        ("secretsmanager.amazonaws.com", {"Ref": "AWS::AccountId"})
+    ]
+
+
+def test_a_function_writes_to_its_own_log_and_to_no_other(template: dict[str, Any]) -> None:
+    roles = of_type(template, "AWS::IAM::Role")
+    for name, function in functions(template).items():
+        (policy,) = roles[function["Role"]["Fn::GetAtt"][0]]["Policies"]
+        (statement,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "Logs"]
+        assert statement["Resource"]["Fn::Sub"].endswith(f"/aws/lambda/${{AWS::StackName}}-{name}-*")
+        assert set(statement["Action"]) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def test_every_function_is_for_arm_and_any_other_processor_is_asked_for_by_name(
+    template: dict[str, Any], tmp_path: Path
+) -> None:
+    assert package.architecture_of(template) == "arm64"
+    other = package.package(tmp_path / "other", dependencies=False, architecture="x86_64")
+    assert package.architecture_of(other) == "x86_64"
 
 
 def test_the_log_group_of_the_api_names_a_function_that_exists(template: dict[str, Any]) -> None:
@@ -243,8 +324,35 @@ def test_each_guard_bites(template: dict[str, Any], spoil: Any, expected: str) -
     assert any(expected in fault for fault in package.faults(spoilt)), package.faults(spoilt)
 
 
+def test_a_zip_for_another_processor_with_byte_code_or_too_large_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "deployment.zip"
+    elf = b"\x7fELF" + bytes(14) + package.MACHINES["x86_64"].to_bytes(2, "little")
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("cryptography/_rust.abi3.so", elf)
+    assert package.misfits(archive, "x86_64") == []
+    assert any("not built for arm64" in fault for fault in package.misfits(archive, "arm64"))
+    monkeypatch.setattr(package, "MOST_BYTES", 10)
+    assert any("at most 10 were expected" in fault for fault in package.misfits(archive, "x86_64"))
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("chalicelib/edge.pyc", b"")
+    found = package.misfits(archive, "x86_64")
+    assert any("byte code" in fault for fault in found) and any(
+        "no native module" in fault for fault in found
+    )
+
+
 @pytest.mark.long
-def test_every_handler_imports_from_the_real_zip_alone(tmp_path: Path) -> None:
-    template = package.package(tmp_path / "out")
-    assert package.imports(tmp_path / "out" / "deployment.zip", template) == []
-    assert package.lint(tmp_path / "out" / "sam.yaml") == ""
+@pytest.mark.parametrize("architecture", sorted(package.MACHINES))
+def test_the_real_package_is_small_linted_importable_and_the_same_twice(
+    tmp_path: Path, architecture: str
+) -> None:
+    template, found = package.checked(tmp_path / "out", architecture)
+    assert found == []
+    assert package.architecture_of(template) == architecture
+    archive = tmp_path / "out" / "deployment.zip"
+    assert archive.stat().st_size <= 15_000_000
+    package.package(tmp_path / "again", architecture=architecture)
+    assert (tmp_path / "again" / "deployment.zip").read_bytes() == archive.read_bytes()
+    assert (tmp_path / "again" / "sam.yaml").read_bytes() == (tmp_path / "out" / "sam.yaml").read_bytes()

@@ -2,8 +2,9 @@
 
 The courier accounts, put there by people, are JSON:
     {"couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}}}
-The signing key is a plain text that the template has Secrets Manager generate. Whoever puts a new one in its place
-rotates it: the former one, which Secrets Manager keeps as AWSPREVIOUS, still opens what it has signed.
+The signing key is a plain text that the template has Secrets Manager generate and `rotation` changes. The former one,
+kept as AWSPREVIOUS, still opens what it has signed; and it goes on signing until every process must have read the
+new one, or a cursor that one process gave out would be refused by the next.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from chalicelib.aws.calls import call, code_of
@@ -19,6 +21,8 @@ from chalicelib.aws.clients import client
 from chalicelib.domain.dialect import Account
 
 FRESH_S = 300.0
+SETTLED_S = 2 * FRESH_S
+"""A signing key that is younger opens and does not sign yet."""
 
 _Known = TypeVar("_Known")
 
@@ -61,18 +65,25 @@ def _accounts(secret_id: str) -> dict[str, Any]:
 def _signing_keys(secret_id: str) -> list[str]:
     from botocore.exceptions import ClientError
 
-    keys = [_text(secret_id, "AWSCURRENT")]
+    current, made_at = _version(secret_id, "AWSCURRENT")
     try:
-        keys.insert(0, _text(secret_id, "AWSPREVIOUS"))
+        former, _ = _version(secret_id, "AWSPREVIOUS")
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":  # the key has never been changed
             raise
-    return keys
+        return [current]
+    is_settled = time.time() - made_at.timestamp() >= SETTLED_S
+    return [former, current] if is_settled else [current, former]
 
 
 def _text(secret_id: str, stage: str) -> str:
+    return _version(secret_id, stage)[0]
+
+
+def _version(secret_id: str, stage: str) -> tuple[str, datetime]:
+    """The text under that label, and when it was put there."""
     reply = call(client("secretsmanager"), "get_secret_value", SecretId=secret_id, VersionStage=stage)
     text: str = reply["SecretString"]
     if not text:
         raise ValueError(f"the secret {secret_id!r} is empty")
-    return text
+    return text, reply["CreatedDate"]
