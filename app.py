@@ -89,7 +89,8 @@ def _verdicts(event: SQSEvent, handle: Callable[[str], None], topic: Topic) -> d
 @app.lambda_function(name="rotate")
 def rotate(event: dict[str, Any], context: Any) -> None:
     """Secrets Manager asks for a step of the signing key's rotation."""
-    wiring.rotate(event)
+    with edge.run("rotate"):
+        wiring.rotate(event)
 
 
 @app.on_sqs_message(

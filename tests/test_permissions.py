@@ -22,7 +22,7 @@ import pytest
 from chalice.test import Client
 
 import app as front
-from chalicelib import edge, wiring
+from chalicelib import journal, wiring
 from chalicelib.aws import clients, rotation
 from chalicelib.aws import table as tables
 from chalicelib.aws.queues import SqsQueues
@@ -211,14 +211,13 @@ def seen(request: pytest.FixtureRequest) -> Seen:
         with mock_aws():
             make_cloud(patch)
             seen = Seen(_names())
-            clients.session().register("provide-client-params.*.*", seen.note)
             for made in ("dynamodb", "sqs", "kms", "secretsmanager"):
                 clients.client(made).meta.events.register("provide-client-params.*.*", seen.note)
-            edge.log_to(lines.append)
+            journal.write_to(lines.append)
             try:
                 _live(seen, patch, shadowed=request.param == "shadowed")
             finally:
-                edge.log_to(None)
+                journal.write_to(None)
                 wiring.use(None)
         clients.reset()
     assert [line for line in lines if '"failure"' in line] == []
@@ -232,7 +231,7 @@ def _names() -> dict[str, str]:
     ]
     names = {}
     for variable, value in variables.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "Fn::Sub" not in value:
             ((_, operand),) = value.items()
             names[os.environ[variable]] = operand if isinstance(operand, str) else operand[0]
     return names
