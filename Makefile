@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo run test test-long package bench setup openapi fmt lint clean
+.PHONY: demo run test test-long audit package bench setup openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -28,7 +28,11 @@ test: setup lint
 
 test-long: setup lint
 	@$(PYTHON) -m cli.openapi --check
+	@$(PYTHON) -m cli.audit
 	@$(PYTHON) -m pytest
+
+audit: setup
+	@$(PYTHON) -m cli.audit --strict
 
 lint: setup
 	@.venv/bin/ruff format --check --quiet . || { echo "run 'make fmt'"; exit 1; }

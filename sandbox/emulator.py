@@ -14,7 +14,7 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404 - runs programs of this checkout, nothing that is handed in
 import sys
 import tempfile
 import threading
@@ -131,7 +131,7 @@ class Emulator:
             "CORDON_SANDBOX_PARENT": str(os.getpid()),
         }
         log = (self.home / "emulator.log").open("ab")
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603 - our own words, no shell
             [sys.executable, "-P", str(GATE)],
             env=environment,
             stdout=log,
@@ -144,7 +144,7 @@ class Emulator:
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1)  # noqa: S310 - loopback
+                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1)  # noqa: S310  # nosec B310 - loopback
                 return
             except urllib.error.HTTPError:
                 return  # it answers

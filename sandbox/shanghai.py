@@ -598,7 +598,7 @@ class Shanghai:
         self.happenings = self._happenings()
 
     def _dice(self, purpose: str) -> random.Random:
-        return random.Random(f"{self.seed}/{purpose}")
+        return random.Random(f"{self.seed}/{purpose}")  # nosec B311 - dice of a game
 
     # --- compounds ---
 

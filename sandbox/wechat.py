@@ -122,7 +122,7 @@ class Conduct:
         told = self.fates.get(reference)
         if told is not None:
             return told
-        dice = random.Random(f"{self.seed}/{reference}")
+        dice = random.Random(f"{self.seed}/{reference}")  # nosec B311 - dice of a game
         draw, refusal = dice.random(), dice.choice(self.refusals)
         failing, failure, stalling = dice.random(), dice.choice(self.failures), dice.random()
         book: Literal["accept", "refuse", "stall", "stall_lost"] = "accept"
@@ -141,7 +141,7 @@ class Conduct:
 
     def spoils(self, reference: str, status: int) -> frozenset[Spoiled]:
         """What goes wrong with this callback."""
-        dice = random.Random(f"{self.seed}/{reference}/{status}")
+        dice = random.Random(f"{self.seed}/{reference}/{status}")  # nosec B311 - dice of a game
         chances: tuple[tuple[Spoiled, float], ...] = (
             ("lost", self.lose),
             ("doubled", self.double),
@@ -387,7 +387,7 @@ class CourierCompany:
         job = self._take(reference, asked, fate)
         if fate.book == "stall":
             return None
-        codes = random.Random(reference)
+        codes = random.Random(reference)  # nosec B311 - codes of a game
         info = asked["order_info"]
         return {
             "resultcode": 0,
@@ -573,7 +573,7 @@ class CourierCompany:
         if not self.callback_url:
             return
         now = self.clock.now()
-        account = {**self.account, "token": "not-the-token"} if forged else self.account
+        account = {**self.account, "token": "not-the-token"} if forged else self.account  # nosec B105 - wrong on purpose
         query, body = sealed(account, content, now, nonce=f"{len(self.sent)}")
         answer = self._post(self.callback_url, query, body)
         self.sent.append(Sent(now, reference, status, "forged" if forged else "true", answer))

@@ -21,7 +21,7 @@ from chalicelib.flows import check, enlist
 
 PAGE = 100
 TRIES = 5
-PASS = "pass"  # noqa: S105 - a word in a nudge
+PASS = "pass"  # noqa: S105  # nosec B105 - a word in a nudge
 AGAIN = timedelta(minutes=15)
 """A pass is made at least so often, whether or not anything is known to have changed: permits lapse by themselves."""
 
