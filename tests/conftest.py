@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture
-def moto() -> Iterator[None]:
+@contextmanager
+def behind_its_lock() -> Iterator[None]:
     """moto behind one lock: it has none of its own, and sells 110 of 100 units without it."""
     from moto import mock_aws
     from moto.dynamodb import responses
@@ -52,3 +53,10 @@ def moto() -> Iterator[None]:
     finally:
         responses.DynamoHandler.call_action = plain  # type: ignore[method-assign]
         clients.reset()
+
+
+@pytest.fixture
+def moto() -> Iterator[None]:
+    """AWS in this process, empty."""
+    with behind_its_lock():
+        yield
