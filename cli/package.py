@@ -90,7 +90,16 @@ def package(
         raise PackageFault(f"chalice package failed:\n{said}")
     if "Could not install dependencies" in said:
         raise PackageFault(f"the zip lacks a dependency that has no fitting wheel:\n{said}")
-    return read(out / "sam.yaml")
+    template = read(out / "sam.yaml")
+    (out / "sam.yaml").write_text(yaml.dump(template, Dumper=_Plain, width=1000))
+    return template
+
+
+class _Plain(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes what two places share twice: CloudFormation reads no YAML aliases, and Chalice writes them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def read(template: Path) -> dict[str, Any]:

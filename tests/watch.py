@@ -1,0 +1,223 @@
+"""The whole app under observation: its real front door and listeners on a stage, each nudge carrying its trace as a
+message of SQS does, and every line that comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+import app as front
+from chalicelib import journal, metrics, wiring
+from chalicelib.domain import nudges
+from chalicelib.domain.dialect import Reply
+from chalicelib.domain.keys import Role
+from chalicelib.domain.ports import Topic, World
+from chalicelib.flows import enlist
+from tests import drive, stage
+from tests.fakes import FakeQueues
+from tests.paper import callback
+
+LISTENERS = {topic: getattr(front, f"on_{topic.value}") for topic in Topic}
+
+
+class TracedQueues(FakeQueues):
+    """Messages with the attribute that `SqsQueues` puts on them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[tuple[Topic, str, str | None]] = []
+
+    def nudge(self, topic: Topic, ids: Iterable[str]) -> None:
+        self.messages += [(topic, name, journal.traceparent()) for name in dict.fromkeys(ids)]
+
+
+class Watch:
+    """What was written, and the world it was written in."""
+
+    def __init__(self, on: stage.Stage, client: Client, queues: TracedQueues, lines: list[str]) -> None:
+        self.on, self.client, self.queues, self._lines = on, client, queues, lines
+        self.raw: list[tuple[str, dict[str, Any]]] = []
+        """What flows passed to the log, before anything was hidden."""
+        self.brand_key = enlist.create_key(on.plain, Role.BRAND, "maison")
+        self._messages = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Facts, without the metrics."""
+        every = [json.loads(line) for line in self._lines]
+        return [line for line in every if "_aws" not in line]
+
+    @property
+    def measured(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
+        return metrics.metrics_in(self._lines)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """A request of the brand."""
+        sent = {"Authorization": f"Bearer {self.brand_key}", "Content-Type": "application/json"}
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.http.request(method, path, headers=sent | more, body=raw)
+
+    def place(self, key: str, body: dict[str, Any] | None = None, **headers: str) -> str:
+        answer = self.ask("POST", "/v1/orders", body or stage.body(), Idempotency_Key=key, **headers)
+        assert answer.status_code == 202, answer.body
+        return str(json.loads(answer.body)["order_id"])
+
+    def say(self, order_id: str, kind: str, *, forged: bool = False) -> Any:
+        """A callback of the courier, over HTTP."""
+        booking = self.on.order(order_id).leg.bookings[-1]
+        said = callback(
+            booking.reference, kind, self.on.clock.now, secret="forged" if forged else "paper-secret"
+        )
+        path = "/v1/callbacks/SHA/paper-co"
+        return self.client.http.request("POST", path, headers=dict(said.headers), body=said.body)
+
+    def deliver(self, body: str, topic: Topic, *, receives: int = 1, traceparent: str | None = None) -> Any:
+        return self._handle(topic, [(body, traceparent)], receives)
+
+    def settle(self) -> None:
+        """Every message goes to its listener, those of one queue that wait together in one batch."""
+        while self.queues.messages:
+            topic = self.queues.messages[0][0]
+            batch = [m for m in self.queues.messages if m[0] is topic][:10]
+            for message in batch:
+                self.queues.messages.remove(message)
+            answer = self._handle(topic, [(nudges.write(name), trace) for _, name, trace in batch])
+            assert answer == {"batchItemFailures": []}, answer
+
+    def _handle(self, topic: Topic, some: list[tuple[str, str | None]], receives: int = 1) -> Any:
+        records = []
+        for body, trace in some:
+            self._messages += 1
+            attribute = {"stringValue": trace, "dataType": "String"}
+            records.append(
+                {
+                    "messageId": f"m-{self._messages}",
+                    "receiptHandle": "h",
+                    "body": body,
+                    "attributes": {
+                        "ApproximateReceiveCount": str(receives),
+                        "SentTimestamp": "1649649600000",
+                    },
+                    "messageAttributes": {"traceparent": attribute} if trace else {},
+                    "eventSource": "aws:sqs",
+                }
+            )
+        return LISTENERS[topic]({"Records": records}, None)
+
+    def minutes(self, count: int, every: int = 1) -> None:
+        for _ in range(0, count, every):
+            self.on.clock.forward(minutes=every)
+            front.tick(_event(), None)
+            front.sweep(_event(), None)
+            self.settle()
+
+
+def _event() -> dict[str, Any]:
+    return {
+        "version": "0", "id": "e", "detail-type": "Scheduled Event", "source": "aws.events", "account": "0",
+        "time": "2022-04-11T04:00:00Z", "region": "eu-west-1", "resources": ["r"], "detail": {},
+    }  # fmt: skip
+
+
+@contextmanager
+def watching(**changes: Any) -> Iterator[Watch]:
+    """A stage whose world writes its lines and sends its nudges as the real one does."""
+    lines: list[str] = []
+    queues = TracedQueues()
+    seen: list[Watch] = []
+
+    def log(event: str, **facts: Any) -> None:
+        if seen:
+            seen[0].raw.append((event, facts))
+        journal.log(event, **facts)
+
+    def wrap(world: World) -> World:
+        return dataclasses.replace(world, queues=queues, log=log, memory={})
+
+    on = stage.stage(wrap=wrap, **changes)
+    wiring.use(on.world)
+    journal.write_to(lines.append)
+    try:
+        with Client(front.app) as client:
+            watch = Watch(on, client, queues, lines)
+            seen.append(watch)
+            yield watch
+    finally:
+        journal.write_to(None)
+        wiring.use(None)
+
+
+def a_hard_day(watch: Watch) -> None:
+    """Everything that alarms watch for, once at least: couriers and brands that fail, forged and unreadable
+    callbacks, gifts moved uncleared, what nobody can read, and bugs."""
+    on = watch.on
+    delivered = watch.place("k-delivered")
+    watch.settle()
+    for kind in ("picked_up", "delivered"):
+        on.clock.forward(minutes=5)
+        watch.say(delivered, kind)
+        watch.settle()
+    on.company.deaf.add("book")
+    watch.place("k-silent")
+    watch.settle()
+    on.company.deaf.clear()
+    on.company.refuse["book"] = "no_riders"
+    watch.place("k-refused")
+    watch.settle()
+    on.company.refuse.clear()
+    watch.minutes(10, every=5)
+    watch.place("k-nowhere", stage.body("Nowhere"))  # no rules are known there
+    watch.settle()
+    sealed, failed = watch.place("k-sealed"), watch.place("k-failed")
+    watch.settle()
+    watch.say(sealed, "picked_up", forged=True)
+    watch.say(sealed, "never_heard_of")
+    watch.say(failed, "picked_up")
+    watch.settle()
+    watch.say(failed, "failed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on.company, "jobs", {})
+        on.clock.forward(minutes=90)
+        watch.minutes(30, every=10)
+    with pytest.MonkeyPatch.context() as patch:
+        line: Any = on.world.line
+        patch.setattr(line, "answer", lambda request: Reply(503, {}, b""))
+        watch.place("k-unsure")
+        watch.settle()
+        patch.undo()
+        patch.setattr(drive, "rezone", lambda *_: None)  # nobody has decided again when the gift is fetched
+        stage.publish_rules(on.plain, "amend", stage.zone("Yongjia", "banned@1", "sealed"))
+    watch.say(sealed, "picked_up")
+    watch.settle()
+    on.brand.answer = lambda request: Reply(503, {}, b"")
+    watch.place("k-untold", stage.body("Nowhere"))
+    watch.settle()
+    on.brand.answer = lambda request: Reply(410, {}, b"")
+    watch.minutes(20, every=10)
+    on.brand.answer = None
+    watch.deliver("{", Topic.BOOK)
+    watch.deliver(nudges.write("no-verb"), Topic.RULES)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def broken(*_: Any, **__: Any) -> Any:
+            raise RuntimeError("Wang Secretive lives at +8613800138001")
+
+        patch.setattr(on.world.table, "read", broken)
+        watch.deliver(nudges.write(sealed), Topic.TELL)
+    with pytest.MonkeyPatch.context() as patch:
+        watch.place("k-broken")
+        patch.setattr(on.world.sealer, "unseal", broken)
+        watch.deliver(nudges.write("SHA"), Topic.DISPATCH)
+    on.clock.forward(hours=6)
+    watch.minutes(2)
