@@ -341,6 +341,18 @@ def test_a_collection_is_read_in_pages_also_when_the_last_is_full(table: Table, 
     assert [key.sk for key in keys] == events
 
 
+def test_a_full_page_does_not_know_that_it_is_the_last(table: Table, store: str) -> None:
+    if store == "moto":  # it looks ahead, as DynamoDB never does: docs/emulators.md
+        return
+    keep(
+        table,
+        *(row(sk=f"{n}", work="pool", due=stamp(NOW), shelf="s", place_on_shelf=f"{n}") for n in range(3)),
+    )
+    for full in (table.read("a", limit=3), table.find_due("pool", NOW, 3), table.find_shelved("s", 3)):
+        assert full.after is not None
+    assert table.read("a", limit=3, after=table.read("a", limit=3).after) == Page((), None)
+
+
 def test_a_page_starts_after_a_row_that_is_gone_by_now(table: Table) -> None:
     keep(table, *(row(sk=f"event#{n}") for n in range(4)))
     first = table.read("a", "event#", limit=2)
