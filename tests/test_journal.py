@@ -179,6 +179,20 @@ def test_a_nudge_that_found_its_work_done_says_in_its_own_trace_where_it_was_don
     assert (joined["event"], joined["joined"]) == ("nudge_joined", TRACE)
 
 
+def test_the_real_queues_send_the_trace_and_the_real_world_logs_here() -> None:
+    from chalicelib.settings import Settings
+
+    told = {str(f.validation_alias): f"http://{name}" for name, f in Settings.model_fields.items()}
+    try:
+        world = wiring.real(Settings.model_validate(told))
+    finally:
+        journal.measure_in("Cordon")
+    queues: Any = world.queues
+    assert world.log is journal.log
+    with journal.invocation("on_book", f"00-{TRACE}-00f067aa0ba902b7-01"):
+        assert TRACE in queues._traceparent()
+
+
 def test_a_sweep_begins_a_trace_for_all_that_it_nudges(watch: Watch) -> None:
     watch.place("k-1")
     watch.queues.messages.clear()  # the nudge is lost

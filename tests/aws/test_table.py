@@ -412,6 +412,21 @@ def test_what_is_due_is_found_the_longest_due_first_up_to_the_moment_itself(tabl
     assert ([k.pk for k in page.keys], page.after, page.since) == (["o2"], None, stamp(at))
 
 
+def test_a_bucket_says_with_its_keys_since_when_the_first_was_due(table: Table) -> None:
+    for n in (1, 0, 2):
+        keep(
+            table,
+            row(
+                f"o{n}", work="pool", due=stamp(NOW + timedelta(minutes=n)), shelf="s", place_on_shelf=str(n)
+            ),
+        )
+    until = NOW + timedelta(hours=1)
+    page = table.find_due("pool", until, 2)
+    assert page.since == stamp(NOW)
+    assert table.find_due("pool", until, 2, page.after).since == stamp(NOW + timedelta(minutes=2))
+    assert table.find_shelved("s", 2).since is None
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 6, 7])
 def test_what_is_due_comes_once_in_pages_also_when_it_is_due_together(table: Table, limit: int) -> None:
     due = (0, 0, 0, 1, 1, 2)
