@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo run test test-long audit package bench setup openapi fmt lint clean
+.PHONY: demo run test test-long audit package deploy rollback rehearse bench setup openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -42,6 +42,16 @@ lint: setup
 
 package: setup
 	@$(PYTHON) -m cli.package
+
+# BUCKET keeps the releases, STACK is cordon unless you say otherwise, YES=1 does not ask; TO names a release
+deploy: package
+	@$(PYTHON) -m cli.deploy new $(if $(YES),--yes)
+
+rollback: setup
+	@$(PYTHON) -m cli.deploy back $(if $(YES),--yes) $(if $(TO),--to $(TO))
+
+rehearse: setup
+	@$(PYTHON) -m tests.rehearsal
 
 bench: setup
 	@$(PYTHON) -m bench

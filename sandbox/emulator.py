@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 REGION = "eu-west-1"
@@ -33,7 +34,19 @@ QUICK_DEATHS = 3
 class Emulator:
     """One ministack. `home` keeps keys and state between runs; without one everything is gone at the end."""
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        python: Path | None = None,
+        services: str = SERVICES,
+        also: Mapping[str, str] | None = None,
+    ) -> None:
+        """`python`: another interpreter that has ministack; `services` instead of those that Cordon calls; `also`:
+        more for its environment, which the functions it runs inherit."""
+        self._python = python or Path(sys.executable)
+        self._services = services
+        self._also = dict(also or {})
         self._temporary = None if home else Path(tempfile.mkdtemp(prefix="cordon-emulator-"))
         self.home = home or self._temporary or Path()
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +131,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
-            "SERVICES": SERVICES,
+            "SERVICES": self._services,
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "PERSIST_STATE": "1",
@@ -129,10 +142,11 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": self._keys["secret_key"],
             "LOG_LEVEL": "WARNING",
             "CORDON_SANDBOX_PARENT": str(os.getpid()),
+            **self._also,
         }
         log = (self.home / "emulator.log").open("ab")
         self._process = subprocess.Popen(  # nosec B603 - our own words, no shell
-            [sys.executable, "-P", str(GATE)],
+            [str(self._python), "-P", str(GATE)],
             env=environment,
             stdout=log,
             stderr=log,
