@@ -7,7 +7,7 @@ true.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -67,7 +67,7 @@ class Vehicle(Shape):
 
     plate: Text = Field(description="As on the plate, compared folded.", examples=["沪A·D12345"])
     compartments: tuple[TemperatureRange, ...] = Field(
-        default=(), description="The temperatures it can keep; none: ambient only."
+        default=(), max_length=20, description="The temperatures it can keep; none: ambient only."
     )
 
 
@@ -91,7 +91,9 @@ class Permit(Shape):
     permit_id: Slug
     market_id: Slug
     plate: Text
-    districts: frozenset[str] | Literal["all"] = Field(description="District codes it is good for, or 'all'.")
+    districts: Annotated[frozenset[Text], Field(max_length=500)] | Literal["all"] = Field(
+        description="District codes it is good for, or 'all'."
+    )
     valid: Window
     revoked_at: Instant | None = Field(
         default=None, description="From then on it is worth nothing; a stay that reaches it is not covered."

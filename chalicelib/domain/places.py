@@ -112,7 +112,7 @@ _ORDINAL = (
 _BUILDING_WORD = r"(?:号楼|號樓|号|號|楼|樓|栋|棟|幢|座|#楼|#)"
 _PART_WORD = r"(?:单元|單元|门|門|层|層|室|房)"
 _BUILDING = re.compile(
-    rf"(?:第|#|no|building|bldg|block|blk|tower|楼|樓)*(?P<name>{_ORDINAL}|[a-z]|[甲乙丙丁戊])"
+    rf"(?:第|#|no|building|bldg|block|blk|tower|楼|樓)*+(?P<name>{_ORDINAL}|[a-z]|[甲乙丙丁戊])"
     rf"(?P<word>{_BUILDING_WORD}|building|bldg)?"
     rf"(?P<part>(?:-?(?:{_ORDINAL}|[a-z]){_PART_WORD}|-?(?:unit|room|rm|flat|apt|floor)[0-9]+[a-z]?)*)"
     r"(?P<room>[0-9]{3,}[a-z]?)?"

@@ -205,7 +205,8 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
         if not isinstance(found.get(name, []), list)
     ]
     if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}{more}", faults[:FAULTS])
     return {name: found.get(name, []) for name in LISTS}
 
 

@@ -96,7 +96,7 @@ class Curfew(Shape):
     start_local: time
     end_local: time = Field(description="The same as the start: a whole day.")
     days: tuple[Annotated[int, Field(ge=0, le=6)], ...] = Field(
-        default=(0, 1, 2, 3, 4, 5, 6), description="Monday is 0; the day on which it starts."
+        default=(0, 1, 2, 3, 4, 5, 6), max_length=7, description="Monday is 0; the day on which it starts."
     )
     item_classes: frozenset[ItemClass] | None = Field(default=None, description="Absent: every class.")
 
@@ -118,7 +118,7 @@ class Policy(Shape):
     """What is allowed under one regime. Data, versioned; absent means *not regulated here*."""
 
     policy_id: Slug
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=999_999_999)
     title: Text
     handovers: frozenset[Handover] | None = Field(
         default=None, description="Absent: says nothing. Empty: nothing can be handed over."
@@ -126,8 +126,8 @@ class Policy(Shape):
     items: frozenset[ItemClass] | None = Field(default=None, description="Absent: says nothing about items.")
     items_denied: frozenset[ItemClass] = frozenset()
     essential_only: bool = False
-    curfews: tuple[Curfew, ...] = ()
-    requirements: tuple[Requirement, ...] = ()
+    curfews: tuple[Curfew, ...] = Field(default=(), max_length=50)
+    requirements: tuple[Requirement, ...] = Field(default=(), max_length=20)
     permit_needed: bool = Field(
         default=False, description="The vehicle needs a permit that covers this place."
     )

@@ -41,7 +41,9 @@ class ReplayQuestion(Shape):
 
     order_id: Slug | None = None
     since: Instant | None = None
-    cursor: str | None = Field(default=None, description="Of the answer before, with the same `since`.")
+    cursor: str | None = Field(
+        default=None, max_length=cursors.LENGTH, description="Of the answer before, with the same `since`."
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> ReplayQuestion:
