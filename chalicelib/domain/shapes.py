@@ -125,4 +125,4 @@ def folded(name: str) -> str:
 
 def stamp(moment: datetime) -> str:
     """A moment as a key sorts it: UTC, microseconds, always the same length."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -25,6 +25,13 @@ class Ground:
     atlas: Atlas | None
     fleet: Fleet
 
+    def knowing(self, at: datetime) -> datetime:
+        """That moment, and not before these rules were published: what is in force is known.
+
+        The clock of whoever asks may lie seconds behind that of whoever published, and would overlook the news.
+        """
+        return at if self.atlas is None else max(at, self.atlas.rules.published_at)
+
 
 def ground(world: World, market_id: str) -> Ground:
     """Rules and fleet as they are now."""
@@ -99,7 +106,7 @@ def check(
         end = start + MOMENT
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
-    return Clearer(on.atlas, on.fleet, at).clear(
+    return Clearer(on.atlas, on.fleet, at if moment else on.knowing(at)).clear(
         delivery.model_copy(update={"window": stay}),
         slot.model_copy(update={"window": stay}),
         phase=phase,
@@ -129,7 +136,7 @@ def evidence(
             reasons=verdict.reasons if reasons is None else reasons,
             rules_version=on.atlas.rules.version if on.atlas else None,
             rules_digest=on.atlas.rules.digest if on.atlas else None,
-            known_at=at,
+            known_at=at if step in (Step.PICK_UP, Step.HAND_OVER) else on.knowing(at),
             zones=verdict.zone_ids,
             policies=verdict.policies,
             slot=verdict.slot_id or None,

@@ -38,6 +38,8 @@ LEGS = 20
 """Legs in one transaction."""
 TRIES = 5
 GRID = timedelta(minutes=10)
+RETELL = timedelta(hours=2)
+"""So long after a step every look at the order has it told again: some four times."""
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
 
@@ -116,11 +118,11 @@ def _lag_s(orders: Iterable[Order], now: datetime) -> int:
 
 
 def _is_to_be_told(ruling: Ruling) -> bool:
-    """True when this look made a step, or the look before it did: the first nudge to tell it may have been lost."""
-    before, last = ruling.before, ruling.after.history[-1].at
-    if len(ruling.after.history) > len(before.history):
+    """True when this look made a step, or one was made not long before: the nudges to tell it may have been lost."""
+    after, last = ruling.after, ruling.after.history[-1].at
+    if len(after.history) > len(ruling.before.history):
         return True
-    return before.outlook is not None and before.outlook.decided_at <= last
+    return after.outlook is not None and after.outlook.decided_at - last <= RETELL
 
 
 # --- deciding: pure but for opening the seals -----------------------------------------------------------------
@@ -130,7 +132,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     """Every open order's fate in this round."""
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders]
-    clearer = Clearer(on.atlas, on.fleet, now)
+    clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     verdicts: dict[str, list[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}

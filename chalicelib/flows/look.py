@@ -98,7 +98,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         drop_off=question.recipient.place,
         window=question.window,
     )
-    clearer = Clearer(on.atlas, on.fleet, now)
+    clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
     verdicts = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
     possible = [
         Possible(

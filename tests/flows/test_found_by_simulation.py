@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Any
 
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
-from chalicelib.flows import enlist, hear, look
+from chalicelib.flows import enlist, hear, look, publish
 from chalicelib.flows.cancel import cancel
+from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
 from tests.paper import callback
 from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
@@ -113,3 +116,39 @@ def test_a_pick_up_that_is_heard_of_while_its_end_is_asked_for_is_judged_too() -
     on.settle()
     hear_at(on, order_id, reference, "picked_up")
     assert Step.PICK_UP in [piece.step for piece in look.evidence_of(on.plain, order_id)]
+
+
+def test_a_process_whose_clock_is_behind_that_of_the_publisher_does_not_overlook_the_news() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    on.clock.forward(minutes=30)
+    district = {"unit": {"kind": "district", "district": "310101"}, "valid_from": NOON.isoformat()}
+    on.clock.forward(seconds=5)
+    publish_rules_only(
+        on, zone("Huangpu", "precautionary@1", **district), zone("Yongjia", "banned@1", "sealed")
+    )
+    on.clock.forward(seconds=-5)
+    on.settle()
+    assert ("cancel", reference) in on.company.calls
+    assert on.order(order_id).state is OrderState.HELD
+
+
+def publish_rules_only(on: Stage, *features: dict[str, Any]) -> None:
+    """Make them known, and leave what follows from it in the queue."""
+    upload = publish.begin(on.world, "SHA", "test", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02")
+    part = json.dumps({"policies": [], "features": list(features), "released": []}).encode()
+    publish.add_part(on.world, "SHA", upload.upload_id, 1, part)
+    publish.finish(on.world, "SHA", upload.upload_id)
+    publish.publish(on.world, "SHA", upload.upload_id)
+
+
+def test_a_wait_is_told_though_the_nudges_to_tell_it_were_lost_several_times() -> None:
+    on = stage(crews=0)
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    for _ in range(3):
+        dispatch(on.world, "SHA")
+        on.world.queues.take()  # type: ignore[attr-defined]
+        assert on.order(order.order_id).state is OrderState.HELD
+        on.clock.forward(minutes=30)
+    on.minutes(1)
+    assert [said["data"]["state"] for said in on.brand.heard] == ["placed", "held"]
