@@ -92,6 +92,7 @@ def _round(world: World, market: Market, holder: str, everything: bool) -> bool:
     orders = facts.readable(rows.values(), world.log)
     orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
     on = check.ground_with(world, market_id, head)
+    now = world.clock()  # not from before an order was placed that has been read since
     rulings = decide(world, orders, on, now)
     saved = _save(world, market_id, holder, rulings, on)
     for ruling in saved:

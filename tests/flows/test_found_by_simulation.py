@@ -121,12 +121,10 @@ def test_a_pick_up_that_is_heard_of_while_its_end_is_asked_for_is_judged_too() -
 def test_a_process_whose_clock_is_behind_that_of_the_publisher_does_not_overlook_the_news() -> None:
     on = stage()
     order_id, reference = booked(on)
-    on.clock.forward(minutes=30)
     district = {"unit": {"kind": "district", "district": "310101"}, "valid_from": NOON.isoformat()}
-    on.clock.forward(seconds=5)
-    publish_rules_only(
-        on, zone("Huangpu", "precautionary@1", **district), zone("Yongjia", "banned@1", "sealed")
-    )
+    publish_rules(on.world, "amend", zone("Huangpu", "precautionary@1", **district))
+    on.clock.forward(minutes=30, seconds=5)
+    publish_rules_only(on, zone("Yongjia", "banned@1", "sealed"))
     on.clock.forward(seconds=-5)
     on.settle()
     assert ("cancel", reference) in on.company.calls
