@@ -43,9 +43,10 @@ lint: setup
 package: setup
 	@$(PYTHON) -m cli.package
 
-# BUCKET keeps the releases, STACK is cordon unless you say otherwise, YES=1 does not ask; TO names a release
+# BUCKET keeps the releases, STACK is cordon unless you say otherwise, YES=1 does not ask; TO names a release;
+# ALARM_EMAIL is told of alarms from then on
 deploy: package
-	@$(PYTHON) -m cli.deploy new $(if $(YES),--yes)
+	@$(PYTHON) -m cli.deploy new $(if $(YES),--yes) $(if $(ALARM_EMAIL),--set AlarmEmail=$(ALARM_EMAIL))
 
 rollback: setup
 	@$(PYTHON) -m cli.deploy back $(if $(YES),--yes) $(if $(TO),--to $(TO))

@@ -254,13 +254,43 @@ def outputs(stack: Mapping[str, Any] | None) -> dict[str, str]:
     return {one["OutputKey"]: one["OutputValue"] for one in (stack or {}).get("Outputs", ())}
 
 
+def parameters(
+    template: Mapping[str, Any], found: Mapping[str, Any] | None, said: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What the template asks for: as said (`NAME=VALUE`), else as the stack has it, else the template's default.
+
+    CloudFormation forgets what an update does not mention. Raises `Refusal` for a name that nobody asks for.
+    """
+    told = dict(one.partition("=")[::2] for one in said)
+    known = template.get("Parameters", {})
+    for name in told:
+        if name not in known:
+            raise Refusal(
+                f"nothing is called {name!r} here; the template asks for {', '.join(sorted(known))}"
+            )
+    kept = {one["ParameterKey"] for one in (found or {}).get("Parameters", ())}
+    return [
+        {"ParameterKey": name, "ParameterValue": told[name]}
+        if name in told
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in sorted(known)
+        if name in told or name in kept
+    ]
+
+
 # --- the change -------------------------------------------------------------------------------------------------
 
 
 def propose(
-    aws: Aws, bucket: str, stack: str, release: Release, found: Mapping[str, Any] | None
+    aws: Aws,
+    bucket: str,
+    stack: str,
+    release: Release,
+    found: Mapping[str, Any] | None,
+    said: Sequence[str] = (),
 ) -> str | None:
     """Make the change set; its name, None when there is nothing to change. Raises `Refusal`."""
+    asked = parameters(release.template, found, said)
     before = outputs(found).get("Release", NONE)
     key = f"{HOME}/{release.name}/after-{before}.json"
     s3, formation = aws.client("s3"), aws.client("cloudformation")
@@ -271,6 +301,7 @@ def propose(
         ChangeSetName=name,
         ChangeSetType="UPDATE" if found else "CREATE",
         TemplateURL=f"{s3.meta.endpoint_url}/{bucket}/{key}",
+        Parameters=asked,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     for _ in aws.waits(CHANGE_SET_S):
@@ -399,11 +430,11 @@ def deploy(aws: Aws, asked: argparse.Namespace, release: Release) -> None:
     stack, found = asked.stack, standing(aws, asked.stack)
     before = outputs(found).get("Release", NONE)
     aws.say(f"{stack}: {before} -> {release.name} (commit {release.about.get('commit', 'unknown')})")
-    if before == release.name:
+    if before == release.name and not asked.set:
         aws.say("it runs already: nothing to do")
         return
     check_room(aws, release.template)
-    name = propose(aws, asked.bucket, stack, release, found)
+    name = propose(aws, asked.bucket, stack, release, found, asked.set)
     if name is None:
         aws.say("nothing to change")
         return
@@ -460,6 +491,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--package", type=Path, default=ROOT / "build" / "package")
     parser.add_argument("--to", help="the release to go back to; by default the one before")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the template; it stays so",
+    )
     parser.add_argument("--yes", action="store_true", help="do it without asking")
     parser.add_argument("--may-replace", action="append", default=[], metavar="NAME", help="what may be lost")
     parser.add_argument("--address", help="where the API answers, if not at EndpointURL; {api} is its id")

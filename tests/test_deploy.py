@@ -218,6 +218,25 @@ def test_a_change_is_shown_done_and_looked_at(monkeypatch: pytest.MonkeyPatch) -
     assert scene.said[-1] == "cordon runs r2, before it r1"
 
 
+def test_a_parameter_is_as_said_or_as_it_was_and_an_update_forgets_none() -> None:
+    template = {
+        **TEMPLATE,
+        "Parameters": {"AlarmEmail": {"Default": ""}, "SetsApiLogRole": {"Default": "yes"}},
+    }
+    said = ["AlarmEmail=night@example.com"]
+    told = {"ParameterKey": "AlarmEmail", "ParameterValue": "night@example.com"}
+    assert deploy.parameters(template, None, []) == []
+    assert deploy.parameters(template, None, said) == [told]
+    stack = {"Parameters": [{"ParameterKey": "AlarmEmail", "ParameterValue": "day@example.com"}]}
+    assert deploy.parameters(template, stack, said) == [told]
+    assert deploy.parameters(template, stack, []) == [
+        {"ParameterKey": "AlarmEmail", "UsePreviousValue": True}
+    ]
+    assert deploy.parameters(TEMPLATE, stack, []) == [], "an older template does not ask for it"
+    with pytest.raises(Refusal, match="the template asks for AlarmEmail, SetsApiLogRole"):
+        deploy.parameters(template, stack, ["AlarmMail=x"])
+
+
 def test_what_runs_already_is_not_deployed_again() -> None:
     scene = Scene(stack=up(Release="r1"))
     deploy.deploy(scene.aws, asked("--yes"), Release("r1", TEMPLATE))
