@@ -263,7 +263,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         body=UploadStart,
         answer=Upload,
         status=201,
-        problems=(400, 404, 422),
+        problems=(400, 404, 409, 422),
     ),
     ("GET", "/v1/markets/{market_id}/rules/uploads/{upload_id}"): Operation(
         "How an upload stands, its difference or its faults", "Rules", BOTH, answer=Upload, problems=(404,)

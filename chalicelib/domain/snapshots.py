@@ -258,14 +258,22 @@ def upload_key(upload_id: str) -> Key:
     return Key(f"upload#{upload_id}", "upload")
 
 
+def open_shelf(source: str) -> str:
+    """Where the uploads of a source stand while parts are taken, the last begun first."""
+    return f"uploads#{source}"
+
+
 def upload_row(upload: Upload, due: datetime | None = None, expires_at: int | None = None) -> Row:
     waits = upload.state is UploadState.VALIDATING and due is not None
+    takes = upload.state is UploadState.OPEN
     return Row(
         key=upload_key(upload.upload_id),
         version=upload.version,
         body=upload.model_dump_json(exclude_defaults=True),
         work=UPLOADS if waits else None,
         due=stamp(due) if waits and due is not None else None,
+        shelf=open_shelf(upload.source) if takes else None,
+        place_on_shelf=f"{stamp(upload.begun_at)}#{upload.upload_id}" if takes else None,
         expires_at=expires_at,
     )
 

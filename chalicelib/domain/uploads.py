@@ -37,6 +37,9 @@ from chalicelib.domain.zones import Level, NamedUnit, Policy, Zone
 
 PART_BYTES: Final = 1_000_000
 PARTS: Final = 200
+UPLOAD_BYTES: Final = 32_000_000
+"""Of all parts together, some 130,000 zones: reading them takes half a gigabyte, and what was in force before stands
+beside it in a function of 1.8. Shanghai had 17,649."""
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
 STALE_AFTER_HOURS: Final = 36.0

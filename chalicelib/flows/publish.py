@@ -15,12 +15,13 @@ from hashlib import sha256
 
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.canonical import digest as digest_of
-from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing
+from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing, TooLarge
 from chalicelib.domain.places import Datum
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
 from chalicelib.domain.uploads import (
     PARTS,
+    UPLOAD_BYTES,
     Content,
     Difference,
     Faults,
@@ -41,6 +42,9 @@ KEPT = timedelta(days=30)
 """How long an upload and its parts can be looked at; what it published stays."""
 PATIENCE = timedelta(minutes=2)
 """After so long an upload that nobody has settled is nudged again."""
+OPEN_LIMIT = 20
+"""Uploads of one source that take parts at the same time; those begun more than `OPEN_FOR` ago do not count."""
+OPEN_FOR = timedelta(days=1)
 REMEMBERED = 2
 """Snapshots of a market a process keeps: the present one, and the one that is being left."""
 
@@ -58,12 +62,16 @@ def begin(
     datum: Datum | str,
     stale_after_hours: float | None = None,
 ) -> Upload:
-    """A new upload, empty and open. Raises `Missing` without such a market."""
+    """A new upload, empty and open. Raises `Missing` without such a market, `Clashing` for one too many.
+
+    They are counted in an index that may lag by a moment, so a few more can slip in: a bound, not a count.
+    """
     market = enlist.market(world, market_id)
     start = UploadStart.model_validate(
         {"mode": mode, "time_zone": time_zone, "datum": datum, "stale_after_hours": stale_after_hours}
     )
     now = world.clock()
+    _check_open(world, source, now)
     upload = Upload(
         upload_id=f"upl_{world.token()[:26]}",
         market_id=market.market_id,
@@ -73,6 +81,13 @@ def begin(
     )
     world.table.write(Keep(_row(upload, now), was=None))
     return upload
+
+
+def _check_open(world: World, source: str, now: datetime) -> None:
+    keys = world.table.find_shelved(snapshots.open_shelf(source), OPEN_LIMIT).keys
+    row = world.table.get(keys[-1]) if len(keys) == OPEN_LIMIT else None
+    if row is not None and snapshots.upload_of_row(row).begun_at > now - OPEN_FOR:
+        raise Clashing(f"at most {OPEN_LIMIT} uploads of one source take parts at a time; finish one first")
 
 
 def upload_of(world: World, market_id: str, upload_id: str, source: str | None = None) -> Upload:
@@ -156,7 +171,8 @@ def finish(
 
 def _check_parts(world: World, upload: Upload, parts: int | None) -> int:
     rows = world.table.read(snapshots.upload_key(upload.upload_id).pk, "have#").rows
-    numbers = [Have.model_validate_json(row.body).number for row in rows]
+    parts_there = [Have.model_validate_json(row.body) for row in rows]
+    numbers = [part.number for part in parts_there]
     wanted = parts if parts is not None else max(numbers, default=0)
     missing = sorted(set(range(1, wanted + 1)) - set(numbers))
     extra = sorted(set(numbers) - set(range(1, wanted + 1)))
@@ -164,6 +180,10 @@ def _check_parts(world: World, upload: Upload, parts: int | None) -> int:
         told = ", ".join(str(number) for number in (missing or extra)[:20])
         which = f"missing: {told}" if missing else f"too many: {told}" if extra else "none has arrived"
         raise Clashing(f"parts 1 to {wanted or 'n'} were expected, {which}")
+    if sum(part.size for part in parts_there) > UPLOAD_BYTES:
+        raise TooLarge(
+            f"an upload has at most {UPLOAD_BYTES} bytes in all; replace with some of it, amend with the rest"
+        )
     return len(numbers)
 
 

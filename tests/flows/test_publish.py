@@ -578,3 +578,47 @@ def test_a_version_of_a_policy_keeps_its_meaning_though_it_was_out_of_force_mean
     again = handed_in(world, FIRST)
     publish.publish(world, "SHA", again.upload_id)
     assert publish.upload_of(world, "SHA", again.upload_id).state is UploadState.PUBLISHED
+
+
+# --- bounds -------------------------------------------------------------------------------------------------
+
+
+def test_a_source_has_so_many_uploads_open_and_no_more_until_one_is_finished_or_old() -> None:
+    clock = fakes.FakeClock()
+    world = fresh(clock=clock)
+
+    def begun(source: str = "city") -> str:
+        return publish.begin(
+            world, "SHA", source, mode="replace", time_zone="Asia/Shanghai", datum="GCJ02"
+        ).upload_id
+
+    names = []
+    for _ in range(publish.OPEN_LIMIT):
+        names.append(begun())
+        clock.forward(seconds=1)
+    with pytest.raises(Clashing, match="at most 20 uploads"):
+        begun()
+    begun("another-source")
+    publish.add_part(world, "SHA", names[3], 1, part(feature(), policies=[policy()]))
+    publish.finish(world, "SHA", names[3], 1)
+    begun()
+    with pytest.raises(Clashing):
+        begun()
+    clock.forward(hours=25)
+    begun()
+
+
+def test_an_upload_is_not_larger_than_a_function_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = fresh()
+    upload = publish.begin(
+        world, "SHA", "city", mode="replace", time_zone="Asia/Shanghai", datum="GCJ02"
+    ).upload_id
+    raw = part(feature(), policies=[policy()])
+    for number in (1, 2):
+        publish.add_part(world, "SHA", upload, number, raw)
+    monkeypatch.setattr(publish, "UPLOAD_BYTES", 2 * len(raw) - 1)
+    with pytest.raises(TooLarge, match="bytes in all"):
+        publish.finish(world, "SHA", upload, 2)
+    assert publish.upload_of(world, "SHA", upload).state is UploadState.OPEN
+    monkeypatch.setattr(publish, "UPLOAD_BYTES", 2 * len(raw))
+    assert publish.finish(world, "SHA", upload, 2).state is UploadState.VALIDATING
