@@ -138,7 +138,7 @@ def _is_shown(kind: str, path: list[str], value: object) -> bool:
         return False
     field = next((part for part in reversed(path) if not part.isdigit()), "")
     if kind.startswith(_NUMBERS):
-        return _fits(_A_NUMBER, value) or (isinstance(value, (bool, int, float)) and abs(value) < 10**15)
+        return _fits(_A_NUMBER, value) or (isinstance(value, (bool, int, float)) and abs(value) < 10**6)
     if isinstance(value, bool) or value is None:
         return True
     if kind.startswith(_TIMES) or field in ("start", "end") or field.endswith("_at"):

@@ -28,7 +28,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from chalicelib.domain.canonical import digest, read_once
+from chalicelib.domain.canonical import Doubled, digest, read_once
 from chalicelib.domain.errors import Fault, Invalid, Malformed, TooLarge
 from chalicelib.domain.places import Datum, Market, Polygon
 from chalicelib.domain.rings import read_geometry
@@ -193,17 +193,19 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
     try:
         from_json(raw)  # refuses what is nested too deeply to be read by anybody else
         found = read_once(raw)
+    except Doubled as error:
+        raise Malformed(f"the name {_named(error.name)!r} stands twice in one object") from None
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the part is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise Malformed(f"a part is a JSON object with {', '.join(LISTS)}, got {type(found).__name__!r}")
     faults = [
-        Fault(f"/{_escaped(name)}", f"one of {', '.join(LISTS)} was expected")
+        Fault(f"/{_escaped(_named(name))}", f"one of {', '.join(LISTS)} was expected")
         for name in found
         if name not in LISTS
     ]
     faults += [
-        Fault(f"/{name}", "a list was expected", repr(found[name])[:120])
+        Fault(f"/{name}", f"a list was expected, got {type(found[name]).__name__!r}")
         for name in LISTS
         if not isinstance(found.get(name, []), list)
     ]
@@ -574,6 +576,14 @@ def _plain(detail: ErrorDetails) -> tuple[str, str, str | None]:
     value = detail.get("input")
     shown = None if isinstance(value, (dict, list)) else repr(value)[:120]
     return "".join(f"/{_escaped(part)}" for part in path), message, shown
+
+
+def _named(name: str) -> str:
+    """A name that nobody here gave, if it looks like a field's: it is repeated to whoever sent it."""
+    return name if _A_FIELD.fullmatch(name) else "(a name not shown)"
+
+
+_A_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9./~-]{0,39}", re.ASCII)
 
 
 def _escaped(part: str) -> str:
