@@ -82,6 +82,12 @@ def test_on_a_hard_day_nothing_personal_reaches_the_log_nor_even_its_door(watch:
     assert journal.HIDDEN not in watch.text, "what is passed is what may be shown"
 
 
+def test_the_hard_day_writes_every_line_there_is(watch: Watch) -> None:
+    a_hard_day(watch)
+    there_are = {param.values[0].args[0].value for param in CALLS}  # type: ignore[attr-defined]
+    assert there_are - {line["event"] for line in watch.lines} == set()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from chalice.test import Client
 
 import app as front
 from chalicelib import journal, metrics, wiring
-from chalicelib.domain import nudges
+from chalicelib.domain import facts, nudges
 from chalicelib.domain.dialect import Reply
-from chalicelib.domain.keys import Role
-from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.errors import Invalid, Throttled
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.ports import Keep, Row, Topic, World
 from chalicelib.flows import enlist
 from tests import drive, stage
 from tests.fakes import FakeQueues
@@ -73,13 +76,23 @@ class Watch:
         assert answer.status_code == 202, answer.body
         return str(json.loads(answer.body)["order_id"])
 
-    def say(self, order_id: str, kind: str, *, forged: bool = False) -> Any:
-        """A callback of the courier, over HTTP."""
-        booking = self.on.order(order_id).leg.bookings[-1]
-        said = callback(
-            booking.reference, kind, self.on.clock.now, secret="forged" if forged else "paper-secret"
-        )
-        path = "/v1/callbacks/SHA/paper-co"
+    def say(
+        self, order_id: str, kind: str, *, secret: str = "paper-secret", courier: str = "paper-co"
+    ) -> Any:
+        """A callback of a courier about the order's last booking, over HTTP."""
+        return self.call(self.on.order(order_id).leg.bookings[-1].reference, kind, secret, courier)
+
+    def call(
+        self,
+        reference: str,
+        kind: str,
+        secret: str = "paper-secret",
+        courier: str = "paper-co",
+        minutes: int = 0,
+    ) -> Any:
+        """The same about any reference, dated so many minutes from now."""
+        said = callback(reference, kind, self.on.clock.now + timedelta(minutes=minutes), secret=secret)
+        path = f"/v1/callbacks/SHA/{courier}"
         return self.client.http.request("POST", path, headers=dict(said.headers), body=said.body)
 
     def deliver(self, body: str, topic: Topic, *, receives: int = 1, traceparent: str | None = None) -> Any:
@@ -181,7 +194,7 @@ def a_hard_day(watch: Watch) -> None:
     watch.settle()
     sealed, failed = watch.place("k-sealed"), watch.place("k-failed")
     watch.settle()
-    watch.say(sealed, "picked_up", forged=True)
+    watch.say(sealed, "picked_up", secret="forged")
     watch.say(sealed, "never_heard_of")
     watch.say(failed, "picked_up")
     watch.settle()
@@ -221,3 +234,81 @@ def a_hard_day(watch: Watch) -> None:
         watch.deliver(nudges.write("SHA"), Topic.DISPATCH)
     on.clock.forward(hours=6)
     watch.minutes(2)
+    _couriers_in_doubt(watch)
+    _rules_and_keys(watch)
+
+
+def _couriers_in_doubt(watch: Watch) -> None:
+    """Couriers that speak of what is not theirs, keep what they should give up, and are gone themselves."""
+    on, world = watch.on, watch.on.world
+    on.clock.now = stage.NOON + timedelta(minutes=30)
+    stage.publish_rules(on.plain, "amend", stage.zone("Yongjia"))
+    enlist.put_slot(on.plain, stage.slot(1, 30))
+    watch.settle()
+    secrets: Any = world.secrets
+    secrets.by_account["paper", "second"] = [{"secret": "second-secret"}]
+    second = Courier(courier_id="second-co", market_id="SHA", dialect="paper", account="second")
+    enlist.put_courier(on.plain, second)
+    kept, gone = watch.place("k-kept"), watch.place("k-gone")
+    watch.settle()
+    assert watch.ask("GET", f"/v1/orders/{kept}/codes").status_code == 200
+    watch.say(kept, "picked_up", secret="second-secret", courier="second-co")
+    watch.call("somebody-elses-1", "picked_up")
+    watch.call(f"ord_{'a' * 26}-1-1", "picked_up")
+    watch.call(on.order(kept).leg.bookings[-1].reference, "courier_assigned", minutes=60)
+    watch.settle()
+    on.company.refuse["cancel"] = "too late, says Wang Secretive"
+    watch.ask("POST", f"/v1/orders/{kept}/cancel", If_Match=f'"v{on.order(kept).version}"')
+    watch.settle()
+    on.company.refuse.clear()
+    watch.ask("POST", f"/v1/orders/{gone}/cancel", If_Match=f'"v{on.order(gone).version}"')
+    watch.settle()
+    watch.say(gone, "picked_up")  # after it had confirmed the cancellation
+    watch.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "by_account", {})
+        watch.place("k-no-account")
+        watch.settle()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def unspeakable(*_: Any) -> Any:
+            raise Invalid("Wang Secretive lives at +8613800138001")
+
+        enlist.put_slot(on.plain, stage.slot(1, 40))
+        patch.setattr(world.dialects["paper"], "book", unspeakable)
+        watch.place("k-unspeakable")
+        watch.settle()
+    left = watch.place("k-left")
+    watch.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        table: Any = world.table
+        hidden = facts.courier_key("SHA", "paper-co")
+        patch.setattr(table, "rows", {key: row for key, row in table.rows.items() if key != hidden})
+        world.memory.clear()
+        on.clock.forward(hours=2)
+        watch.deliver(nudges.write(left), Topic.BOOK)
+
+
+def _rules_and_keys(watch: Watch) -> None:
+    """Rules that are taken and refused, a key that only newer code knows, and a table that is busy."""
+    on = watch.on
+    on.world.memory.clear()
+    stage.publish_rules(on.world, "amend", stage.zone("Elsewhere"))
+    watch.settle()
+    stage.publish_rules(on.world, "amend", stage.zone("Elsewhere", "no-such@1"))
+    watch.settle()
+    table: Any = on.world.table
+    name = hash_of("newer")
+    body = json.dumps(
+        {"key_hash": name, "role": "emperor", "owner": "x", "created_at": "2022-04-11T00:00:00Z"}
+    )
+    table.write(Keep(Row(facts.access_key_key(name), 1, body), was=None))
+    arn = "arn:aws:execute-api:eu-west-1:000000000000:abc/api/GET/v1/orders"
+    front.authorize({"type": "TOKEN", "authorizationToken": "Bearer newer", "methodArn": arn}, None)
+
+    def busy(*_: Any, **__: Any) -> Any:
+        raise Throttled("busy")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "read", busy)
+        front.tick(_event(), None)
