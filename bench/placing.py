@@ -53,6 +53,8 @@ class Nowhere:
     def get(self, key: Any) -> Any:
         from chalicelib.domain.ports import Row
 
+        if key.pk == "seal":
+            return None
         return Row(key, 1, json.dumps(MARKET))
 
     def write(self, *changes: Any) -> None:
@@ -80,7 +82,7 @@ def without_aws() -> float:
     os.environ.update(ENVIRONMENT)
     nowhere: Any = Nowhere()
     real = wiring.real()
-    sealer = KmsSealer("bench", kms=PlainKey)
+    sealer = KmsSealer("bench", nowhere, kms=PlainKey)
     wiring.use(dataclasses.replace(real, table=nowhere, queues=nowhere, sealer=sealer))
     try:
         return _median(app)
@@ -135,7 +137,8 @@ def can_replies() -> None:
         target = request.headers["X-Amz-Target"]
         name = target.decode() if isinstance(target, bytes) else target
         headers = {"content-type": "application/x-amz-json-1.0"}
-        return AWSResponse(request.url, 200, headers, Raw(replies[name]))
+        reply = b"{}" if b'"seal"' in request.body and name.endswith("GetItem") else replies[name]
+        return AWSResponse(request.url, 200, headers, Raw(reply))
 
     URLLib3Session.send = send
 

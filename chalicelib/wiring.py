@@ -53,11 +53,12 @@ def real(told: Settings | None = None) -> World:
 
     told = told or settings.read()
     journal.measure_in(told.metrics)
+    table = DynamoTable(told.table)
     return World(
-        table=DynamoTable(told.table),
+        table=table,
         queues=SqsQueues(told.queue_urls(), told.letter_urls(), traceparent=journal.traceparent),
         line=UrllibLine(),
-        sealer=KmsSealer(told.seal_key),
+        sealer=KmsSealer(told.seal_key, table),
         solver=ExactSolver(),
         secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),

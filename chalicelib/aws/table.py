@@ -5,6 +5,8 @@ stands there, so that a repeated request is answered without a second call.
 
 A write whose answer never came is `Throttled`, and may have happened: whoever repeats it looks at what stands there.
 A single one is not repeated here (its own first success would read as `Lost`); a transaction is, under one token.
+
+Bodies are packed (`packing.py`) where that is shorter; a plain text is read as well.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from uuid import uuid4
 
 from chalicelib.aws.calls import PATIENCE, Patience, call, code_of
 from chalicelib.aws.clients import client
+from chalicelib.aws.packing import pack, unpack
 from chalicelib.domain.errors import Lost, Throttled
 from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row
 from chalicelib.domain.shapes import stamp
@@ -224,8 +227,21 @@ def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
+def _text(body: str) -> dict[str, Any]:
+    plain = body.encode()
+    packed = pack(plain)
+    return {"B": packed} if len(packed) < len(plain) else {"S": body}
+
+
+def _plain(body: dict[str, Any]) -> str:
+    if "S" in body:
+        text: str = body["S"]
+        return text
+    return unpack(bytes(body["B"])).decode()
+
+
 def _fields(row: Row) -> dict[str, Any]:
-    fields: dict[str, Any] = {"version": {"N": str(row.version)}, "body": {"S": row.body}}
+    fields: dict[str, Any] = {"version": {"N": str(row.version)}, "body": _text(row.body)}
     if row.sealed:
         fields["sealed"] = {"B": row.sealed}
     if row.work is not None and row.due is not None:
@@ -272,7 +288,7 @@ def _row(item: dict[str, Any]) -> Row:
     return Row(
         key=Key(item["pk"]["S"], item["sk"]["S"]),
         version=int(item["version"]["N"]),
-        body=item["body"]["S"],
+        body=_plain(item["body"]),
         sealed=bytes(item["sealed"]["B"]) if "sealed" in item else b"",
         work=text("work"),
         due=text("due"),

@@ -7,6 +7,7 @@
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
     brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
     key#<hash>             key                            Key
+    seal                   <hour>                         a wrapped data key              (aws.sealer)
     markets                market#<market>                Market
     market#<market>        lease                          Lease
     market#<market>        rules                          Pointer             (flows.publish)
@@ -241,6 +242,11 @@ def access_key_row(key: AccessKey) -> Row:
 
 def access_key_key(key_hash: str) -> Key:
     return Key(f"key#{key_hash}", "key")
+
+
+def data_key_key(hour: int) -> Key:
+    """Where the data key of that hour since 1970 is kept, wrapped."""
+    return Key("seal", f"{hour:08d}")
 
 
 # --- markets and fleet ----------------------------------------------------------------------------------------

@@ -310,19 +310,25 @@ def in_pool(order: Order) -> bool:
 def due_at(order: Order) -> datetime | None:
     """When somebody has to look at this order again, or None when nothing is owed any more.
 
-    This one rule feeds the pool, the sweep and the retry of whatever was lost on the way.
+    This one rule feeds the pool, the sweep and the retry of whatever was lost on the way. Outside the pool it is a
+    full minute: the sweep comes no more often, and an index is not written anew for seconds.
     """
     if in_pool(order):
         looked = order.outlook.next_look if order.outlook else None
         return looked or order.placed_at
     looks = [when for leg in order.legs for b in leg.bookings if (when := _booking_due(b)) is not None]
     if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
-        looks.append(order.leg.assignment.assigned_at + timedelta(minutes=1))
+        looks.append(order.leg.assignment.assigned_at + SETTLE)
     if looks:
-        return min(looks)
+        return _full_minute(min(looks))
     if order.told:
         return None
-    return order.history[-1].at + TOLD_WITHIN
+    return _full_minute(order.history[-1].at + TOLD_WITHIN)
+
+
+def _full_minute(moment: datetime) -> datetime:
+    """That minute, or the next one to begin."""
+    return moment + (datetime.min.replace(tzinfo=moment.tzinfo) - moment) % timedelta(minutes=1)
 
 
 def _booking_due(booking: Booking) -> datetime | None:

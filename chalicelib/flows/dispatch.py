@@ -36,6 +36,8 @@ POOL = 1000
 """Open orders looked at in one round; the rest follows in the next."""
 LEGS = 20
 """Legs in one transaction."""
+UNLEASED = LEGS
+"""Open orders, at most, that are planned without the lease."""
 TRIES = 5
 GRID = timedelta(minutes=10)
 RETELL = timedelta(hours=2)
@@ -57,59 +59,74 @@ class Ruling:
 def dispatch(world: World, market_id: str, everything: bool = False) -> None:
     """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed.
 
-    Raises `Missing` for a market that is not here.
+    What fits into one transaction is planned without the lease: two writes the fewer, and whoever plans beside it
+    has nothing left to save but loses its own transaction. Raises `Missing` for a market that is not here.
     """
-    market = enlist.market(world, market_id)  # before the lease: what is not here shall leave no row
+    market = enlist.market(world, market_id)
+    keys, more = _pool(world, market, everything)
+    if not keys:
+        return
+    if len(keys) <= UNLEASED and not more:
+        saved, decided = _round(world, market, keys, None)
+        if saved < decided:
+            _go_round_again(world, market_id, everything)
+        return
     holder = lease.take(world, market_id, everything)
     if holder is None:
         return
-    more = True
+    is_done = False
     try:
-        more = _round(world, market, holder, everything)
+        saved, decided = _round(world, market, keys, holder)
+        is_done = saved == decided and not (more and saved)
     finally:
         held = lease.release(world, market_id, holder)
-        if held is None or held.again or more:
-            everything = (everything and more) or (held is not None and held.everything)
-            world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all" if everything else market_id])
+        if held is None or held.again or not is_done:
+            _go_round_again(
+                world, market_id, (everything and not is_done) or (held is not None and held.everything)
+            )
 
 
-def _round(world: World, market: Market, holder: str, everything: bool) -> bool:
-    """Plan and save. True when there is reason to come again at once."""
-    now, market_id = world.clock(), market.market_id
-    keys: list[Key] = []
-    more = False
-    for shard in range(market.shards):
-        page = world.table.find_due(
-            facts.pool_bucket(market_id, shard), now + facts.FAR if everything else now, POOL
-        )
-        keys += page.keys
-        more = more or page.after is not None
-    if not keys:
-        return False
-    pointer = facts.pointer_key(market_id)
+def _go_round_again(world: World, market_id: str, everything: bool) -> None:
+    world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all" if everything else market_id])
+
+
+def _pool(world: World, market: Market, everything: bool) -> tuple[list[Key], bool]:
+    """The market's open orders that are due, or all of them; and whether there are more."""
+    until = world.clock() + (facts.FAR if everything else timedelta())
+    pages = [
+        world.table.find_due(facts.pool_bucket(market.market_id, shard), until, POOL)
+        for shard in range(market.shards)
+    ]
+    return [key for page in pages for key in page.keys], any(page.after is not None for page in pages)
+
+
+def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, int]:
+    """Plan these orders and save: how many were saved of how many that were decided."""
+    pointer = facts.pointer_key(market.market_id)
     rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
     head = rows.pop(pointer, None)
     orders = facts.readable(rows.values(), world.log)
     orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
-    on = check.ground_with(world, market_id, head)
+    if not orders:
+        return 0, 0
+    on = check.ground_with(world, market.market_id, head)
     now = world.clock()  # not from before an order was placed that has been read since
     rulings = decide(world, orders, on, now)
-    saved = _save(world, market_id, holder, rulings, on)
+    saved = _save(world, market.market_id, holder, rulings, on)
     for ruling in saved:
         facts.note_step(world.log, ruling.after)
     world.log(
         "planned",
-        market=market_id,
+        market=market.market_id,
         orders=len(orders),
         assigned=sum(r.takes is not None for r in saved),
         lag_s=_lag_s(orders, now),
     )
-    world.queues.nudge(Topic.BOOK, [r.after.order_id for r in saved if r.takes is not None])
-    world.queues.nudge(
-        Topic.TELL,
-        [r.after.order_id for r in saved if _is_to_be_told(r)],
-    )
-    return (more and bool(saved)) or len(saved) < len(rulings)
+    booked = [ruling.after.order_id for ruling in saved if ruling.takes is not None]
+    world.queues.nudge(Topic.BOOK, booked)
+    # whoever books it tells of that and of this
+    world.queues.nudge(Topic.TELL, [r.after.order_id for r in saved if r.takes is None and _is_to_be_told(r)])
+    return len(saved), len(rulings)
 
 
 def _lag_s(orders: Iterable[Order], now: datetime) -> int:
@@ -301,13 +318,13 @@ def _on_the_grid(look: datetime) -> datetime:
 
 
 def _save(
-    world: World, market_id: str, holder: str, rulings: Sequence[Ruling], on: check.Ground
+    world: World, market_id: str, holder: str | None, rulings: Sequence[Ruling], on: check.Ground
 ) -> list[Ruling]:
     """Those rulings that were saved. The losers of a race stay in the pool."""
     saved: list[Ruling] = []
     began = world.clock()
     for start in range(0, len(rulings), LEGS):
-        if world.clock() - began > lease.LIFE / 2:
+        if holder is not None and world.clock() - began > lease.LIFE / 2:
             if not lease.renew(world, market_id, holder):
                 break
             began = world.clock()

@@ -27,7 +27,7 @@ from chalicelib.domain.legs import (
     order_of,
     replace_leg,
 )
-from chalicelib.domain.orders import Order, moved
+from chalicelib.domain.orders import POLL, Order, moved
 from chalicelib.domain.ports import Change, Count, Keep, Row, Topic, World
 from chalicelib.flows import book, check, enlist
 
@@ -105,6 +105,8 @@ def hear(world: World, order_id: str) -> None:
             if world.clock() - order.history[-1].at <= RETELL:
                 world.queues.nudge(Topic.TELL, [order_id])
             return
+        if not pieces and not more and _can_wait(order, after, world.clock()):
+            return
         try:
             world.table.write(
                 facts.keep_order(after), *(check.keep_evidence(piece) for piece in pieces), *more
@@ -136,6 +138,29 @@ def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:
             except Lost:
                 pass  # a double of this nudge has just done it
     world.log("callback_of_no_order", order=order_id, count=len(rows))
+
+
+def _can_wait(before: Order, after: Order, now: datetime) -> bool:
+    """True when nothing is new but where the courier is on its way: that stands in its events, and is folded in
+    with the next thing that matters. The look at a silent courier stays where it is, and so it is not put off by
+    this when it is near: a look costs more than a write."""
+    if after.history != before.history:
+        return False
+    for was in before.leg.bookings:
+        now_is = after.leg.booking(was.reference)
+        if now_is is None or now_is.track == was.track:
+            continue
+        same = ("picked_up_at", "ended_at", "reason", "unreadable")
+        if (
+            was.state is not BookingState.BOOKED
+            or now_is.state is not was.state
+            or was.track.kind is None  # its first word ends the doubt whether the booking was told
+            or was.next_look is None
+            or was.next_look - now < POLL / 2
+            or any(getattr(now_is.track, name) != getattr(was.track, name) for name in same)
+        ):
+            return False
+    return True
 
 
 def _folded(

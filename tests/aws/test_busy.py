@@ -27,6 +27,7 @@ from chalicelib.aws.table import DynamoTable
 from chalicelib.domain.errors import Delayed, Lost, Throttled
 from chalicelib.domain.ports import Count, Keep, Key, Row, Topic
 from tests.aws.cloud import make_cloud
+from tests.fakes import FakeTable
 
 UNREACHED = (
     lambda: EndpointConnectionError(endpoint_url="https://aws.example"),
@@ -120,7 +121,7 @@ def every_call(cloud: Waits) -> dict[str, tuple[str, Callable[[], Any]]]:
         ),
         "nudge": ("sqs", lambda: queues.nudge(Topic.HEAR, ["o1"])),
         "nudges": ("sqs", lambda: queues.nudge(Topic.HEAR, ["o1", "o2"])),
-        "seal": ("kms", lambda: KmsSealer(key).seal(b"x", "o")),
+        "seal": ("kms", lambda: KmsSealer(key, FakeTable()).seal(b"x", "o")),
         "secret": ("secretsmanager", lambda: secrets().accounts("a", "b")),
         "key": ("secretsmanager", lambda: secrets().signing_keys()),
     }

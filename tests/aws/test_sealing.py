@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,7 +14,9 @@ from chalicelib.aws import clients
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
+from chalicelib.aws.table import DynamoTable
 from chalicelib.domain.ports import Topic
+from tests import fakes
 from tests.aws.cloud import by_service, counted, make_cloud
 
 
@@ -20,8 +25,8 @@ def cloud(moto: None, monkeypatch: pytest.MonkeyPatch) -> None:
     make_cloud(monkeypatch)
 
 
-def sealer() -> KmsSealer:
-    return KmsSealer(os.environ["CORDON_SEAL_KEY"])
+def sealer(clock: Callable[[], datetime] = lambda: fakes.NOON) -> KmsSealer:
+    return KmsSealer(os.environ["CORDON_SEAL_KEY"], DynamoTable("facts"), clock=clock)
 
 
 def test_what_was_sealed_opens_again_in_another_process() -> None:
@@ -51,6 +56,43 @@ def test_a_process_asks_kms_once_for_many_seals() -> None:
         assert [one.unseal(s, f"ord_{n}") for n, s in enumerate(sealed)] == [b"x"] * 50
     assert by_service(calls)["kms"] == 1
     assert len(set(sealed)) == 50, "the same plain text never looks the same"
+
+
+def test_all_processes_seal_with_the_hours_one_key() -> None:
+    with counted() as calls:
+        sealed = [sealer().seal(b"x", "ord_1") for _ in range(5)]
+        assert [sealer().unseal(s, "ord_1") for s in sealed] == [b"x"] * 5
+    asked = [name for service, name, _ in calls if service == "kms"]
+    assert asked.count("GenerateDataKey") == 1
+    assert len({s[1:5] for s in sealed}) == 1
+
+
+def test_processes_that_begin_an_hour_at_once_agree_on_its_key() -> None:
+    processes = [sealer() for _ in range(8)]
+    sealed: list[bytes] = []
+    threads = [threading.Thread(target=lambda p=p: sealed.append(p.seal(b"x", "ord_1"))) for p in processes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [sealer().unseal(s, "ord_1") for s in sealed] == [b"x"] * 8
+
+
+def test_the_next_hour_has_a_key_of_its_own_and_the_former_one_still_opens() -> None:
+    clock = fakes.FakeClock(fakes.NOON)
+    one = sealer(clock)
+    before = one.seal(b"x", "ord_1")
+    clock.forward(minutes=60)
+    with counted() as calls:
+        after = one.seal(b"x", "ord_1")
+    assert "GenerateDataKey" in [name for _, name, _ in calls]
+    assert before[1:5] != after[1:5]
+    assert sealer(lambda: fakes.NOON + timedelta(days=1)).unseal(before, "ord_1") == b"x"
+
+
+def test_a_sealed_client_takes_little_more_than_its_packed_text() -> None:
+    sealed = sealer().seal(b'{"recipient":{"name":"Wang","phone":"+8613800138001"}}', "ord_1")
+    assert len(sealed) < 80
 
 
 def secrets() -> SecretsManagerSecrets:

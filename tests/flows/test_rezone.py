@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.domain import facts
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
@@ -104,9 +106,12 @@ def test_a_door_that_opens_after_the_gate_was_told_changes_nothing_for_the_couri
     assert after.leg.assignment.handovers == ("gate",)
 
 
-def test_rules_that_let_a_held_gift_go_wake_it_even_while_a_planner_is_at_work() -> None:
+def test_rules_that_let_a_held_gift_go_wake_it_even_while_a_planner_is_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from chalicelib.flows import lease
 
+    monkeypatch.setattr("chalicelib.flows.dispatch.UNLEASED", 0)
     on = stage()
     order, _ = place(on.world, "maison", "key-1", new_order("Garden"))
     on.settle()
