@@ -305,11 +305,20 @@ def give_back_to_slot(market_id: str, slot_id: str) -> Count:
 
 def assigned_keys(market_id: str, assignment: Assignment) -> list[Key]:
     """What of the fleet an assignment names."""
+    return fleet_keys(
+        market_id, assignment.courier_id, assignment.crew_id, assignment.slot_id, assignment.permit_ids
+    )
+
+
+def fleet_keys(
+    market_id: str, courier_id: str, crew_id: str, slot_id: str, permit_ids: Iterable[str]
+) -> list[Key]:
+    """One courier, crew and slot, and some permits."""
     names = [
-        f"courier#{assignment.courier_id}",
-        f"crew#{assignment.crew_id}",
-        f"slot#{assignment.slot_id}",
-        *(f"permit#{permit_id}" for permit_id in assignment.permit_ids),
+        f"courier#{courier_id}",
+        f"crew#{crew_id}",
+        f"slot#{slot_id}",
+        *(f"permit#{permit_id}" for permit_id in permit_ids),
     ]
     return [Key(fleet_collection(market_id), name) for name in names]
 

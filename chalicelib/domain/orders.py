@@ -30,6 +30,7 @@ SETTLE = timedelta(minutes=2)
 """How long a booking may take to show up at the courier before a look-up that finds nothing is believed."""
 RELOOK = timedelta(minutes=30)
 """How often a held gift is looked at again when nothing else wakes it."""
+MINUTE = timedelta(minutes=1)
 TOLD_WITHIN = timedelta(minutes=2)
 """An ended order whose last notice is not confirmed sent is looked at again after this."""
 
@@ -323,12 +324,16 @@ def due_at(order: Order) -> datetime | None:
         return _full_minute(min(looks))
     if order.told:
         return None
-    return _full_minute(order.history[-1].at + TOLD_WITHIN)
+    ended = order.history[-1].at
+    # a look that was due soon anyway serves as well, and the index stays as it is
+    waiting = [b.next_look for leg in order.legs for b in leg.bookings if b.next_look is not None]
+    soon = [look for look in waiting if ended + MINUTE <= look <= ended + POLL]
+    return _full_minute(min(soon, default=ended + TOLD_WITHIN))
 
 
 def _full_minute(moment: datetime) -> datetime:
     """That minute, or the next one to begin."""
-    return moment + (datetime.min.replace(tzinfo=moment.tzinfo) - moment) % timedelta(minutes=1)
+    return moment + (datetime.min.replace(tzinfo=moment.tzinfo) - moment) % MINUTE
 
 
 def _booking_due(booking: Booking) -> datetime | None:

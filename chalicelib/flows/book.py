@@ -7,7 +7,7 @@ says so. Called again at any time it does what is still owed, and nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
@@ -36,25 +36,55 @@ from chalicelib.domain.legs import (
     reference_of,
     replace_leg,
 )
-from chalicelib.domain.orders import POLL, RETURNING, Order, is_over, moved
-from chalicelib.domain.ports import Change, Count, Keep, Topic, World
+from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, moved
+from chalicelib.domain.ports import Change, Count, Keep, Key, Row, Topic, World
 from chalicelib.flows import check, enlist
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
 ATTEMPTS = 4
 """Attempts at one slot before it counts as refusing."""
+HINTED_PERMITS = 8
+"""Permits that a nudge to book names at most; who needs more is read in two calls."""
 ECHO = timedelta(minutes=5)
-"""So long after a booking it is looked at and told again: the first nudge to tell it may have been lost."""
+"""So long after a booking, at most, it is looked at and told again: the first nudge to tell it may have been lost."""
 INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
 BACK_OFF = (1, 2, 4, 8, 15)
 """Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer."""
 
 
-def book(world: World, order_id: str) -> None:
-    """Whatever this order's bookings need now."""
-    order = facts.load_order(world.table, order_id)
+def name_of(order: Order) -> str:
+    """The nudge to book an order that has just been assigned: its id and, after colons, what the assignment rests
+    on, so that one read brings everything. It is a hint: what has changed meanwhile is read then."""
+    given = order.leg.assignment
+    if given is None or len(given.permit_ids) > HINTED_PERMITS:
+        return order.order_id
+    parts = (order.market_id, given.courier_id, given.crew_id, given.slot_id, *given.permit_ids)
+    return ":".join((order.order_id, *parts))
+
+
+def _read(world: World, name: str) -> tuple[Order, dict[Key, Row | None]]:
+    """The order, and what of its assignment's ground was hinted at. Raises `Missing`."""
+    order_id, *hints = name.split(":")
+    if len(hints) < 4:
+        return facts.load_order(world.table, order_id), {}
+    market_id, courier_id, crew_id, slot_id, *permit_ids = hints
+    own = facts.order_key(order_id)
+    hinted = [
+        facts.pointer_key(market_id),
+        *facts.fleet_keys(market_id, courier_id, crew_id, slot_id, permit_ids[:HINTED_PERMITS]),
+    ]
+    rows = {row.key: row for row in world.table.get_many([own, *hinted])}
+    if own not in rows:
+        raise Missing(f"no order {order_id!r}")
+    return facts.order_of_row(rows[own]), {key: rows.get(key) for key in hinted}
+
+
+def book(world: World, name: str) -> None:
+    """Whatever this order's bookings need now. `name` is its id, or what `name_of` made of it."""
+    order, seen = _read(world, name)
+    order_id = order.order_id
     for booking in [b for leg in order.legs for b in leg.bookings if b.is_live]:
         if booking is not order.leg.live_booking:
             _settle(world, order, booking)  # an orphan: a job we had given up for lost
@@ -67,17 +97,17 @@ def book(world: World, order_id: str) -> None:
     elif order.cancel_asked_at is not None:
         _close_cancelled(world, order)
     elif order.leg.assignment is not None:
-        _attempt(world, order)
+        _attempt(world, order, seen)
 
 
 # --- booking --------------------------------------------------------------------------------------------------
 
 
-def _attempt(world: World, order: Order) -> None:
+def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None:
     now = world.clock()
     assignment = order.leg.assignment
     assert assignment is not None
-    verdict, on = check.check_now(world, order, now)
+    verdict, on = check.check_now(world, order, now, seen=seen)
     courier = on.fleet.couriers.get(assignment.courier_id)
     if verdict.decision is not Decision.YES or courier is None or _too_late(assignment, on, now):
         reasons = verdict.reasons or (Reason.WINDOW,)
@@ -210,7 +240,13 @@ def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, 
     reason = booking.cancel_reason or ("brand" if order.cancel_asked_at is not None else "")
     if reason and booking.can_be_ended:
         return {"state": BookingState.CANCELLING, "cancel_reason": reason, "next_look": now, "looks": 0}
-    look = silent_until(order, now) if booking.state is BookingState.BOOKED else now + ECHO
+    look = booking.next_look
+    if booking.state is BookingState.BOOKED:
+        look = silent_until(order, now)
+    elif (
+        look is None or not now + MINUTE <= look <= now + ECHO
+    ):  # else it is soon enough, and the index stays
+        look = now + ECHO
     return {"state": BookingState.BOOKED, "next_look": look, "looks": 0}
 
 

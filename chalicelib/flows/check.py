@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer, Decision, Phase, Reason, Verdict
@@ -12,7 +13,7 @@ from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment, Leg
 from chalicelib.domain.orders import Order, Outlook
-from chalicelib.domain.ports import Count, Keep, Row, World
+from chalicelib.domain.ports import Count, Keep, Key, Row, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.zones import TO_THE_CLIENT, Atlas, Handover
 from chalicelib.flows import publish
@@ -45,13 +46,20 @@ def ground_with(world: World, market_id: str, pointer: Row | None) -> Ground:
 
 
 def check_now(
-    world: World, order: Order, at: datetime, phase: Phase | None = None, *, moment: bool = False
+    world: World,
+    order: Order,
+    at: datetime,
+    phase: Phase | None = None,
+    *,
+    moment: bool = False,
+    seen: Mapping[Key, Row | None] = MappingProxyType({}),
 ) -> tuple[Verdict, Ground]:
     """`check` on a ground of its own: one read of just what the assignment rests on.
 
-    A no is said only when the whole fleet has been read: the vehicle may have another permit by now.
+    A no is said only when the whole fleet has been read: the vehicle may have another permit by now. `seen` is
+    what was read with the order, in the same call; it serves if it holds all.
     """
-    on = _underfoot(world, order)
+    on = _underfoot(world, order, seen)
     verdict = check(world, order, on, at, phase, moment=moment)
     if verdict.decision is not Decision.YES:
         on = ground(world, order.market_id)
@@ -59,17 +67,18 @@ def check_now(
     return verdict, on
 
 
-def _underfoot(world: World, order: Order) -> Ground:
+def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None]) -> Ground:
     """The rules, and of the fleet only what this order's assignment names."""
     assignment = order.leg.assignment
     assert assignment is not None
     pointer = facts.pointer_key(order.market_id)
     wanted = facts.assigned_keys(order.market_id, assignment)
-    rows = {row.key: row for row in world.table.get_many([pointer, *wanted])}
-    head = rows.pop(pointer, None)
+    if not all(key in seen for key in (pointer, *wanted)):
+        seen = {row.key: row for row in world.table.get_many([pointer, *wanted])}
+    head = seen.get(pointer)
     return Ground(
         None if head is None else publish.atlas_of(world, order.market_id, head),
-        facts.fleet_of_rows(rows.values()),
+        facts.fleet_of_rows(row for key in wanted if (row := seen.get(key)) is not None),
     )
 
 

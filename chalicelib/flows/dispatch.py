@@ -30,7 +30,7 @@ from chalicelib.domain.legs import Assignment, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
-from chalicelib.flows import check, enlist, lease
+from chalicelib.flows import book, check, enlist, lease
 
 POOL = 1000
 """Open orders looked at in one round; the rest follows in the next."""
@@ -122,7 +122,7 @@ def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None
         assigned=sum(r.takes is not None for r in saved),
         lag_s=_lag_s(orders, now),
     )
-    booked = [ruling.after.order_id for ruling in saved if ruling.takes is not None]
+    booked = [book.name_of(ruling.after) for ruling in saved if ruling.takes is not None]
     world.queues.nudge(Topic.BOOK, booked)
     # whoever books it tells of that and of this
     world.queues.nudge(Topic.TELL, [r.after.order_id for r in saved if r.takes is None and _is_to_be_told(r)])

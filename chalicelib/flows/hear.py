@@ -232,6 +232,8 @@ def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dic
     if booking.state in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
         # whoever reports on a job has it
         return book.held_by_courier(order, booking.model_copy(update={"track": track}), now)
+    if booking.state is BookingState.BOOKED and track.has_ended:
+        return {}  # the look that was due is soon enough to see that the end was told
     if booking.state is BookingState.BOOKED:
         return {"next_look": book.silent_until(order, now), "looks": 0}
     if booking.state is BookingState.CANCELLING or track.has_ended:

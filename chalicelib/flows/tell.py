@@ -58,6 +58,8 @@ DAY_S = 86_400.0
 MINUTE = timedelta(minutes=1)
 PATIENCE_S = 5.0
 """Seconds after which one order makes way for the others; what is left of it is nudged again."""
+TOGETHER = 10
+"""Notices saved in one write at most: so many an endpoint may get twice after a stop."""
 ATTEMPTS_KEPT = 40
 REPLAYED = 200
 """Notices made pending again in one call."""
@@ -69,8 +71,8 @@ _UNSAVED = 0
 def tell(world: World, order_id: str) -> None:
     """Send what is owed of this order, save what came of it, and close the order when all of it is told.
 
-    One read, another of the endpoints every half minute and when the order closes, and one write a notice.
-    Raises `Missing`.
+    One read, another of the endpoints every half minute and when the order closes, and one write for the notices
+    that an endpoint took one after the other. Raises `Missing`.
     """
     order, notices = _read(world, order_id)
     closes = is_over(order) and not order.told
@@ -79,11 +81,14 @@ def tell(world: World, order_id: str) -> None:
         endpoints = subscribe.known(world, order.brand_id, fresh=True)  # nor given up if just enabled
     began = world.stopwatch()
     for endpoint in sorted(endpoints.values(), key=lambda e: (e.failures, e.endpoint_id)):
+        taken: list[Notice] = []
         for notice in _owed(order, endpoint, notices, world.clock()):
             if world.stopwatch() - began >= PATIENCE_S:
+                _save_together(world, taken)
                 world.queues.nudge(Topic.TELL, [order_id])
                 return
-            endpoint = _deal_with(world, endpoint, notice)
+            endpoint = _deal_with(world, endpoint, notice, taken)
+        _save_together(world, taken)
     if closes:
         _close(world, order)
 
@@ -219,8 +224,9 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
             )
 
 
-def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
-    """Send it, or put it off, or give it up; the endpoint as it stands afterwards."""
+def _deal_with(world: World, endpoint: Endpoint, notice: Notice, taken: list[Notice]) -> Endpoint:
+    """Send it, or put it off, or give it up; the endpoint as it stands afterwards. One that was received goes to
+    `taken`, to be saved with its like; whatever else comes of it is saved here, after them."""
     if endpoint.disabled:
         _give_up(world, notice)  # a replay finds it
         return endpoint
@@ -231,8 +237,11 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice) -> Endpoint:
     now = world.clock()
     tried = notice.model_copy(update={"attempts": (*notice.attempts, attempt)[-ATTEMPTS_KEPT:]})
     if outcome.result is Result.DELIVERED:
-        _save(world, tried.model_copy(update={"state": NoticeState.DELIVERED, "next_attempt_at": None}))
+        taken.append(tried.model_copy(update={"state": NoticeState.DELIVERED, "next_attempt_at": None}))
+        if len(taken) == TOGETHER or attempt.took_ms >= SLOW_S * 1000:
+            _save_together(world, taken)
         return subscribe.amend(world, endpoint, _after_success(world, endpoint, attempt, now))
+    _save_together(world, taken)
     if outcome.result is Result.GONE:
         _give_up(world, tried)
         return subscribe.amend(world, endpoint, lambda stored: _gone(stored, now))
@@ -335,13 +344,29 @@ def _paused(endpoint: Endpoint, now: datetime, retry_after_s: float | None) -> E
 # --- saving -------------------------------------------------------------------------------------------------
 
 
+def _save_together(world: World, taken: list[Notice]) -> None:
+    """Those notices in one write, and none is left in `taken`; one by one if another was quicker with some."""
+    saving, taken[:] = tuple(taken), ()
+    if len(saving) > 1:
+        try:
+            world.table.write(*(_kept(notice) for notice in saving))
+            return
+        except Lost:
+            pass
+    for notice in saving:
+        _save(world, notice)
+
+
+def _kept(notice: Notice) -> Keep:
+    after = notice.model_copy(update={"version": notice.version + 1})
+    return Keep(facts.notice_row(after), was=None if notice.version == _UNSAVED else notice.version)
+
+
 def _save(world: World, notice: Notice) -> None:
     """Write the notice over the version read. Another's word stands, unless ours is that it arrived."""
     for _ in range(TRIES):
-        was = None if notice.version == _UNSAVED else notice.version
-        after = notice.model_copy(update={"version": notice.version + 1})
         try:
-            world.table.write(Keep(facts.notice_row(after), was=was))
+            world.table.write(_kept(notice))
             return
         except Lost as lost:
             stored = None if lost.found is None else facts.notice_of_row(lost.found)

@@ -17,6 +17,7 @@ from chalicelib.domain.ports import Topic
 from chalicelib.flows import enlist
 from chalicelib.flows.book import ECHO, book
 from chalicelib.flows.cancel import cancel
+from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
 from tests.paper import PaperDialect
 from tests.stage import NOON, Stage, crew, new_order, slot, stage
@@ -115,6 +116,51 @@ def test_a_booking_is_told_though_every_nudge_to_tell_it_was_lost() -> None:
     assert on.brand.heard == []
     on.minutes(int(ECHO.total_seconds() // 60) + 1)
     assert [n["data"]["state"] for n in on.brand.heard] == ["placed", "assigned", "booked"]
+
+
+def counting_reads(on: Stage) -> list[str]:
+    """The reads of the table from here on, by name."""
+    reads: list[str] = []
+    table: Any = on.world.table
+    for name in ("get", "get_many", "read"):
+        plain = getattr(table, name)
+        setattr(table, name, lambda *a, _n=name, _p=plain, **k: (reads.append(_n), _p(*a, **k))[1])
+    return reads
+
+
+def test_one_read_brings_the_order_and_what_its_assignment_rests_on() -> None:
+    on = stage()
+    order_id = placed(on)
+    dispatch(on.world, "SHA")
+    (name,) = [name for topic, name in on.world.queues.sent if topic is Topic.BOOK]  # type: ignore[attr-defined]
+    reads = counting_reads(on)
+    book(on.world, name)
+    assert on.order(order_id).state is OrderState.BOOKED
+    assert reads[0] == "get_many"
+    assert len(reads) == 2, "the second is the test's own look"
+
+
+def test_a_nudge_to_book_that_hints_at_what_is_no_longer_assigned_is_only_a_nudge() -> None:
+    on = stage(crews=2)
+    order_id = placed(on)
+    dispatch(on.world, "SHA")
+    slot_id = on.order(order_id).leg.assignment.slot_id  # type: ignore[union-attr]
+    other = "slot-2" if slot_id == "slot-1" else "slot-1"
+    crew_id = "crew-2" if other == "slot-2" else "crew-1"
+    book(on.world, f"{order_id}:SHA:paper-co:{crew_id}:{other}:permit-9")
+    assert on.order(order_id).state is OrderState.BOOKED
+    assert on.order(order_id).leg.bookings[0].slot_id == slot_id
+
+
+def test_a_crew_sealed_in_after_the_hint_was_written_is_not_booked() -> None:
+    on = stage()
+    order_id = placed(on)
+    dispatch(on.world, "SHA")
+    (name,) = [name for topic, name in on.world.queues.sent if topic is Topic.BOOK]  # type: ignore[attr-defined]
+    enlist.put_crew(on.world, crew(credentials=[]))
+    book(on.world, name)
+    assert on.order(order_id).state is not OrderState.BOOKED
+    assert on.company.jobs == {}
 
 
 def test_a_place_in_a_slot_that_is_gone_is_given_back_to_nobody_and_stops_nothing() -> None:

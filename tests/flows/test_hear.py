@@ -153,3 +153,40 @@ def test_nobody_is_told_and_nothing_asked_again_of_a_state_that_stands() -> None
         "placed", "assigned", "booked", "picked_up",
     ]  # fmt: skip
     assert facts.load_order(on.plain.table, order_id).state is OrderState.PICKED_UP
+
+
+def test_where_the_courier_is_on_its_way_is_kept_and_folded_in_with_the_next_thing_that_matters() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.clock.forward(minutes=60)
+    (reference,) = on.company.jobs
+    for kind in ("accepted", "picked_up"):
+        hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
+        on.settle()
+    before = on.order(order.order_id)
+    on.clock.forward(minutes=1)
+    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "in_transit", on.clock.now))
+    on.settle()
+    assert on.order(order.order_id) == before, "nothing is written for it"
+    on.clock.forward(minutes=9)
+    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock.now))
+    on.settle()
+    after = on.order(order.order_id)
+    assert after.state is OrderState.DELIVERED
+    assert after.leg.bookings[0].track.events == 4
+
+
+def test_a_courier_that_reports_on_its_way_is_not_asked_for_its_silence() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.clock.forward(minutes=60)
+    (reference,) = on.company.jobs
+    for kind in ("accepted", "picked_up", "in_transit"):
+        hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
+        on.settle()
+        on.clock.forward(minutes=9)
+    on.minutes(1)
+    assert [verb for verb, _ in on.company.calls] == ["book"]
+    assert on.order(order.order_id).leg.bookings[0].track.kind == "in_transit"

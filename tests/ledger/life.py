@@ -225,7 +225,9 @@ def town(patch: pytest.MonkeyPatch) -> Iterator[Town]:
 
 
 def _publish(here: Town) -> None:
-    upload = publish.begin(here.world, "SHA", "test", mode="replace", time_zone="Asia/Shanghai", datum="GCJ02")
+    upload = publish.begin(
+        here.world, "SHA", "test", mode="replace", time_zone="Asia/Shanghai", datum="GCJ02"
+    )
     part = {
         "policies": [stage.OPEN_TO_THE_DOOR, stage.CONTACTLESS, stage.CLOSED],
         "features": [stage.zone("Yongjia"), stage.zone("Kitchen")],
@@ -262,8 +264,8 @@ def live(here: Town, name: str) -> str:
         here.settle()
     order_id = here.place(name)
     here.settle()
-    here.pass_minutes(2)
-    for kind, rest in zip(CALLBACKS, (3, 10, 1, 13, 6), strict=True):
+    here.pass_minutes(1)
+    for kind, rest in zip(CALLBACKS, (3, 10, 1, 12, 20), strict=True):
         with here.ledger.closed():
             here.call_back(neighbour, kind)
             here.settle()
