@@ -178,14 +178,18 @@ class Hollow:
 class Process:
     """What a process of its own has: it knows no key and no secret until it asks."""
 
-    def __init__(self, told: Settings) -> None:
+    def __init__(self, told: Settings, table: Any) -> None:
         self.told = told
+        self.table = table
         self.by_account: dict[Any, Any] = {}
         """Where the stage puts the account; ours is in the secret."""
+        self.hours = 0
         self.begin()
 
     def begin(self) -> None:
-        self.sealer = KmsSealer(self.told.seal_key)
+        self.hours += 1  # each begins in an hour that has no data key yet
+        hour = stage.NOON + timedelta(hours=self.hours)
+        self.sealer = KmsSealer(self.told.seal_key, self.table, clock=lambda: hour)
         self.secrets = SecretsManagerSecrets(self.told.secret, self.told.signing_key)
 
     def __getattr__(self, name: str) -> Any:
@@ -242,8 +246,8 @@ def _live(seen: Seen, patch: pytest.MonkeyPatch, shadowed: bool) -> None:
     clients.client("secretsmanager").put_secret_value(
         SecretId=told.secret, SecretString=json.dumps({"couriers": {"paper": {"main": [dict(ACCOUNT)]}}})
     )
-    process = Process(told)
     table = Shadowed(DynamoTable(told.table)) if shadowed else DynamoTable(told.table)
+    process = Process(told, table)
     if shadowed:
         patch.setattr(tables, "client", lambda _: Hollow(seen))
     patch.setattr(fakes, "FakeTable", lambda: table)
