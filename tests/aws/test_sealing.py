@@ -117,7 +117,7 @@ def test_the_signing_key_is_a_secret_of_its_own_and_the_former_one_still_opens_w
         SecretId=os.environ["CORDON_SIGNING_KEY"], SecretString="another"
     )
     assert first.signing_keys() == ["test"], "a process reads it again after a while"
-    assert secrets().signing_keys() == ["test", "another"], "the last one signs"
+    assert secrets().signing_keys() == ["another", "test"], "the former one signs until all know the new one"
 
 
 def test_nudges_are_sent_ten_a_call_each_id_once() -> None:

@@ -89,14 +89,13 @@ def test_what_the_writer_does_with_its_counters_afterwards_is_its_own_affair(tab
 
 
 def test_an_item_is_at_most_400_kilobytes(table: Table, store: str) -> None:
-    keep(table, Row(Key("a", "most"), 1, "x" * 390_000))
-    refused(table, Keep(Row(Key("a", "more"), 1, "x" * 410_000), was=None))
+    keep(table, Row(Key("a", "most"), 1, "{}", sealed=b"x" * 390_000))
+    # of what is sealed, which nothing makes smaller: a body is packed on its way into the real store
     refused(table, Keep(Row(Key("a", "more"), 1, "{}", sealed=b"x" * 410_000), was=None))
-    refused(table, Keep(Row(Key("a", "more"), 1, "é" * 205_000), was=None))
     refused(
         table,
         Keep(Row(Key("b", "x"), 1, "{}"), was=None),
-        Keep(Row(Key("a", "more"), 1, "x" * 410_000), was=None),
+        Keep(Row(Key("a", "more"), 1, "{}", sealed=b"x" * 410_000), was=None),
     )
     assert table.get(Key("a", "more")) is None and table.get(Key("b", "x")) is None
 
