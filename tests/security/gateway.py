@@ -65,6 +65,10 @@ def _fitting(key: Key) -> Key:
     return key
 
 
+def _is_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back."""
@@ -72,6 +76,10 @@ class Answer:
     status: int
     headers: Mapping[str, Any]
     body: bytes
+
+    def __post_init__(self) -> None:
+        # whatever a test asks for: nothing that somebody wrote has split a header of the answer
+        assert all(_is_a_header(name) and _is_a_header(str(value)) for name, value in self.headers.items())
 
     @property
     def kind(self) -> str:

@@ -273,5 +273,5 @@ def test_the_patterns_are_really_found_and_a_slow_one_would_be() -> None:
     assert len(PATTERNS) > 15
     slow = re.compile(r"(a|a)*b")
     began = time.process_time()
-    slow.fullmatch("a" * 24)
-    assert time.process_time() - began > 0.25
+    slow.fullmatch("a" * 22)
+    assert time.process_time() - began > 0.1

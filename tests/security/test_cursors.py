@@ -17,7 +17,7 @@ from tests.security.gateway import Gateway
 
 ALPHABET = string.ascii_letters + string.digits + "-_.=+/ %\x00é"
 AFTER = st.text(st.characters(codec="utf-8"), max_size=200)
-bounded = settings(max_examples=300, deadline=None, database=None, derandomize=True)
+bounded = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 
 class Keys(fakes.FakeSecrets):
@@ -54,7 +54,7 @@ def test_a_cursor_opens_where_it_was_given_out(after: str) -> None:
 
 
 def test_no_other_byte_in_any_place_opens() -> None:
-    for after in ("a", "2022-04-11T04:00:00.000000Z#ord_1", "z" * 300):
+    for after in ("a", "2022-04-11T04:00:00.000000Z#ord_1", "z" * 60):
         cursor = cursors.sign(WORLD, SCOPE, after)
         for at, char in enumerate(cursor):
             for other in ALPHABET:
