@@ -88,6 +88,16 @@ def test_the_hard_day_writes_every_line_there_is(watch: Watch) -> None:
     assert there_are - {line["event"] for line in watch.lines} == set()
 
 
+def test_every_step_of_every_order_is_a_line(watch: Watch) -> None:
+    a_hard_day(watch)
+    said: dict[str, list[str]] = {}
+    for line in watch.lines:
+        if line["event"] == "stepped":
+            said.setdefault(line["order"], []).append(line["state"])
+    assert len(said) > 12
+    assert {name: [step.state.value for step in watch.on.order(name).history] for name in said} == said
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -242,7 +242,8 @@ def _couriers_in_doubt(watch: Watch) -> None:
     """Couriers that speak of what is not theirs, keep what they should give up, and are gone themselves."""
     on, world = watch.on, watch.on.world
     on.clock.now = stage.NOON + timedelta(minutes=30)
-    stage.publish_rules(on.plain, "amend", stage.zone("Yongjia"))
+    stage.publish_rules(on.world, "amend", stage.zone("Yongjia"))
+    watch.settle()
     enlist.put_slot(on.plain, stage.slot(1, 30))
     watch.settle()
     secrets: Any = world.secrets

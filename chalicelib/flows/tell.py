@@ -387,6 +387,7 @@ def _close(world: World, order: Order) -> None:
         world.table.write(facts.keep_order(after))
     except Lost:
         return  # it has moved on, and whoever moved it nudges; failing that, the sweep finds it untold
+    facts.note_step(world.log, after)
     if not after.told:
         world.queues.nudge(Topic.TELL, [order.order_id])
 
