@@ -130,6 +130,7 @@ class Gateway:
     def restore(self) -> None:
         """Everything as it was before the first request."""
         self._table.rows = dict(self._rows)
+        self.stage.company.jobs.clear()
         self.stage.world.memory.clear()
         self.stage.world.queues.sent.clear()  # type: ignore[attr-defined]
         self.stage.world.line.requests.clear()  # type: ignore[attr-defined]
