@@ -164,18 +164,23 @@ def shown(name: str, value: object) -> str | None:
 
 
 def header(request: Any, name: str) -> str | None:
-    """A request header, whatever its case. Raises `Malformed` when it was sent twice: `headers` has the last one
-    alone, and whoever is in between may have gone by the first."""
-    every: Mapping[str, list[str]] = request._event_dict.get("multiValueHeaders") or {}
-    if sum(len(values) for sent, values in every.items() if sent.lower() == name) > 1:
-        raise Malformed(f"the header {name} was sent twice; nobody knows which is meant")
+    """A request header, whatever its case; of one that was sent twice the last."""
     value = request.headers.get(name)
     return value if isinstance(value, str) else None
 
 
+def _decisive(request: Any, name: str) -> str | None:
+    """A header that decides something. Raises `Malformed` when it was sent twice: we would go by the last one, and
+    whoever is in between may have gone by the first."""
+    every: Mapping[str, list[str]] = request._event_dict.get("multiValueHeaders") or {}
+    if sum(len(values) for sent, values in every.items() if sent.lower() == name) > 1:
+        raise Malformed(f"the header {name} was sent twice; nobody knows which is meant")
+    return header(request, name)
+
+
 def idempotency_key(request: Any) -> str:
     """The Idempotency-Key header, 1 to 255 visible ASCII characters. Raises `Malformed`."""
-    key = header(request, "idempotency-key")
+    key = _decisive(request, "idempotency-key")
     if not key:
         raise Malformed(
             "the header Idempotency-Key is missing; send one that names this gift, such as a UUID"
@@ -187,7 +192,7 @@ def idempotency_key(request: Any) -> str:
 
 def if_match(request: Any) -> int:
     """The version that If-Match names, written \"v7\". Raises `Unconditional` without, `Malformed` for junk."""
-    value = header(request, "if-match")
+    value = _decisive(request, "if-match")
     if value is None:
         raise Unconditional('send If-Match with the ETag you read, such as "v7"')
     tag = value.strip().strip('"')
