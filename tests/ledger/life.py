@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,6 +42,9 @@ CALLBACKS = (
     EventKind.DELIVERED,
 )
 """What the courier says of one gift: five callbacks."""
+RESTS = (1, 3, 10, 1, 12, 20)
+"""Minutes before each callback, and after the last."""
+MINUTES = sum(RESTS)
 STATES = ("placed", "assigned", "booked", "picked_up", "delivered")
 """What the brand is told: five notices."""
 
@@ -54,8 +59,8 @@ class Town:
     key: str
     ledger: Ledger
     heard: list[dict[str, Any]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    """The log, a line a fact."""
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """(step, line) of the log."""
     strangers: set[str] = field(default_factory=set)
     """Orders whose messages are nobody's business here."""
     invocations: list[tuple[str, str]] = field(default_factory=list)
@@ -63,8 +68,8 @@ class Town:
 
     # --- the outside --------------------------------------------------------------------------------------
 
-    def place(self, name: str) -> str:
-        """Place the cake over HTTP; the order's id."""
+    def place(self, name: str, asked: dict[str, Any] | None = None) -> str:
+        """Place the cake over HTTP, or what is asked; the order's id."""
         from app import app
 
         with self.ledger.during("place"), Client(app) as client:
@@ -76,7 +81,7 @@ class Town:
                     "Idempotency-Key": name,
                     "Content-Type": "application/json",
                 },
-                body=json.dumps(stage.body()).encode(),
+                body=json.dumps(asked or stage.body()).encode(),
             )
         assert said.status_code == 202, said.body
         order_id: str = said.json_body["order_id"]
@@ -101,12 +106,13 @@ class Town:
     def answer(self, request: Request) -> Reply:
         """Whatever stands at the other end of the line."""
         host = request.url.split("/")[2]
+        who = {"paper.example": "the courier", "brand.example": "the brand"}.get(host)
         self.ledger.note(
-            Entry(self.ledger.step, "http", request.method, host, requests=1, size=len(request.body))
+            Entry(self.ledger.step, "http", request.method, who or host, requests=1, size=len(request.body))
         )
-        if host == "paper.example":
+        if who == "the courier":
             return self.company(request)
-        if host == "brand.example":
+        if who == "the brand":
             self.heard.append(json.loads(request.body))
             return Reply(204, {}, b"")
         raise Unanswered(host)
@@ -193,11 +199,15 @@ def town(patch: pytest.MonkeyPatch) -> Iterator[Town]:
     secrets = fakes.FakeSecrets()
     secrets.by_account["paper", "main"] = [ACCOUNT]
     here: Town
-    lines: list[str] = []
-    journal.write_to(lines.append)
+    lines: list[tuple[str, str]] = []
+    journal.write_to(lambda line: lines.append((ledger.step, line)) if ledger.is_open else None)
+    chance = random.Random(7)  # sizes on the page shall be the same in every run
+    patch.setattr(os, "urandom", chance.randbytes)
     world = replace(
         wiring.real(),
         clock=clock,
+        stopwatch=lambda: 0.0,
+        token=lambda: base64.urlsafe_b64encode(chance.randbytes(32)).decode().rstrip("="),
         line=fakes.FakeLine(lambda request: here.answer(request)),
         dialects={"paper": PaperDialect()},
         secrets=secrets,
@@ -250,22 +260,42 @@ def _listen(world: World) -> None:
     world.table.write(Keep(facts.endpoint_row(endpoint), was=None))
 
 
-def live(here: Town, name: str) -> str:
+def of_two_kilobytes() -> dict[str, Any]:
+    """An order of about 2 KB of JSON: three lines of gift and long addresses, in two scripts."""
+    asked = stage.body()
+    item = asked["gift"]["items"][0]
+    asked["gift"]["items"] = [
+        {**item, "name": name}
+        for name in (
+            "Celebration cake, black forest, for eight, 黑森林生日蛋糕八人份",
+            "Bouquet of white peonies and eucalyptus, 白牡丹与尤加利叶花束",
+            "Box of twelve pralines, dark, Grand Cru, 黑巧克力礼盒十二颗装",
+        )
+    ]
+    asked["recipient"]["place"]["address"]["line"] = (
+        "上海市黄浦区永嘉路387弄永嘉新村3号楼1402室, Yongjia Road 387 lane"
+    )
+    asked["pick_up"]["place"]["address"]["line"] = (
+        "上海市黄浦区外滩中山东一路32号半岛酒店西饼房, Zhongshan East 1st Road"
+    )
+    return asked
+
+
+def live(here: Town, name: str, asked: dict[str, Any] | None = None) -> str:
     """One gift from placed to told: five callbacks, five notices. The order's id.
 
     A neighbour of the same brand goes the same way a moment before, uncounted: so the processes are warm and
     remember what they may remember (a market, a courier, an endpoint for half a minute or a whole one), as they do
-    wherever gifts are many. What is not remembered is read and counted. What a cold process reads besides is in
-    `cold`.
+    wherever gifts are many. What is not remembered is read and counted.
     """
     with here.ledger.closed():
         neighbour = here.place(f"{name}-neighbour")
         here.strangers.add(neighbour)
         here.settle()
-    order_id = here.place(name)
+    order_id = here.place(name, asked)
     here.settle()
-    here.pass_minutes(1)
-    for kind, rest in zip(CALLBACKS, (3, 10, 1, 12, 20), strict=True):
+    here.pass_minutes(RESTS[0])
+    for kind, rest in zip(CALLBACKS, RESTS[1:], strict=True):
         with here.ledger.closed():
             here.call_back(neighbour, kind)
             here.settle()

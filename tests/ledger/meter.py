@@ -35,6 +35,8 @@ class Entry:
     """SQS requests of up to 64 KB."""
     size: int = 0
     """Bytes sent or stored."""
+    spread: tuple[str, ...] = ()
+    """Write units of index entries, each by the kind of its bucket or shelf: wait, pool, brand, hook."""
 
 
 @dataclass
@@ -116,15 +118,17 @@ def size_of(item: dict[str, Any] | None) -> int:
     return total
 
 
-def units_of_write(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[int, int]:
-    """(units of the item, units of its index entries) for one plain write."""
+def units_of_write(
+    before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> tuple[int, tuple[str, ...]]:
+    """(units of the item, its index entries that are written, by kind) for one plain write."""
     own = max(1, ceil(max(size_of(before), size_of(after)) / 1024))
-    spread = 0
+    spread: list[str] = []
     for names in INDEXES:
         old, new = _entry(before, names), _entry(after, names)
         if old != new:  # a changed key is a deletion and a put; an unchanged one writes nothing
-            spread += (old is not None) + (new is not None)
-    return own, spread
+            spread += [entry[0].split("#")[0] for entry in (old, new) if entry is not None]
+    return own, tuple(spread)
 
 
 def _entry(item: dict[str, Any] | None, names: tuple[str, str]) -> tuple[str, ...] | None:
@@ -145,7 +149,8 @@ def _dynamodb(ledger: Ledger, raw: Any, operation: str, params: dict[str, Any]) 
         finally:  # a failed condition is billed like the write it was not
             after = _now(raw, params["TableName"], key)
             own, spread = units_of_write(before, after)
-            entry.writes, entry.size = own + spread, max(size_of(before), size_of(after))
+            entry.writes, entry.spread = own + len(spread), spread
+            entry.size = max(size_of(before), size_of(after))
             ledger.note(entry)
     if operation == "TransactWriteItems":
         return _transaction(ledger, raw, params)
@@ -184,22 +189,25 @@ def _dynamodb(ledger: Ledger, raw: Any, operation: str, params: dict[str, Any]) 
 def _transaction(ledger: Ledger, raw: Any, params: dict[str, Any]) -> Any:
     keys = []
     for asked in params["TransactItems"]:
-        ((verb, request),) = asked.items()
-        keys.append((request["TableName"], _key_of(request.get("Item") or request["Key"]), verb))
-    before = [_now(raw, table, key) for table, key, _ in keys]
+        (request,) = asked.values()
+        keys.append((request["TableName"], _key_of(request.get("Item") or request["Key"])))
+    before = [_now(raw, table, key) for table, key in keys]
     try:
         return raw("TransactWriteItems", **params)
     finally:
         writes, size = 0, 0
-        for (table, key, verb), old in zip(keys, before, strict=True):
+        spreads: tuple[str, ...] = ()
+        for (table, key), old in zip(keys, before, strict=True):
             new = _now(raw, table, key)
             own, spread = units_of_write(old, new)
-            writes += 2 * own + (0 if verb == "ConditionCheck" else spread)  # prepared, then committed
+            writes += 2 * own + len(spread)  # prepared, then committed; a check moves no index
+            spreads += spread
             size += max(size_of(old), size_of(new))
-        kinds = dict.fromkeys(_kind(key) for _, key, _ in keys)
+        kinds = dict.fromkeys(_kind(key) for _, key in keys)
         ledger.note(
-            Entry(ledger.step, "dynamodb", "TransactWriteItems", ", ".join(kinds), writes=writes, size=size)
-        )
+            Entry(ledger.step, "dynamodb", "TransactWriteItems", ", ".join(kinds), writes=writes, size=size,
+                  spread=spreads)
+        )  # fmt: skip
 
 
 def _now(raw: Any, table: str, key: dict[str, Any]) -> dict[str, Any] | None:
