@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo run test test-long audit package deploy rollback rehearse bench setup openapi fmt lint clean
+.PHONY: demo run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -56,6 +56,9 @@ rehearse: setup
 
 bench: setup
 	@$(PYTHON) -m bench
+
+cost: setup
+	@$(PYTHON) -m tests.ledger
 
 openapi: setup
 	@$(PYTHON) -m cli.openapi
