@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -29,6 +29,7 @@ from chalicelib.domain.dialect import (
     Reply,
     Request,
     Token,
+    TokenRefused,
     Trust,
     Unsure,
 )
@@ -50,17 +51,20 @@ class PaperDialect:
     trust: Trust = "signed"
     proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE})
     settle = timedelta(minutes=2)
+    wants_token = False
 
     def login(self, account: Account) -> Request | None:
-        return None
+        return Request("POST", "https://paper.example/login", {}, b"{}") if self.wants_token else None
 
     def logged_in(self, reply: Reply, at: datetime) -> Token:
-        raise Unanswered("paper needs no token")
+        return Token(json.loads(reply.body)["token"], at + timedelta(hours=2))
 
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
-        return _request("book", job.reference)
+        return _request("book", job.reference, token)
 
     def booked(self, reply: Reply, job: Job) -> BookAnswer:
+        if reply.status == 401:
+            return TokenRefused()
         if reply.status >= 500:
             return Unsure("busy")
         said = json.loads(reply.body)
@@ -116,8 +120,15 @@ class PaperDialect:
         raise Unauthorised("paper does not greet")
 
 
-def _request(verb: str, reference: str) -> Request:
-    return Request("POST", f"https://paper.example/{verb}", {}, json.dumps({"reference": reference}).encode())
+def _request(verb: str, reference: str, token: str = "") -> Request:
+    body = json.dumps({"reference": reference}).encode()
+    return Request("POST", f"https://paper.example/{verb}", {"x-paper-token": token}, body)
+
+
+class TokenPaperDialect(PaperDialect):
+    """The same, of a courier that wants to be logged in to before it takes a booking."""
+
+    wants_token = True
 
 
 def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> Event:
@@ -149,6 +160,11 @@ class PaperJob:
     def is_live(self) -> bool:
         return self.state not in ("cancelled", "returned", "pick_up_failed", "failed")
 
+    @property
+    def is_open(self) -> bool:
+        """True while the company still has to do something for it."""
+        return self.is_live and self.state != "delivered"
+
 
 @dataclass
 class PaperCompany:
@@ -156,31 +172,50 @@ class PaperCompany:
 
     clock: object
     refuse: dict[str, str] = field(default_factory=dict)
-    """Reason by courier action: {"book": "no_riders"}."""
+    """Reason by courier action: {"book": "no_riders"}; {"book-1": ...} says it of first attempts alone."""
     silent: set[str] = field(default_factory=set)
     """Verbs that are carried out and never answered."""
     deaf: set[str] = field(default_factory=set)
     """Verbs that are neither carried out nor answered."""
     jobs: dict[str, PaperJob] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    token: str = ""
+    """Who is logged in; "" where nobody has to be."""
+    logins: int = 0
+    meanwhile: Callable[[str], None] = lambda when: None
+    """Told `before cancel` and, when the courier has acted, `before the answer to cancel`; so for each verb."""
+    doubled: list[str] = field(default_factory=list)
+    """References that were booked while another job of their leg was open: two couriers at one door."""
 
     def __call__(self, request: Request) -> Reply:
         verb = request.url.rsplit("/", 1)[1]
+        if verb == "login":
+            self.logins += 1
+            self.token = f"token-{self.logins}"
+            return Reply(200, {}, json.dumps({"token": self.token}).encode())
+        if verb == "book" and self.token != request.headers["x-paper-token"]:
+            return Reply(401, {}, b"")
         reference = json.loads(request.body)["reference"]
         self.calls.append((verb, reference))
         if verb in self.deaf:
             raise Unanswered("deaf")
+        self.meanwhile(f"before {verb}")
         said = getattr(self, verb)(reference)
+        self.meanwhile(f"before the answer to {verb}")
         if verb in self.silent:
             raise Unanswered("silent")
         return Reply(200, {}, json.dumps(said).encode())
 
     def book(self, reference: str) -> dict[str, object]:
-        if "book" in self.refuse:
-            return {"said": "no", "why": self.refuse["book"]}
+        leg, _, number = reference.rpartition("-")
+        why = self.refuse.get("book") or self.refuse.get(f"book-{number}")
+        if why is not None:
+            return {"said": "no", "why": why}
         if reference in self.jobs:
             self.jobs[reference].times_booked += 1
             return {"said": "double"}
+        if any(job.is_open and job.reference.rpartition("-")[0] == leg for job in self.jobs.values()):
+            self.doubled.append(reference)
         self.jobs[reference] = PaperJob(reference, f"P{len(self.jobs) + 1}")
         return {"said": "yes", "id": self.jobs[reference].job_id}
 

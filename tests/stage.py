@@ -126,11 +126,20 @@ class Brand:
     """The brand's end of the webhook."""
 
     heard: list[dict[str, Any]] = field(default_factory=list)
+    at: list[datetime] = field(default_factory=list)
+    """When each was heard."""
+    took: list[bool] = field(default_factory=list)
+    """Whether it was answered with a success."""
+    clock: Callable[[], datetime] = lambda: NOON
     answer: Callable[[Request], Reply] | None = None
 
     def __call__(self, request: Request) -> Reply:
         self.heard.append(json.loads(request.body))
-        return Reply(204, {}, b"") if self.answer is None else self.answer(request)
+        self.at.append(self.clock())
+        self.took.append(False)
+        reply = Reply(204, {}, b"") if self.answer is None else self.answer(request)
+        self.took[-1] = 200 <= reply.status < 300
+        return reply
 
 
 @dataclass
@@ -186,7 +195,7 @@ def stage(
 ) -> Stage:
     """Noon in Shanghai. The compounds Yongjia and Kitchen are open to the door, everything else is unknown."""
     clock = fakes.FakeClock(start)
-    company, brand = PaperCompany(clock), Brand()
+    company, brand = PaperCompany(clock), Brand(clock=clock)
 
     def answer(request: Request) -> Reply:
         if "paper.example" in request.url:

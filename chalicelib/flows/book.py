@@ -94,8 +94,6 @@ def book(world: World, name: str) -> None:
         _settle(world, order, live)
     elif is_over(order):
         world.queues.nudge(Topic.TELL, [order_id])
-    elif order.cancel_asked_at is not None:
-        _close_cancelled(world, order)
     elif order.leg.assignment is not None:
         _attempt(world, order, seen)
 
@@ -279,17 +277,28 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         courier = enlist.courier(world, order.market_id, booking.courier_id)
     except Missing:
         world.log("courier_gone", order=order.order_id, courier=booking.courier_id)
-        later = _later(now, booking.looks)
-        _write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
+        _ask_later(world, order, booking)
         return
-    if booking.state is BookingState.CANCELLING:
-        _cancel(world, order, booking, courier)
-    elif booking.state is BookingState.BOOKED and now < silent_until(order, now) - POLL:
-        # nothing can have happened yet; but that it is booked may not have been told
-        _write(world, _with(order, now, booking, next_look=silent_until(order, now)))
+    try:
+        if booking.state is BookingState.CANCELLING:
+            _cancel(world, order, booking, courier)
+        elif booking.state is BookingState.BOOKED and now < silent_until(order, now) - POLL:
+            # nothing can have happened yet; but that it is booked may not have been told
+            _write(world, _with(order, now, booking, next_look=silent_until(order, now)))
+            world.queues.nudge(Topic.TELL, [order.order_id])
+        else:
+            _look_up(world, order, booking, courier)
+    except NoAccount:  # nobody can be asked: whether there is a job stays unknown, and the place is not free
+        world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
+        _ask_later(world, order, booking)
+
+
+def _ask_later(world: World, order: Order, booking: Booking) -> None:
+    now = world.clock()
+    later = _later(now, booking.looks)
+    _write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
+    if now - order.history[-1].at <= 2 * POLL:  # what it has come to is told all the same
         world.queues.nudge(Topic.TELL, [order.order_id])
-    else:
-        _look_up(world, order, booking, courier)
 
 
 def _why_end(order: Order, booking: Booking, now: datetime) -> str:
@@ -332,6 +341,8 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         news = None  # what we know already
     if news is not None:  # named as its callback would be
         save_event(world, order.order_id, news.model_copy(update={"market_id": order.market_id}))
+        # at once: when the booking has been looked at, a repeat finds nothing due; that it is folded has it told, too
+        world.queues.nudge(Topic.HEAR, [order.order_id])
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if not present.is_live:
@@ -353,9 +364,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
 
     changed = _again_and_again(world, order, booking.number, after)
-    if news is not None:
-        world.queues.nudge(Topic.HEAR, [order.order_id])  # it has it told, too
-    elif changed is not None and now - changed.history[-1].at <= 2 * POLL:
+    if news is None and changed is not None and now - changed.history[-1].at <= 2 * POLL:
         world.queues.nudge(Topic.TELL, [order.order_id])
     if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
@@ -366,6 +375,9 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
     tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id)
     gone = booking.model_copy(update={"state": BookingState.LOST, "next_look": None})
     leg = order.leg.with_booking(gone)
+    if order.leg.assignment is not None and order.cancel_asked_at is not None:  # and nobody will try again
+        freed = unassigned(order.model_copy(update={"legs": replace_leg(order.legs, leg)}), now, ())
+        return moved(freed, now), [check.give_back(order, order.leg.assignment.slot_id)]
     if tried < ATTEMPTS or order.leg.assignment is None:
         return moved(order, now, legs=replace_leg(order.legs, leg)), []
     with_lost = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
@@ -455,17 +467,6 @@ def let_go(
         return with_gone, []  # an orphan of an assignment that was given back long ago
     after = unassigned(with_gone, now, (Reason.COURIER_REFUSED,))
     return after, [check.give_back(order, booking.slot_id)]
-
-
-def _close_cancelled(world: World, order: Order) -> None:
-    """The brand wanted it cancelled, and no courier holds it."""
-    now = world.clock()
-    changes: list[Change] = []
-    if order.leg.assignment is not None:
-        changes.append(check.give_back(order, order.leg.assignment.slot_id))
-    leg = order.leg.model_copy(update={"assignment": None})
-    if _write(world, moved(order, now, legs=replace_leg(order.legs, leg)), *changes):
-        world.queues.nudge(Topic.TELL, [order.order_id])
 
 
 # --- saving ---------------------------------------------------------------------------------------------------

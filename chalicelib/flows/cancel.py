@@ -54,6 +54,8 @@ def receipt(world: World, order_id: str) -> Order:
     """The client has what was left at the gate: the second of the two proofs. Doing it twice is harmless."""
     order = facts.load_order(world.table, order_id)
     if order.state is OrderState.DELIVERED:
+        if not order.told:
+            world.queues.nudge(Topic.TELL, [order_id])
         return order
     if order.state is not OrderState.AT_GATE:
         raise Clashing(f"only an order that is at_gate can be received, this one is {order.state.value}")

@@ -27,8 +27,8 @@ from chalicelib.domain.legs import (
     order_of,
     replace_leg,
 )
-from chalicelib.domain.orders import POLL, Order, moved
-from chalicelib.domain.ports import Change, Count, Keep, Row, Topic, World
+from chalicelib.domain.orders import POLL, Order, due_at, in_pool, moved
+from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.flows import book, check, enlist
 
 TRIES = 5
@@ -104,6 +104,7 @@ def hear(world: World, order_id: str) -> None:
             # whoever folded it may have stopped before this
             if world.clock() - order.history[-1].at <= RETELL:
                 world.queues.nudge(Topic.TELL, [order_id])
+                _pass_on(world, order)
             return
         if not pieces and not more and _can_wait(order, after, world.clock()):
             return
@@ -116,12 +117,18 @@ def hear(world: World, order_id: str) -> None:
         facts.note_step(world.log, after)
         if len(after.history) > len(order.history):
             world.queues.nudge(Topic.TELL, [order_id])
-        if any(b.state is BookingState.CANCELLING for leg in after.legs for b in leg.bookings):
-            world.queues.nudge(Topic.BOOK, [order_id])
-        if any(isinstance(change, Count) for change in more):
-            world.queues.nudge(Topic.DISPATCH, [order.market_id])
+        _pass_on(world, after)
         return
     raise Lost([0])
+
+
+def _pass_on(world: World, order: Order) -> None:
+    """Nudge whoever has to look at the order next, as it stands: a repeat does it again."""
+    if any(b.state is BookingState.CANCELLING and b.is_live for leg in order.legs for b in leg.bookings):
+        world.queues.nudge(Topic.BOOK, [order.order_id])
+    due = due_at(order)
+    if in_pool(order) and due is not None and due <= world.clock():
+        world.queues.nudge(Topic.DISPATCH, [order.market_id])
 
 
 def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:

@@ -114,6 +114,7 @@ def decide_again(world: World, order: Order, on: check.Ground) -> None:
             world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
             return
         if step is None:
+            _nudge_again(world, order)
             return
         after, changes, topics = step
         try:
@@ -126,6 +127,13 @@ def decide_again(world: World, order: Order, on: check.Ground) -> None:
             name = order.market_id if topic is Topic.DISPATCH else order.order_id
             world.queues.nudge(topic, [name])
         return
+
+
+def _nudge_again(world: World, order: Order) -> None:
+    """Whoever took the step to an end of a booking may have stopped before it nudged."""
+    live = order.leg.live_booking
+    if live is not None and live.state is BookingState.CANCELLING and live.cancel_tries == 0:
+        world.queues.nudge(Topic.BOOK, [order.order_id])
 
 
 def _step(

@@ -248,3 +248,27 @@ def test_a_confirmed_end_that_says_nothing_of_the_gift_frees_nothing_before_a_lo
     on.minutes(1)
     assert on.order(order_id).state is OrderState.RETURNING
     assert on.left() == 2
+
+
+def test_an_attempt_that_never_arrived_gives_its_place_back_when_the_brand_wants_no_other() -> None:
+    on = stage()
+    on.company.deaf.add("book")
+    order_id = placed(on)
+    on.settle()
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.minutes(6)
+    order = on.order(order_id)
+    assert (order.state, order.leg.assignment) == (OrderState.CANCELLED, None)
+    assert on.left() == 3
+
+
+def test_an_attempt_at_a_courier_without_an_account_by_now_is_looked_at_less_and_less_often() -> None:
+    on = stage()
+    on.company.deaf.add("book")
+    order_id = placed(on)
+    on.settle()
+    on.plain.secrets.by_account.clear()  # type: ignore[attr-defined]
+    on.minutes(60)
+    missing = [line for line in on.world.log.lines if line["event"] == "courier_account_missing"]  # type: ignore[attr-defined]
+    assert 3 <= len(missing) <= 10
+    assert on.order(order_id).leg.bookings[0].is_live, "whether there is a job stays unknown"

@@ -1,0 +1,348 @@
+"""The steps that stories of the crash test are made of. Each act in them is repeated by whoever was not answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from chalicelib.domain.dialect import Callback, Reply, Request
+from chalicelib.domain.errors import Refused, Unanswered
+from chalicelib.domain.ports import Topic
+from chalicelib.flows import hear, look, publish
+from chalicelib.flows.cancel import cancel as flow_cancel
+from chalicelib.flows.cancel import receipt as flow_receipt
+from chalicelib.flows.place import place as flow_place
+from tests.flows.crash_play import Play
+from tests.paper import callback
+from tests.stage import CLOSED, CONTACTLESS, OPEN_TO_THE_DOOR, new_order, zone
+
+Step = Callable[[Play], None]
+
+
+def flat(*steps: Step | Iterable[Any]) -> tuple[Step, ...]:
+    """Steps and lists of steps as one row."""
+    return tuple(one for step in steps for one in ([step] if callable(step) else flat(*step)))
+
+
+_Made = Callable[..., Step]
+
+
+def same(make: _Made) -> _Made:
+    """The same step for the same words, so that stories that begin alike are seen to."""
+    made: dict[Any, Step] = {}
+
+    def step(*args: Any, **kwargs: Any) -> Step:
+        name = repr((args, sorted(kwargs.items())))
+        return made.setdefault(name, make(*args, **kwargs))
+
+    return step
+
+
+# --- time and queues ----------------------------------------------------------------------------------------
+
+
+def settle(play: Play) -> None:
+    play.settle()
+
+
+def minutes(count: int) -> list[Step]:
+    return [Play.minute] * count
+
+
+@same
+def later(**span: float) -> Step:
+    """Time in which nothing is owed; then the schedules fire again."""
+
+    def step(play: Play) -> None:
+        play.on.clock.forward(**span)
+        play.minute()
+
+    return step
+
+
+@same
+def only(*topics: Topic) -> Step:
+    """What waits on these queues is delivered, what waits on the others is not."""
+
+    def step(play: Play) -> None:
+        while True:
+            places = [at for at, (topic, _) in enumerate(play.queues.sent) if topic in topics]
+            if not places:
+                return
+            play.deliver(places[0])
+
+    return step
+
+
+def only_publish(play: Play) -> None:
+    """The upload is published; that all orders have to be decided again still waits."""
+    play.deliver(next(at for at, (_, name) in enumerate(play.queues.sent) if name.startswith("publish:")))
+
+
+def lose_nudges(play: Play) -> None:
+    """Every nudge that waits is lost."""
+    play.queues.sent.clear()
+
+
+def meanwhile(when: str, step: Step) -> Step:
+    """Have another process do that in the middle of something: `while planning`, `before cancel`, `before table.write`."""
+
+    def arm(play: Play) -> None:
+        play.known[when] = step
+
+    return arm
+
+
+def refused(play: Play, do: Callable[[], Any]) -> Any:
+    """Ask, and take a no for an answer: None."""
+
+    def ask() -> Any:
+        try:
+            return do()
+        except Refused:
+            return None
+
+    return play.act(ask)
+
+
+# --- the brand ----------------------------------------------------------------------------------------------
+
+
+@same
+def place(key: str = "key-1", compound: str = "Yongjia", *, settled: bool = True, **changes: Any) -> Step:
+    def step(play: Play) -> None:
+        play.act(lambda: flow_place(play.on.world, "maison", key, new_order(compound, **changes)))
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
+def cancel(key: str = "key-1", *, settled: bool = True) -> Step:
+    """A brand wants the end of it; not answered, it sends the very same request again."""
+
+    def step(play: Play) -> None:
+        version = play.order(key).version
+        refused(play, lambda: flow_cancel(play.on.world, "maison", play.order_id(key), version))
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
+def receipt(key: str = "key-1", *, settled: bool = True) -> Step:
+    def step(play: Play) -> None:
+        refused(play, lambda: flow_receipt(play.on.world, play.order_id(key)))
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
+def read_everything(key: str = "key-1") -> Step:
+    """What brands and operators look at; nothing changes by it."""
+
+    def step(play: Play) -> None:
+        from chalicelib.flows import codes, enlist
+
+        world, order_id = play.on.world, play.order_id(key)
+        before = dict(play.table.rows)
+        play.act(lambda: look.own_order(world, "maison", order_id))
+        play.act(lambda: look.any_order(world, order_id))
+        play.act(lambda: look.orders_of(world, "maison", 10, None))
+        play.act(lambda: look.evidence_of(world, order_id))
+        refused(play, lambda: look.clearance(world, new_order()))
+        play.act(lambda: codes.codes_of(world, "maison", order_id))
+        play.act(lambda: enlist.fleet(world, "SHA"))
+        play.act(lambda: enlist.markets(world))
+        play.act(lambda: publish.in_force(world, "SHA"))
+        play.act(lambda: publish.atlas(world, "SHA"))
+        assert play.table.rows == before
+
+    return step
+
+
+def fine(play: Play, request: Request) -> Reply:
+    return Reply(204, {}, b"")
+
+
+def fails(play: Play, request: Request) -> Reply:
+    return Reply(500, {}, b"")
+
+
+def slow_down(play: Play, request: Request) -> Reply:
+    return Reply(429, {"retry-after": "90"}, b"")
+
+
+def gone(play: Play, request: Request) -> Reply:
+    return Reply(410, {}, b"")
+
+
+def silent(play: Play, request: Request) -> Reply:
+    play.known["seconds"] = play.known.get("seconds", 0.0) + 6
+    raise Unanswered("brand.example: timed out")
+
+
+def slow(play: Play, request: Request) -> Reply:
+    play.known["seconds"] = play.known.get("seconds", 0.0) + 4
+    return Reply(204, {}, b"")
+
+
+@same
+def brand(answer: Callable[[Play, Request], Reply]) -> Step:
+    """From now on the brand's receivers answer like this."""
+
+    def step(play: Play) -> None:
+        play.known["brand"] = answer
+
+    return step
+
+
+# --- the courier --------------------------------------------------------------------------------------------
+
+
+@same
+def courier(
+    kind: str,
+    *,
+    times: int = 1,
+    heard: bool = True,
+    reason: str = "",
+    key: str = "",
+    number: int = 0,
+    settled: bool = True,
+) -> Step:
+    """Every open job at the courier comes to this; its callback arrives so many times."""
+
+    def step(play: Play) -> None:
+        for reference, job in list(play.on.company.jobs.items()):
+            is_meant = (not key or reference.startswith(play.order_id(key))) and (
+                not number or reference.endswith(f"-{number}")
+            )
+            if job.is_open and is_meant:
+                said = play.on.company.move(reference, kind, play.on.clock.now, reason)
+                for _ in range(times if heard else 0):
+                    _receive(play, said)
+        if settled:
+            play.settle()
+
+    return step
+
+
+def _receive(play: Play, said: Callback) -> None:
+    play.act(lambda: hear.receive(play.on.world, "SHA", "paper-co", said))
+
+
+@same
+def says(kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: str = "paper-co") -> Step:
+    """A callback about the last job that the courier had of this order, whatever its own books say."""
+
+    def step(play: Play) -> None:
+        at = play.on.clock.now - timedelta(minutes=minutes_ago)
+        for reference in [r for r in play.on.company.jobs if r.startswith(play.order_id(key))][-1:]:
+            said = callback(reference, kind, at)
+            refused(play, partial(hear.receive, play.on.world, "SHA", courier_id, said))
+        play.settle()
+
+    return step
+
+
+def says_of_nobody(play: Play) -> None:
+    """A callback about an order that is not here."""
+    said = callback(f"{play.order_id('never placed')}-1-1", "delivered", play.on.clock.now)
+    play.act(lambda: hear.receive(play.on.world, "SHA", "paper-co", said))
+    play.settle()
+
+
+@same
+def company(**changes: Any) -> Step:
+    """The courier changes its ways: `silent`, `deaf` and `refuse` are replaced."""
+
+    def step(play: Play) -> None:
+        for name, value in changes.items():
+            setattr(play.on.company, name, type(value)(value))
+
+    return step
+
+
+def forget_jobs(play: Play) -> None:
+    """The courier loses what it had taken."""
+    play.on.company.jobs.clear()
+
+
+# --- sources and operators ----------------------------------------------------------------------------------
+
+POLICIES = (OPEN_TO_THE_DOOR, CONTACTLESS, CLOSED)
+BANNED = zone("Yongjia", "banned@1", "no_access")
+AT_THE_GATE = zone("Yongjia", "sealed@1", "sealed")
+OPEN = zone("Yongjia")
+NEW_POLICY = {**CLOSED, "version": 2}
+
+
+def part(*features: Any, policies: Any = (), released: Any = ()) -> bytes:
+    return json.dumps(
+        {"policies": list(policies), "features": list(features), "released": list(released)}
+    ).encode()
+
+
+@same
+def rules(*features: Any, mode: str = "amend", policies: Any = (), settled: bool = True) -> Step:
+    """A source publishes: begins, hands in one part, finishes; the queue does the rest."""
+
+    def step(play: Play) -> None:
+        upload(mode=mode)(play)
+        add(1, *features, policies=policies)(play)
+        finish(settled=settled)(play)
+
+    return step
+
+
+@same
+def upload(name: str = "upload", mode: str = "amend") -> Step:
+    def step(play: Play) -> None:
+        begun = play.act(
+            lambda: publish.begin(
+                play.on.world, "SHA", "test", mode=mode, time_zone="Asia/Shanghai", datum="GCJ02"
+            )
+        )
+        play.known[name] = begun.upload_id
+
+    return step
+
+
+@same
+def add(number: int, *features: Any, name: str = "upload", policies: Any = ()) -> Step:
+    raw = part(*features, policies=policies)
+
+    def step(play: Play) -> None:
+        play.act(lambda: publish.add_part(play.on.world, "SHA", play.known[name], number, raw))
+
+    return step
+
+
+@same
+def finish(name: str = "upload", *, parts: int | None = None, settled: bool = True) -> Step:
+    def step(play: Play) -> None:
+        upload_id = play.known.pop(name)
+        play.act(lambda: publish.finish(play.on.world, "SHA", upload_id, parts))
+        if settled:
+            play.settle()
+
+    return step
+
+
+def operator(do: Callable[[Play], Any], *, settled: bool = True) -> Step:
+    """An operator asks for something, and takes a no."""
+
+    def step(play: Play) -> None:
+        refused(play, lambda: do(play))
+        if settled:
+            play.settle()
+
+    return step

@@ -1,0 +1,578 @@
+"""The stories of the crash test: what happens to gifts, and where each of them ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from chalicelib.domain import facts
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Topic
+from chalicelib.flows import dispatch, enlist, hear, publish, rezone, subscribe, tell
+from chalicelib.flows.book import ATTEMPTS
+from tests.flows.crash_play import Play, Story
+from tests.flows.crash_steps import (
+    AT_THE_GATE,
+    BANNED,
+    NEW_POLICY,
+    OPEN,
+    POLICIES,
+    Step,
+    add,
+    brand,
+    cancel,
+    company,
+    courier,
+    fails,
+    fine,
+    finish,
+    flat,
+    forget_jobs,
+    gone,
+    later,
+    lose_nudges,
+    meanwhile,
+    minutes,
+    only,
+    only_publish,
+    operator,
+    place,
+    read_everything,
+    receipt,
+    rules,
+    says,
+    says_of_nobody,
+    settle,
+    silent,
+    slow,
+    slow_down,
+    upload,
+)
+from tests.paper import TokenPaperDialect, callback
+from tests.stage import MARKET, NOON, Market, Stage, crew, permit, slot, stage, zone
+
+STORIES: dict[str, Story] = {}
+
+DELIVERED, CANCELLED, STRANDED = OrderState.DELIVERED, OrderState.CANCELLED, OrderState.STRANDED
+HELD, RETURNED, AT_GATE, BOOKED = OrderState.HELD, OrderState.RETURNED, OrderState.AT_GATE, OrderState.BOOKED
+ASSIGNED = OrderState.ASSIGNED
+
+
+def story(name: str, *steps: Any, ends: dict[str, OrderState] | None = None, **more: Any) -> None:
+    STORIES[name] = Story(name, flat(*steps), ends or {}, **more)
+
+
+RIDE: list[Any] = [
+    later(minutes=60),
+    courier("picked_up"),
+    minutes(2),
+    courier("in_transit", heard=False),
+    courier("delivered"),
+    minutes(18),
+]
+"""From booked to delivered."""
+
+# --- the common way -----------------------------------------------------------------------------------------
+
+story("delivered", place(), place(), minutes(7), RIDE, ends={"key-1": DELIVERED})
+story(
+    "repeated_after_its_window",
+    place(), minutes(7), RIDE, later(hours=9), place(), minutes(1), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "booked_long_ahead",
+    place(), minutes(7), later(hours=1), cancel(), minutes(6),
+    opening=partial(stage, start=NOON - timedelta(hours=2)), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "doubled_and_late_callbacks",
+    place(), minutes(7), later(minutes=60),
+    courier("accepted", heard=False), courier("picked_up", times=2), says("accepted", minutes_ago=20),
+    courier("in_transit", heard=False), says_of_nobody, says_of_nobody, courier("delivered", times=3), says("in_transit", minutes_ago=1),
+    says("delivered"), says("gibberish"), says("delivered", courier_id="nobody"), minutes(18),
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "callback_before_the_answer",
+    meanwhile("before the answer to book", courier("accepted")), place(), minutes(7), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "callback_never_comes",
+    place(), minutes(7), later(minutes=60), courier("picked_up", heard=False), later(minutes=20),
+    minutes(18), courier("delivered", heard=False), later(minutes=20), minutes(18),
+    ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
+
+
+def _with_token(**more: Any) -> Stage:
+    on = stage(**more)
+    on.world.dialects = {"paper": TokenPaperDialect()}
+    on.company.token = "asked for"
+    return on
+
+
+story(
+    "logged_in_to_the_courier",
+    place(), minutes(7), RIDE, read_everything(),
+    opening=_with_token, ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+# --- couriers that do not ------------------------------------------------------------------------------------
+
+story(
+    "refused_then_another_crew",
+    company(refuse={"book-1": "no_riders"}), place(), minutes(8), read_everything(), RIDE,
+    opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "refused_by_the_only_crew",
+    company(refuse={"book": "no_riders"}), place(), minutes(3), later(hours=2), later(hours=2), minutes(4),
+    ends={"key-1": STRANDED},
+)  # fmt: skip
+
+
+def _without_account(**more: Any) -> Stage:
+    on = stage(**more)
+    on.plain.secrets.by_account.clear()  # type: ignore[attr-defined]
+    return on
+
+
+story(
+    "no_account_at_the_courier",
+    place(), minutes(2), later(hours=2), later(hours=2), minutes(4),
+    # stopped in the attempt, nobody can find out any more whether it arrived
+    opening=_without_account, ends={"key-1": frozenset({STRANDED, ASSIGNED})},
+)  # fmt: skip
+story(
+    "unknown_and_found",
+    company(silent={"book"}), place(), company(silent=set()), minutes(7), RIDE, ends={"key-1": DELIVERED},
+    by_itself=False,
+)  # fmt: skip
+story(
+    "unknown_and_never_arrived",
+    company(deaf={"book"}), place(), company(deaf=set()), minutes(12), RIDE, ends={"key-1": DELIVERED},
+    by_itself=False,
+)  # fmt: skip
+story(
+    "deaf_until_the_slot_counts_as_refusing",
+    company(deaf={"book"}), place(), minutes(3 * ATTEMPTS), company(deaf=set()), minutes(8), RIDE,
+    opening=partial(stage, crews=2), ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
+story(
+    "unknown_and_nobody_can_be_asked",
+    company(deaf={"book", "look"}), place(), minutes(6), company(deaf=set()), minutes(14), RIDE,
+    ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
+story(
+    "courier_gives_the_job_back",
+    place(), minutes(7), courier("cancelled", times=2, number=1, reason="no_rider"), minutes(7), RIDE,
+    opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "courier_loses_the_job",
+    place(), minutes(7), forget_jobs, later(minutes=75), minutes(3), cancel(), minutes(6),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+
+
+def _job_turns_up(play: Play) -> None:
+    """The first request was not lost after all: the courier has two jobs now, and we made only one of them live."""
+    job = f"{play.order_id()}-1-1"
+    play.on.company.jobs[job] = dataclasses.replace(next(iter(play.on.company.jobs.values())), reference=job)
+
+
+story(
+    "given_up_for_lost_and_turns_up",
+    company(deaf={"book"}), place(), company(deaf=set()), minutes(14), _job_turns_up,
+    courier("accepted", number=1), minutes(4), courier("accepted", number=1), minutes(2), RIDE,
+    ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
+story(
+    "courier_is_gone",
+    place(), minutes(7),
+    lambda play: play.table.rows.pop(next(k for k in play.table.rows if k.sk == "courier#paper-co")),
+    later(minutes=20), minutes(3), later(minutes=75), minutes(3),
+    ends={"key-1": BOOKED}, by_itself=False,
+)  # fmt: skip
+
+# --- rules change -------------------------------------------------------------------------------------------
+
+story(
+    "sealed_while_it_waits_to_be_booked",
+    place(settled=False), only(Topic.DISPATCH), rules(BANNED, settled=False), only(Topic.RULES), settle,
+    minutes(3), later(hours=4), minutes(4),
+    ends={"key-1": STRANDED}, by_itself=False,
+)  # fmt: skip
+story(
+    "sealed_before_the_attempt",
+    place(settled=False), only(Topic.DISPATCH), rules(BANNED, settled=False),
+    only_publish,
+    only(Topic.BOOK), settle, minutes(3), later(hours=4), minutes(4),
+    ends={"key-1": STRANDED}, by_itself=False,
+)  # fmt: skip
+story(
+    "sealed_while_booked",
+    place(), minutes(7), rules(BANNED), minutes(3), later(hours=4), minutes(4), ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "sealed_while_unknown",
+    company(silent={"book"}), place(), company(silent=set()), rules(BANNED), minutes(7), later(hours=4),
+    minutes(4), ends={"key-1": STRANDED}, by_itself=False,
+)  # fmt: skip
+story(
+    "sealed_while_carried",
+    place(), minutes(7), later(minutes=60), courier("picked_up"), minutes(4), rules(BANNED), minutes(4),
+    courier("returning"), minutes(2), courier("returned"), minutes(18), ends={"key-1": RETURNED},
+)  # fmt: skip
+story(
+    "sealed_at_the_very_pick_up",
+    place(), minutes(7), later(minutes=60), rules(BANNED, settled=False),
+    only_publish,
+    courier("picked_up", settled=False), only(Topic.HEAR), settle, minutes(4), courier("returned"), minutes(18),
+    ends={"key-1": RETURNED},
+)  # fmt: skip
+story(
+    "recall_refused",
+    place(), minutes(7), company(refuse={"cancel": "on the way"}), rules(BANNED), minutes(3), RIDE,
+    ends={"key-1": AT_GATE},
+)  # fmt: skip
+story(
+    "only_to_the_gate_while_carried",
+    place(), minutes(7), later(minutes=60), courier("picked_up"), rules(AT_THE_GATE), minutes(4),
+    courier("delivered"), minutes(4), receipt(settled=False), receipt(), minutes(16), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "left_at_the_gate",
+    place(), minutes(7), rules(AT_THE_GATE), RIDE, ends={"key-1": AT_GATE},
+)  # fmt: skip
+
+
+def _two_shards(**more: Any) -> Stage:
+    on = stage(crews=1, **more)
+    enlist.put_market(on.plain, Market.model_validate({**MARKET, "shards": 2}))
+    on.plain.memory.clear()
+    return on
+
+
+THREE = ("key-1", "key-2", "key-3")
+story(
+    "many_orders_decided_again",
+    [place(key) for key in THREE], minutes(7), rules(BANNED), minutes(2), later(hours=5), minutes(4),
+    opening=partial(_two_shards, capacity=3), settings={(rezone, "PAGE"): 1},
+    ends=dict.fromkeys(THREE, STRANDED),
+    # pages are cut by the time each order is due, which the step that was stopped has moved: the sweep meets it
+    waits=("rezone",),
+)  # fmt: skip
+story(
+    "cancelled_while_it_is_decided_again",
+    place(), minutes(7), rules(BANNED, settled=False), only_publish, meanwhile("before table.write", cancel(settled=False)),
+    settle, minutes(6), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "rules_that_open_again_find_the_gift_waiting",
+    place(compound="Garden"), minutes(2), read_everything(), rules(zone("Garden")), minutes(7), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+# --- waiting ------------------------------------------------------------------------------------------------
+
+story(
+    "held_looked_at_again_and_stranded",
+    place(compound="Garden"), minutes(2), later(minutes=30), later(hours=5), minutes(4),
+    ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "stranded_and_rather_cancelled",
+    place(compound="Garden", fallback="cancel"), minutes(1), later(hours=5), minutes(4),
+    ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "every_nudge_is_lost",
+    place(settled=False), lose_nudges, Play.minute, minutes(7), later(minutes=60),
+    courier("picked_up", settled=False), lose_nudges, later(minutes=16), minutes(3),
+    courier("delivered", settled=False), lose_nudges, later(minutes=16), minutes(18),
+    ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
+story(
+    "two_want_the_last_place",
+    place("key-1", settled=False), place("key-2", settled=False), settle, minutes(4),
+    cancel("key-1"), cancel("key-2"), minutes(4),
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+story(
+    "the_place_of_one_goes_to_the_other",
+    place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(7), RIDE,
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": DELIVERED},
+)  # fmt: skip
+
+# --- the brand wants the end of it --------------------------------------------------------------------------
+
+story("cancelled_when_placed", place(settled=False), cancel(), minutes(4), ends={"key-1": CANCELLED})
+story("cancelled_when_held", place(compound="Garden"), cancel(), minutes(4), ends={"key-1": CANCELLED})
+story(
+    "cancelled_when_assigned",
+    place(settled=False), only(Topic.DISPATCH), cancel(), minutes(4), ends={"key-1": CANCELLED},
+    by_itself=False,
+)  # fmt: skip
+story(
+    "cancelled_when_unknown",
+    company(silent={"book"}), place(), company(silent=set()), cancel(), minutes(8), ends={"key-1": CANCELLED},
+    by_itself=False,
+)  # fmt: skip
+story(
+    "cancelled_when_the_attempt_never_arrived",
+    company(deaf={"book"}), place(), company(deaf=set()), cancel(), minutes(12), ends={"key-1": CANCELLED},
+    by_itself=False,
+)  # fmt: skip
+story(
+    "cancelled_before_the_answer",
+    meanwhile("before the answer to book", cancel(settled=False)), place(), minutes(8),
+    ends={"key-1": CANCELLED},
+)  # fmt: skip
+story("cancelled_when_booked", place(), minutes(7), cancel(), cancel(), minutes(6), ends={"key-1": CANCELLED})
+story(
+    "cancelled_and_nobody_answers",
+    place(), minutes(7), company(deaf={"cancel"}), cancel(), minutes(4), company(deaf=set()), minutes(10),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+story(
+    "cancelled_and_the_answer_is_lost",
+    place(), minutes(7), company(silent={"cancel"}), cancel(), minutes(2), company(silent=set()), minutes(10),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+story(
+    "cancelled_and_fetched_at_the_same_moment",
+    place(), minutes(7), later(minutes=60),
+    meanwhile("before cancel", courier("picked_up", settled=False)), cancel(), minutes(4), courier("returned"),
+    minutes(18), ends={"key-1": RETURNED},
+)  # fmt: skip
+story(
+    "cancelled_and_refused",
+    place(), minutes(7), company(refuse={"cancel": "too_late"}), cancel(), minutes(3), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "cancelled_when_carried",
+    place(), minutes(7), later(minutes=60), courier("picked_up", heard=False), cancel(), minutes(3),
+    courier("returning"), courier("returned"), minutes(18), ends={"key-1": RETURNED},
+)  # fmt: skip
+story(
+    "cancelled_when_it_is_too_late",
+    place(), minutes(7), later(minutes=60), courier("picked_up"), cancel(), courier("delivered"), cancel(),
+    minutes(18), ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+# --- telling ------------------------------------------------------------------------------------------------
+
+story(
+    "brand_fails_for_a_while",
+    brand(fails), place(), minutes(3), brand(slow_down), cancel(), minutes(4), brand(fine), later(minutes=40),
+    minutes(8), ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+story(
+    "brand_is_slow",
+    brand(slow), place(), cancel(), minutes(4), brand(fine), minutes(20),
+    ends={"key-1": CANCELLED}, by_itself=False, most_told=2,
+)  # fmt: skip
+story(
+    "brand_does_not_answer",
+    brand(silent), place(), cancel(), minutes(2), brand(fine), later(minutes=40), minutes(8),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+
+
+def _create(play: Play) -> None:
+    endpoint, _ = subscribe.create(play.on.world, "maison", "https://brand.example/second")
+    play.known["hook"] = endpoint.endpoint_id
+
+
+def _hook(do: str, *, settled: bool = True, **more: Any) -> Step:
+    def step(play: Play) -> Any:
+        return getattr(subscribe, do)(play.on.world, "maison", _second(play), **more)
+
+    return operator(step, settled=settled)
+
+
+def _second(play: Play) -> str:
+    return next(k.sk.removeprefix("hook#") for k in play.table.rows if k.sk.startswith("hook#whe_"))
+
+
+def _replay(hook: str = "hook-1", *, of_order: bool = False) -> Step:
+    def step(play: Play) -> None:
+        given = {"order_id": play.order_id()} if of_order else {}
+        tell.replay(play.on.world, "maison", hook or _second(play), **given)
+
+    return operator(step)
+
+
+story(
+    "endpoints_come_and_go",
+    place(compound="Garden"), operator(_create), minutes(1), rules(zone("Garden")), minutes(7), _hook("rotate"),
+    _hook("disable"), cancel(), minutes(2), _hook("enable"), _hook("enable"), _replay(hook="", of_order=True),
+    _hook("deliveries", limit=10, after=None), operator(lambda play: subscribe.of_brand(play.on.world, "maison")),
+    minutes(12),
+    ends={"key-1": CANCELLED}, by_itself=False, most_told=3,
+)  # fmt: skip
+story(
+    "receiver_is_gone_and_comes_back",
+    brand(gone), place(), cancel(), minutes(3), brand(fine),
+    operator(lambda play: subscribe.enable(play.on.world, "maison", "hook-1")), _replay(of_order=True), minutes(12),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+story(
+    "told_again_on_request",
+    place(), cancel(), minutes(3), _replay(), minutes(2), _replay(of_order=True), minutes(12),
+    ends={"key-1": CANCELLED}, most_told=4,
+)  # fmt: skip
+story(
+    "endpoint_changes_while_it_is_told",
+    brand(lambda play, request: (play.once("before the brand answers"), fine(play, request))[1]),
+    operator(_create),
+    meanwhile("before the brand answers", _hook("rotate", settled=False)), place(settled=False), only(Topic.DISPATCH, Topic.BOOK),
+    settle, minutes(2), cancel(), minutes(12),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+
+# --- rules are handed in ------------------------------------------------------------------------------------
+
+story(
+    "upload_in_parts",
+    place(compound="Garden"), upload(mode="replace"),
+    add(1, OPEN, zone("Kitchen"), policies=POLICIES), add(2, zone("Garden", "banned@1", "no_access")),
+    add(2, zone("Garden")), add(2, zone("Garden")), finish(parts=2), minutes(7), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "upload_is_refused",
+    place(), upload(), add(1, {"type": "Feature", "geometry": None, "properties": {"zone_id": "z"}}), finish(),
+    minutes(4), cancel(), minutes(6), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "two_uploads_at_once",
+    place(), minutes(7), upload("one"), upload("two"), add(1, BANNED, name="one"), add(1, OPEN, name="two"),
+    finish("one", settled=False), finish("two", settled=False), settle, rules(OPEN, policies=[NEW_POLICY]), minutes(4), cancel(), minutes(6),
+    ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "upload_whose_nudges_are_lost",
+    place(), minutes(7), rules(BANNED, settled=False), lose_nudges, minutes(4), lose_nudges, minutes(4),
+    later(hours=4), minutes(4), ends={"key-1": STRANDED}, by_itself=False,
+)  # fmt: skip
+
+
+def _begin(play: Play) -> None:
+    publish.begin(play.on.world, "SHA", "test", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02")
+
+
+story(
+    "one_upload_too_many",
+    operator(_begin), operator(_begin), operator(_begin), place(compound="Garden"), cancel(), minutes(4),
+    ends={"key-1": CANCELLED}, settings={(publish, "OPEN_LIMIT"): 2},
+)  # fmt: skip
+
+# --- the fleet ----------------------------------------------------------------------------------------------
+
+
+def _put(do: Any, *given: Any, **changes: Any) -> Step:
+    name = {"crew": enlist.put_crew, "permit": enlist.put_permit, "slot": enlist.put_slot}
+    noun = {"crew": crew, "permit": permit, "slot": slot}
+    return operator(lambda play: name[do](play.on.world, noun[do](*given, **changes)))
+
+
+def _remove(kind: str, name: str) -> Step:
+    return operator(lambda play: enlist.remove(play.on.world, "SHA", kind, name))
+
+
+story(
+    "fleet_is_enlisted_and_changed",
+    place(), minutes(7), _put("crew", 2), _put("permit", 2), _put("slot", 2, 2), _put("slot", 2, 2),
+    _put("slot", 1, 5), _put("slot", 1, 1), _put("slot", 1, 0), place("key-2"), minutes(7),
+    _remove("slots", "slot-1"), _remove("couriers", "paper-co"), _remove("crews", "crew-1"),
+    operator(lambda play: enlist.member(play.on.world, "SHA", "crews", "crew-1")),
+    cancel("key-1"), cancel("key-2"), minutes(6),
+    _remove("slots", "slot-2"), _remove("permits", "permit-2"), _remove("crews", "crew-2"), minutes(4),
+    ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+story(
+    "crew_is_withdrawn_while_it_is_booked",
+    place(), minutes(7), _put("crew", 1, withdrawn=True), minutes(7), RIDE,
+    opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+
+def _keys(play: Play) -> None:
+    from chalicelib.domain.keys import Role, hash_of
+
+    secret = play.act(lambda: enlist.create_key(play.on.world, Role.BRAND, "maison"))
+    play.act(lambda: enlist.disable_key(play.on.world, hash_of(secret)))
+
+
+story(
+    "market_and_keys",
+    operator(lambda play: enlist.put_market(play.on.world, Market.model_validate({**MARKET, "name": "Hu"}))),
+    operator(lambda play: hear.greet(play.on.world, "SHA", "paper-co", callback("", "hello", play.on.clock.now))),
+    _keys, place(), cancel(), minutes(6), ends={"key-1": CANCELLED},
+)  # fmt: skip
+
+LEASED = {(dispatch, "UNLEASED"): 0}
+"""So small a pool is planned without the lease otherwise."""
+
+# --- planners -----------------------------------------------------------------------------------------------
+
+
+def _another_plans(play: Play) -> None:
+    """Another planner comes while this one thinks: it meets the lease."""
+    play.act(lambda: dispatch.dispatch(play.other_process(), "SHA", everything=True))
+
+
+def _the_same_again(play: Play) -> None:
+    """A process that remembers a lease it took and could not give back is woken again."""
+    play.act(lambda: dispatch.dispatch(play.on.world, "SHA"))
+
+
+def _another_takes_over(play: Play) -> None:
+    """This planner thinks for longer than its lease lives; another takes over, and plans the same orders."""
+    play.on.clock.forward(minutes=2)
+    play.act(lambda: dispatch.dispatch(play.other_process(), "SHA"))
+
+
+story(
+    "planner_meets_another",
+    meanwhile("while planning", _another_plans), place(), minutes(7), cancel(), minutes(6),
+    ends={"key-1": CANCELLED}, settings=LEASED,
+)  # fmt: skip
+story(
+    "planner_outlives_its_lease",
+    meanwhile("while planning", _another_takes_over), place("key-1", settled=False),
+    place("key-2", tier="silver", settled=False), settle, minutes(7), cancel("key-1"), cancel("key-2"), minutes(8),
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED}, by_itself=False,
+    settings=LEASED,
+)  # fmt: skip
+story(
+    "two_plan_without_a_lease",
+    meanwhile("while planning", _another_plans), place("key-1", settled=False),
+    place("key-2", tier="silver", settled=False), settle, minutes(7), cancel("key-1"), cancel("key-2"), minutes(8),
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+story(
+    "planner_that_could_not_give_its_lease_back",
+    meanwhile("while planning", _the_same_again), place(), minutes(7), cancel(), minutes(6),
+    ends={"key-1": CANCELLED}, settings=LEASED,
+)  # fmt: skip
+
+
+def _derived_otherwise(play: Play) -> None:
+    """An order as older code left it: its history lacks a step that follows from its facts."""
+    order = play.order()
+    older = order.model_copy(update={"received_at": play.on.clock.now, "version": order.version + 1})
+    play.table.write(facts.keep_order(older))
+
+
+story(
+    "closing_brings_a_state_to_light",
+    place(compound="Garden"), cancel(settled=False), _derived_otherwise, settle, minutes(6),
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
