@@ -27,6 +27,8 @@ from chalicelib.aws.table import DynamoTable
 from chalicelib.domain.errors import Delayed, Lost, Throttled
 from chalicelib.domain.ports import Count, Keep, Key, Row, Topic
 from tests.aws.cloud import make_cloud
+from tests.aws.tables import make_table
+from tests.conftest import behind_its_lock
 from tests.fakes import FakeTable
 
 UNREACHED = (
@@ -48,9 +50,17 @@ class Waits(list[float]):
         return Patience(sleep=self.append, dice=lambda: 0.5)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def aws() -> Iterator[None]:
+    with behind_its_lock(), pytest.MonkeyPatch.context() as patch:
+        make_cloud(patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def cloud(moto: None, monkeypatch: pytest.MonkeyPatch) -> Waits:
-    make_cloud(monkeypatch)
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    client("dynamodb").delete_table(TableName="facts")
+    make_table(client("dynamodb"))
     waits = Waits()
     monkeypatch.setattr(calls, "PATIENCE", waits.patience)
     return waits

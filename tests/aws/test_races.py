@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,45 +16,30 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Row
 from chalicelib.flows import enlist
 from chalicelib.flows.place import place
-from sandbox.emulator import Emulator
 from tests import stage
 from tests.aws.cloud import make_cloud
+from tests.aws.emulators import EMULATORS
+from tests.aws.tables import make_table
 
-THREADS = 16
 
-
-@pytest.fixture(params=["moto", "ministack"])
-def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if request.param == "moto":
-        request.getfixturevalue("moto")
-        make_cloud(monkeypatch)
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def emulator(request: pytest.FixtureRequest) -> Iterator[None]:
+    with EMULATORS[request.param](), pytest.MonkeyPatch.context() as patch:
+        make_cloud(patch)
         yield
-    else:
-        with Emulator() as emulator:
-            for name, value in emulator.environment.items():
-                monkeypatch.setenv(name, value)
-            clients.reset()
-            make_cloud(monkeypatch)
-            yield
-            clients.reset()
+
+
+@pytest.fixture
+def cloud(emulator: None) -> Iterator[None]:
+    """All of it, with an empty table."""
+    clients.client("dynamodb").delete_table(TableName="facts")
+    make_table(clients.client("dynamodb"))
+    wiring.use(None)
+    yield
     wiring.use(None)
 
 
-def at_once(act: Callable[[int], Any], count: int) -> list[Any]:
-    """`act(0)` to `act(count - 1)` by sixteen threads; what each returned or raised."""
-
-    def one(n: int) -> Any:
-        try:
-            return act(n)
-        except Exception as error:
-            return error
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, range(count)))
-
-
-def test_sixteen_callers_with_one_key_place_one_order(cloud: None) -> None:
-    wiring.use(None)
+def test_sixteen_callers_with_one_key_place_one_order(cloud: None, at_once: Any) -> None:
     world = wiring.world()
     now = datetime.now(UTC)
     enlist.put_market(world, Market.model_validate(stage.MARKET))
@@ -74,7 +58,7 @@ def test_sixteen_callers_with_one_key_place_one_order(cloud: None) -> None:
     assert len(world.table.find_shelved("brand#maison", 100).keys) == 5
 
 
-def test_never_one_unit_is_sold_too_many(cloud: None) -> None:
+def test_never_one_unit_is_sold_too_many(cloud: None, at_once: Any) -> None:
     table = DynamoTable("facts")
     slot = Key("fleet#SHA", "slot#s")
     table.write(Keep(Row(slot, 1, "{}", counters={"left": 100}), was=None))
@@ -87,7 +71,7 @@ def test_never_one_unit_is_sold_too_many(cloud: None) -> None:
     assert row.counters["left"] == 0
 
 
-def test_transactions_of_order_and_slot_sell_what_there_is(cloud: None) -> None:
+def test_transactions_of_order_and_slot_sell_what_there_is(cloud: None, at_once: Any) -> None:
     table = DynamoTable("facts")
     slot = Key("fleet#SHA", "slot#s")
     table.write(Keep(Row(slot, 1, "{}", counters={"left": 30}), was=None))
