@@ -66,6 +66,12 @@ def stand_in(asked: Counter[str]) -> Chalice:
         headers: Any = {"Content-Type": "text/plain", "Set-Cookie": ["a=1", "b=2"]}
         return Response(request.raw_body.hex(), headers=headers, status_code=201)
 
+    @app.route("/told")
+    def told() -> Response:
+        request: Any = app.current_request
+        every = request._event_dict["multiValueHeaders"]
+        return Response({"last": request.headers["x-said"], "every": every["X-Said"]})
+
     return app
 
 
@@ -136,6 +142,16 @@ def test_a_body_reaches_the_app_byte_for_byte(served: Served, body: bytes, kind:
     status, headers, answer = served.ask("POST", "/echo", body, Content_Type=kind, Accept="*/*")
     assert (status, bytes.fromhex(answer.decode())) == (201, body)
     assert headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+
+
+def test_a_header_that_was_sent_twice_reaches_the_app_as_the_gateway_tells_it(served: Served) -> None:
+    line = served.line()
+    line.putrequest("GET", "/told")
+    line.putheader("X-Said", "first")
+    line.putheader("X-Said", "last")
+    line.endheaders()
+    assert json.loads(line.getresponse().read()) == {"last": "last", "every": ["first", "last"]}
+    line.close()
 
 
 def test_more_than_ten_megabytes_are_refused(served: Served) -> None:
