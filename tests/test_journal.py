@@ -395,6 +395,15 @@ def test_dimensions_are_markets_and_couriers_and_nothing_that_grows_with_orders(
     assert len(set(per_market)) <= 10
 
 
+def test_callbacks_that_nobody_can_verify_count_as_a_courier_that_fails(watch: Watch) -> None:
+    order = watch.place("k-1")
+    watch.settle()
+    secrets: Any = watch.on.world.secrets
+    secrets.by_account.clear()
+    assert watch.say(order, "picked_up").status_code == 401
+    assert watch.measured[("CourierUnanswered", (("courier", "paper-co"),))] == [1]
+
+
 def test_what_is_given_up_and_given_back_is_counted(watch: Watch) -> None:
     watch.deliver("{", Topic.TELL)
     watch.deliver(nudges.write("ord_nobody"), Topic.TELL)

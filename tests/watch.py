@@ -268,6 +268,7 @@ def _couriers_in_doubt(watch: Watch) -> None:
     watch.settle()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(secrets, "by_account", {})
+        watch.say(kept, "picked_up")
         watch.place("k-no-account")
         watch.settle()
     with pytest.MonkeyPatch.context() as patch:

@@ -51,6 +51,7 @@ def receive(world: World, market_id: str, courier_id: str, callback: Callback) -
     dialect = world.dialects[courier.dialect]
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     if not accounts:
+        world.log("courier_account_missing", courier=courier_id, market=market_id)
         raise Unauthorised("no secret is known for this courier")
     now = world.clock()
     try:
