@@ -1,4 +1,5 @@
-"""Tell a brand what its order has come to: every state once to every endpoint, in the order's own sequence.
+"""Tell a brand what its order has come to: every state once to every endpoint, in the order's own sequence; one
+that was tried and not taken has a time of its own and may follow later ones.
 
 What is owed is read off the saved state: the steps of the order's history that have no notice yet, and the
 notices whose next attempt is due. A notice is sent first and saved after, in one write: whoever stops in
@@ -200,16 +201,27 @@ def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice]]:
 
 
 def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: datetime) -> Iterator[Notice]:
-    """What this endpoint has to be told now, in the order's sequence."""
+    """What this endpoint has to be told now, in the order's sequence.
+
+    What was put off for a pause, and not tried yet, goes before whatever follows it: who put it off may know of
+    another pause, or read another clock.
+    """
+    put_off: list[Notice] = []
     for sequence, step in enumerate(order.history):
         known = notices.get(facts.notice_key(order.order_id, endpoint.endpoint_id, sequence))
         if known is not None:
             waits = known.next_attempt_at is not None and known.next_attempt_at > now
-            if known.state is NoticeState.PENDING and not waits:
-                yield known
+            if known.state is not NoticeState.PENDING or (waits and known.attempts):
+                continue  # after a try that failed it has a time of its own, and keeps no other waiting
+            put_off.append(known)
+            if not waits:
+                yield from put_off
+                put_off.clear()
         elif step.at >= endpoint.created_at and (
             not endpoint.disabled or subscribe.keeps_missed(endpoint, now)
         ):
+            yield from put_off
+            put_off.clear()
             yield Notice(
                 notice_id=notice_id_of(order.order_id, endpoint.endpoint_id, sequence),
                 order_id=order.order_id,
@@ -231,7 +243,8 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice, taken: list[Not
         _give_up(world, notice)  # a replay finds it
         return endpoint
     if endpoint.paused_until is not None and endpoint.paused_until > world.clock():
-        _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
+        if notice.next_attempt_at != endpoint.paused_until:
+            _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
         return endpoint
     outcome, attempt = _send(world, endpoint, notice)
     now = world.clock()

@@ -10,10 +10,11 @@ from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
-from chalicelib.flows import enlist, hear, look, publish
+from chalicelib.flows import enlist, hear, look, publish, subscribe
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
+from chalicelib.flows.tell import tell
 from tests.paper import callback
 from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
 
@@ -150,3 +151,19 @@ def test_a_wait_is_told_though_the_nudges_to_tell_it_were_lost_several_times() -
         on.clock.forward(minutes=30)
     on.minutes(1)
     assert [said["data"]["state"] for said in on.brand.heard] == ["placed", "held"]
+
+
+def test_what_was_put_off_for_a_pause_is_told_before_what_follows_it() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    stored = subscribe.find(on.world, "maison", "hook-1")
+    until = on.clock() + timedelta(seconds=30)
+    paused = stored.model_copy(update={"paused_until": until, "next_look": until})
+    subscribe.amend(on.world, stored, lambda _: paused)
+    tell(on.world, order.order_id)
+    assert on.brand.heard == []
+    on.world.memory.clear()  # another process, which read the endpoint when it was well, and whose clock is behind
+    on.world.memory["hooks#maison"] = (on.clock(), {"hook-1": stored})
+    dispatch(on.world, "SHA")
+    tell(on.world, order.order_id)
+    assert [said["data"]["sequence"] for said in on.brand.heard] == [0, 1]
