@@ -26,8 +26,6 @@ BRAND_S = 0.200
 """Assumed: a webhook receiver's answer."""
 OWN_S = 0.005
 """Assumed: what a function computes at its share of a processor (0.3 ms to 1 ms measured on a whole one)."""
-PLATFORM_LINES = 420
-"""Bytes of START, END and REPORT that Lambda itself logs for each invocation."""
 ACCESS_LINE = 350
 """Bytes of API Gateway's line in the access log."""
 HEADERS = 700
@@ -70,7 +68,7 @@ def of_the_gift(here: Town) -> list[Item]:
     memory = _memory_gb()
     gb_s = sum(memory[function] * took for function, took in seconds.items())
     lines = sum(len(line) for step, line in here.lines if not step.endswith(MARKETS_OWN))
-    logged = lines + len(runs) * PLATFORM_LINES + api_calls * ACCESS_LINE
+    logged = lines + api_calls * ACCESS_LINE  # Lambda itself logs only runs that fail: SystemLogLevel
     out = sum(entry.size + HEADERS for entry in entries if entry.service == "http") + api_calls * HEADERS
     stored = _stored(here)
     gb = MILLION / 1e9
@@ -141,7 +139,6 @@ def standing(here: Town, minutes: int) -> Standing:
     reads = sum(entry.reads for entry in dynamodb) / minutes * month
     writes = sum(entry.writes for entry in dynamodb) / minutes * month
     logged = sum(len(line) for step, line in here.lines if step.endswith(MARKETS_OWN)) / minutes * month
-    logged += 2 * month * PLATFORM_LINES
     seconds = (len(dynamodb) / minutes * AWS_CALL_S + 2 * OWN_S) * month
     polls = 5 * 5 * 3 * month
     alarms = _in_template("AWS::CloudWatch::Alarm")
