@@ -13,6 +13,8 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+from chalicelib.domain.errors import Newer
+
 _STATES = (
     '"cancel_asked_at":"received_at":"cancel_reason":"brand""cancel_tries":"cancel_answer":"looks":'
     '"refusals":[{"slot_id":"courier_id":"reason":"whole_courier":true"state":"held"},"state":"stranded"},'
@@ -84,8 +86,10 @@ def pack(plain: bytes) -> bytes:
 
 
 def unpack(packed: bytes, limit: int = 8 * 1024 * 1024) -> bytes:
-    """What was packed. Raises `ValueError` for a dictionary that this code does not have, for junk, and for more
-    than `limit` bytes."""
+    """What was packed. Raises `Newer` for a dictionary that later code has, `ValueError` for junk and for more than
+    `limit` bytes."""
+    if packed and packed[0] in range(_NEWEST + 1, _NEWEST + 16):
+        raise Newer(f"packed with dictionary {packed[0]}, this reads 1 to {_NEWEST}")
     dictionary = _DICTIONARIES.get(packed[0]) if packed else None
     if dictionary is None:
         raise ValueError(f"packed with dictionary {packed[:1].hex() or 'none'}, this reads 1 to {_NEWEST}")

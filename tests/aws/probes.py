@@ -188,6 +188,14 @@ def large_transaction() -> str:
     return refused(lambda: db.transact_write_items(TransactItems=puts))
 
 
+@probe("dynamodb", "taken", "As above: far from the limit.")
+def transaction_of_bytes() -> str:
+    """A transaction of 3.9 MB of binary is"""
+    db, name = table()
+    puts = [{"Put": {"TableName": name, "Item": item(f"o{n}", b={"B": b"x" * 300_000})}} for n in range(13)]
+    return refused(lambda: db.transact_write_items(TransactItems=puts))
+
+
 @probe("dynamodb", "refused", "No flow writes nothing; the fake refuses it.")
 def empty_transaction() -> str:
     """A transaction without a change is"""

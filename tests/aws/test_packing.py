@@ -13,6 +13,7 @@ from chalicelib.aws import packing
 from chalicelib.aws.packing import pack, unpack
 from chalicelib.aws.table import _row
 from chalicelib.domain import facts
+from chalicelib.domain.errors import Newer
 from chalicelib.flows.place import place
 from tests.stage import new_order, stage
 
@@ -51,3 +52,9 @@ def test_a_small_text_that_unpacks_to_a_huge_one_is_refused() -> None:
 def test_a_body_that_was_kept_as_plain_text_is_still_read() -> None:
     item = {"pk": {"S": "a"}, "sk": {"S": "b"}, "version": {"N": "1"}, "body": {"S": json.dumps({"a": 1})}}
     assert _row(item).body == json.dumps({"a": 1})
+
+
+def test_what_later_code_packed_waits_for_that_code() -> None:
+    later = bytes([pack(b"x")[0] + 1]) + pack(b"x")[1:]
+    with pytest.raises(Newer):
+        unpack(later)

@@ -276,11 +276,13 @@ def test_one_row_is_named_once_in_a_transaction(table: Table) -> None:
 
 
 def test_a_transaction_has_at_most_4_megabytes(table: Table, store: str) -> None:
-    large = [Keep(Row(Key(f"o{n}", "x"), 1, "x" * 300_000), was=None) for n in range(15)]
-    table.write(*large[:13])
+    large = [Keep(Row(Key(f"o{n}", "x"), 1, "{}", sealed=b"x" * 300_000), was=None) for n in range(15)]
+    table.write(*large[:10])  # ministack counts bytes in base64: docs/emulators.md
     if store == "moto":  # takes it: docs/emulators.md
         return
-    refused(table, *(Keep(Row(Key(f"p{n}", "x"), 1, "x" * 300_000), was=None) for n in range(15)))
+    refused(
+        table, *(Keep(Row(Key(f"p{n}", "x"), 1, "{}", sealed=b"x" * 300_000), was=None) for n in range(15))
+    )
     assert table.get(Key("p0", "x")) is None
 
 
@@ -361,7 +363,7 @@ def test_a_page_starts_after_a_row_that_is_gone_by_now(table: Table) -> None:
 
 
 def test_a_collection_larger_than_a_megabyte_is_read_whole(table: Table) -> None:
-    keep(table, *(Row(Key("a", f"{n}"), 1, "x" * 350_000) for n in range(5)))
+    keep(table, *(Row(Key("a", f"{n}"), 1, "{}", sealed=b"x" * 350_000) for n in range(5)))
     assert [r.key.sk for r in table.read("a").rows] == ["0", "1", "2", "3", "4"]
     page = table.read("a", limit=4)
     assert [r.key.sk for r in page.rows] == ["0", "1", "2", "3"]
@@ -378,10 +380,10 @@ def test_many_rows_are_read_at_once(table: Table) -> None:
 
 @pytest.mark.long
 def test_more_is_read_at_once_than_one_answer_holds(table: Table) -> None:
-    keep(table, *(Row(Key(f"o{n}", "x"), 1, "x" * 390_000) for n in range(45)))
+    keep(table, *(Row(Key(f"o{n}", "x"), 1, "{}", sealed=b"x" * 390_000) for n in range(45)))
     found = table.get_many([Key(f"o{n}", "x") for n in range(45)])
     assert sorted(r.key.pk for r in found) == sorted(f"o{n}" for n in range(45))
-    assert {len(r.body) for r in found} == {390_000}
+    assert {len(r.sealed) for r in found} == {390_000}
 
 
 def test_what_was_written_is_read_at_once(table: Table) -> None:

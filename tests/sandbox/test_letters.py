@@ -67,6 +67,24 @@ def left(url: str) -> int:
 
 
 @pytest.mark.long
+def test_a_message_so_large_that_no_reason_fits_beside_it_is_moved_by_sqs_and_its_reason_is_found_again(
+    stand: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = stand.deployment.queues["TellQueue"]
+    most = "x" * 1024 * 1024
+    clients.client("sqs").send_message(QueueUrl=url, MessageBody=most)
+    stand.pumps.expect(url, 1)
+    stand.pumps.run_until(stand.clock.now() + timedelta(minutes=20))
+    ((letter,), more) = dead("tell"), dead("book")
+    assert more == [] and left(url) == 0
+    assert letter.message["Body"] == most
+    assert letter.reason.startswith("too long for a nudge: 1048576")
+    capsys.readouterr()
+    assert letters.main(["show", "--queue", "tell"]) == 0
+    assert "1048576 bytes" in (said := capsys.readouterr().out) and "xxx" not in said
+
+
+@pytest.mark.long
 def test_poison_dies_alone_with_its_reason_is_shown_redacted_and_lives_again(
     stand: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
