@@ -8,6 +8,8 @@ order's id) is bound as associated data: a sealed value copied onto another orde
 An hour's key seals far fewer than the 2**32 values that random nonces bear.
 
 Layout: 1 byte version, 4 bytes hour since 1970, 12 bytes nonce, ciphertext and tag of the packed text (`packing.py`).
+The former one is still read: 1 byte version, 2 bytes length of the wrapped key, the wrapped key, 12 bytes nonce,
+ciphertext and tag of the text.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.ports import Keep, Row, Table
 
-VERSION = b"\x02"
+FORMER, VERSION = b"\x01", b"\x02"
 HOUR_S = 3600
 REMEMBERED = 256
 """Data keys one process keeps open: those of ten days."""
@@ -49,7 +51,7 @@ class KmsSealer:
         self._kms = kms
         self._clock = clock
         self._lock = threading.Lock()
-        self._opened: dict[int, bytes] = {}
+        self._opened: dict[int | bytes, bytes] = {}
 
     def seal(self, plain: bytes, context: str) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -62,6 +64,10 @@ class KmsSealer:
     def unseal(self, sealed: bytes, context: str) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        if sealed[:1] == FORMER:
+            start = 3 + int.from_bytes(sealed[1:3], "big")
+            nonce, box = sealed[start : start + 12], sealed[start + 12 :]
+            return AESGCM(self._opened_by_kms(sealed[3:start])).decrypt(nonce, box, context.encode())
         if sealed[:1] != VERSION:
             raise ValueError("sealed by something newer, or not sealed at all")
         key = self._key_of(int.from_bytes(sealed[1:5], "big"))
@@ -73,10 +79,22 @@ class KmsSealer:
             if known is None:
                 row = self._table.get(facts.data_key_key(hour))
                 known = self._made(hour) if row is None and is_to_be_made else self._unwrapped(hour, row)
-                if len(self._opened) >= REMEMBERED:
-                    self._opened.pop(next(iter(self._opened)))
-                self._opened[hour] = known
+                self._remember(hour, known)
             return known
+
+    def _opened_by_kms(self, wrapped: bytes) -> bytes:
+        """The key that a value sealed by a former version carries."""
+        with self._lock:
+            known = self._opened.get(wrapped)
+            if known is None:
+                known = self._decrypted(wrapped)
+                self._remember(wrapped, known)
+            return known
+
+    def _remember(self, name: int | bytes, key: bytes) -> None:
+        if len(self._opened) >= REMEMBERED:
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[name] = key
 
     def _made(self, hour: int) -> bytes:
         made = call(
@@ -94,9 +112,12 @@ class KmsSealer:
     def _unwrapped(self, hour: int, row: Row | None) -> bytes:
         if row is None:
             raise ValueError(f"the data key of the hour {hour!r} is gone")
+        return self._decrypted(base64.b64decode(row.body))
+
+    def _decrypted(self, wrapped: bytes) -> bytes:
         opened = call(
             self._kms(), "decrypt",
-            KeyId=self.key_id, CiphertextBlob=base64.b64decode(row.body), EncryptionContext=_PURPOSE,
+            KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=_PURPOSE,
         )  # fmt: skip
         key: bytes = opened["Plaintext"]
         return key

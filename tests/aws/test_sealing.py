@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chalicelib.aws import clients
 from chalicelib.aws.queues import SqsQueues
@@ -47,6 +48,27 @@ def test_one_flipped_byte_does_not_open(at: int) -> None:
     sealed[at] ^= 1
     with pytest.raises(Exception, match=r"\A"):
         sealer().unseal(bytes(sealed), "ord_1")
+
+
+def sealed_by_the_former_version(plain: bytes, context: str) -> bytes:
+    """Each value carried its own wrapped key."""
+    made = clients.client("kms").generate_data_key(
+        KeyId=os.environ["CORDON_SEAL_KEY"],
+        KeySpec="AES_256",
+        EncryptionContext={"purpose": "cordon-personal-data"},
+    )
+    nonce, wrapped = os.urandom(12), made["CiphertextBlob"]
+    box = AESGCM(made["Plaintext"]).encrypt(nonce, plain, context.encode())
+    return b"\x01" + len(wrapped).to_bytes(2, "big") + wrapped + nonce + box
+
+
+def test_what_the_former_version_sealed_still_opens_and_asks_kms_once_for_a_key() -> None:
+    old, one = sealed_by_the_former_version("王女士".encode(), "ord_1"), sealer()
+    with counted() as calls:
+        assert [one.unseal(old, "ord_1").decode() for _ in range(3)] == ["王女士"] * 3
+    assert by_service(calls) == {"kms": 1}
+    with pytest.raises(Exception, match=r"\A"):
+        one.unseal(old, "ord_2")
 
 
 def test_a_process_asks_kms_once_for_many_seals() -> None:
