@@ -15,12 +15,14 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess  # nosec B404 - git, with our own words
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +37,7 @@ HOME = "cordon"
 STATE = frozenset({"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::SQS::Queue"})
 """What holds something that is nowhere else: never replaced or removed unless it is named."""
 NONE = "none"
-CHANGE_SET_S, STACK_S, SMOKE_S = 300.0, 1800.0, 90.0
+CHANGE_SET_S, STACK_S, SMOKE_S = 300.0, 1800.0, 45.0
 """The longest that each wait takes."""
 LONGEST_NAME = 30
 """Of a stack: functions are called after it and their logs, and CloudFormation cuts a name at 64 characters."""
@@ -115,6 +117,7 @@ def keep(aws: Aws, bucket: str, out: Path) -> Release:
         "commit": _commit(),
         "architecture": package.architecture_of(template),
         "zip_bytes": len(code),
+        "rows": rows_of(code),
     }
     s3 = aws.client("s3")
     if _fetch(s3, bucket, f"{HOME}/{name}/about.json") is None:
@@ -154,6 +157,17 @@ def announcing(release: Release, before: str) -> dict[str, Any]:
     """The release's template; its stack says which release it is and which one was before."""
     told = {"Release": {"Value": release.name}, "PreviousRelease": {"Value": before}}
     return {**release.template, "Outputs": {**release.template.get("Outputs", {}), **told}}
+
+
+def rows_of(code: bytes) -> int:
+    """In which way the packaged version writes its rows: `ROWS` in chalicelib/aws/table.py, 1 before there was one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(code)) as zipped:
+            text = zipped.read("chalicelib/aws/table.py").decode()
+    except (KeyError, zipfile.BadZipFile):
+        return 1
+    found = re.search(r"^ROWS = (\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 1
 
 
 def _fetch(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
@@ -337,13 +351,18 @@ def shown(change: Mapping[str, Any]) -> str:
 
 
 def losses(changes: Sequence[Mapping[str, Any]], named: Sequence[str] = ()) -> list[str]:
-    """Resources with state that would go, or might, and were not named."""
+    """Resources with state that would go, or might, and were not named. A secret's text might whatever is changed of
+    it: CloudFormation may write the template's over it."""
     return [
         change["LogicalResourceId"]
         for change in changes
         if change["ResourceType"] in STATE
         and change["LogicalResourceId"] not in named
-        and (change["Action"] == "Remove" or str(change.get("Replacement")) in ("True", "Conditional"))
+        and (
+            change["Action"] == "Remove"
+            or str(change.get("Replacement")) in ("True", "Conditional")
+            or (change["Action"], change["ResourceType"]) == ("Modify", "AWS::SecretsManager::Secret")
+        )
     ]
 
 
@@ -446,7 +465,7 @@ def deploy(aws: Aws, asked: argparse.Namespace, release: Release) -> None:
         aws.client("cloudformation").delete_change_set(StackName=stack, ChangeSetName=name)
         if lost:
             raise Refusal(
-                f"what {', '.join(lost)} holds would be lost. If that is meant, name each: --may-replace {lost[0]}"
+                f"what {', '.join(lost)} holds could be lost. If that is meant, name each: --may-replace {lost[0]}"
             )
         raise Refusal("not agreed: nothing was changed")
     done = execute(aws, stack, name)
@@ -464,11 +483,19 @@ def _agreed(asked: argparse.Namespace, count: int) -> bool:
 
 
 def back(aws: Aws, asked: argparse.Namespace) -> Release:
-    """The release to go back to. Raises `Refusal` when there is none."""
-    name = asked.to or outputs(standing(aws, asked.stack)).get("PreviousRelease", NONE)
+    """The release to go back to. Raises `Refusal` when there is none, or when it could not read what stands there."""
+    told = outputs(standing(aws, asked.stack))
+    name = asked.to or told.get("PreviousRelease", NONE)
     if name == NONE:
         raise Refusal(f"{asked.stack} has run no other release; name one with --to")
-    return load(aws, asked.bucket, name)
+    to = load(aws, asked.bucket, name)
+    runs = load(aws, asked.bucket, told["Release"]).about if "Release" in told else {}
+    if to.about.get("rows", 1) < runs.get("rows", 1):
+        raise Refusal(
+            f"{name} reads rows of the kind {to.about.get('rows', 1)}, and {told['Release']} has written the kind "
+            f"{runs['rows']}: every order would stand still. Go forward: deploy a version that is mended"
+        )
+    return to
 
 
 def show(aws: Aws, asked: argparse.Namespace) -> None:

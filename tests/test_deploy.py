@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.aws import clients
+from chalicelib.aws import table as tables
 from cli import deploy
 from cli.deploy import Aws, Refusal, Release
 
@@ -261,11 +263,12 @@ def test_nobody_to_agree_and_no_yes_changes_nothing(monkeypatch: pytest.MonkeyPa
         change("Remove", "FactsTable", "AWS::DynamoDB::Table"),
         change("Modify", "FactsTable", "AWS::DynamoDB::Table", "True"),
         change("Modify", "SealKey", "AWS::KMS::Key", "Conditional"),
+        change("Modify", "CordonSecret", "AWS::SecretsManager::Secret"),
     ],
 )
 def test_what_holds_state_is_neither_replaced_nor_removed_unless_it_is_named(harm: dict[str, Any]) -> None:
     scene = Scene(stack=up(Release="r1"), changes=[harm])
-    with pytest.raises(Refusal, match=f"{harm['LogicalResourceId']} holds would be lost"):
+    with pytest.raises(Refusal, match=f"{harm['LogicalResourceId']} holds could be lost"):
         deploy.deploy(scene.aws, asked("--yes"), Release("r2", TEMPLATE))
     assert "execute_change_set" not in scene.formation.done
     assert "delete_change_set" in scene.formation.done
@@ -335,3 +338,21 @@ def test_back_is_to_the_release_before_or_to_the_one_that_is_named(monkeypatch: 
         deploy.back(Scene(stack=up(Release="r1")).aws, asked())
     with pytest.raises(Refusal, match="no other release"):
         deploy.back(Scene().aws, asked())
+
+
+def test_back_is_not_to_a_version_that_cannot_read_what_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {"r1": {"rows": 1}, "r2": {"rows": 2}, "r0": {}}
+    monkeypatch.setattr(deploy, "load", lambda aws, bucket, name: Release(name, {}, kinds[name]))
+    here = Scene(stack=up(Release="r2", PreviousRelease="r1")).aws
+    for name in ("r1", "r0"):
+        with pytest.raises(Refusal, match="Go forward"):
+            deploy.back(here, asked("--to", name))
+    assert deploy.back(Scene(stack=up(Release="r1", PreviousRelease="r2")).aws, asked()).name == "r2"
+
+
+def test_a_package_says_in_which_way_it_writes_its_rows(tmp_path: Path) -> None:
+    archive = tmp_path / "deployment.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.write(deploy.ROOT / "chalicelib" / "aws" / "table.py", "chalicelib/aws/table.py")
+    assert deploy.rows_of(archive.read_bytes()) == tables.ROWS
+    assert deploy.rows_of(b"no zip") == 1

@@ -33,6 +33,11 @@ _OURS = frozenset(
 )
 
 
+ROWS = 2
+"""How rows are written: 1 plain and sealed each with its own key, 2 packed and sealed with the hour's. Whoever writes
+one way reads those before it, and none after: `cli/deploy.py` does not go back past it."""
+
+
 class DynamoTable:
     """`ports.Table` on one DynamoDB table with the indexes `work` and `shelf`."""
 
