@@ -178,7 +178,7 @@ def test_junk_of_a_size_that_is_taken_is_refused_at_once_and_leaves_nothing(gate
         spent = time.process_time() - began
         assert 400 <= answer.status < 500, (route, answer.status, answer.body[:300])
         assert len(answer.body) < 20_000, "an answer is not as long as what it answers"
-        assert spent < 1.0, (route, spent)
+        assert spent < 4.0, (route, spent)  # 0.3 s on a machine of 2026, most of it to say what is wrong
         assert not gate.has_done_something()
 
 
