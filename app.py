@@ -45,7 +45,8 @@ def _policy_of(request: AuthRequest) -> AuthResponse:
     return AuthResponse(
         routes=["*"],
         principal_id=key.key_hash[:16],
-        context={"role": key.role.value, "owner": key.owner},
+        context={"role": key.role.value, "owner": key.owner}
+        | ({} if key.markets is None else {"markets": " ".join(key.markets)}),
     )
 
 

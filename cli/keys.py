@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib import wiring
 from chalicelib.domain.errors import Delayed
-from chalicelib.domain.keys import Role
+from chalicelib.domain.keys import Markets, Role
 from chalicelib.domain.shapes import Slug
 from chalicelib.flows import enlist
 from chalicelib.settings import Settings, read
@@ -29,10 +29,21 @@ def main(arguments: list[str]) -> int:
     create.add_argument(
         "--owner", required=True, help="whom it is for; a brand's key has the brand as its owner"
     )
+    create.add_argument(
+        "--market",
+        action="append",
+        help="of a source, all it may see and change: once for each; absent: every",
+    )
     create.add_argument("--table", default=os.environ.get("CORDON_TABLE"), help="by default CORDON_TABLE")
     asked = parser.parse_args(arguments)
     if not asked.table:
         parser.error("no table: give --table, or set CORDON_TABLE to the name of the stack's FactsTable")
+    if asked.market and asked.role != Role.SOURCE:
+        parser.error("--market goes with --role source; others have no markets of their own")
+    try:
+        markets = TypeAdapter(Markets | None).validate_python(asked.market)
+    except ValidationError:
+        parser.error(f"--market: the name of a market was expected, got {asked.market!r}")
     try:
         owner = TypeAdapter(Slug).validate_python(asked.owner)
     except ValidationError:
@@ -40,7 +51,7 @@ def main(arguments: list[str]) -> int:
     nowhere = {str(field.validation_alias): "" for field in Settings.model_fields.values()}
     world = wiring.real(read({**nowhere, "CORDON_TABLE": asked.table}))
     try:
-        secret = enlist.create_key(world, Role(asked.role), owner)
+        secret = enlist.create_key(world, Role(asked.role), owner, markets)
     except Delayed as error:
         print(
             f"nothing is certain ({error}); make another, a key that nobody knows opens nothing",

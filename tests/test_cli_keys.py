@@ -42,6 +42,8 @@ def test_only_the_table_has_to_be_known(
     [
         (["create", "--role", "operator", "--owner", "x"], "CORDON_TABLE"),
         (["create", "--role", "king", "--owner", "x", "--table", "t"], "king"),
+        (["create", "--role", "brand", "--owner", "x", "--market", "SHA", "--table", "t"], "--market"),
+        (["create", "--role", "source", "--owner", "x", "--market", "S H", "--table", "t"], "--market"),
         (["create", "--role", "brand", "--owner", "Maison Céladon", "--table", "t"], "--owner"),
         ([], "usage"),
     ],

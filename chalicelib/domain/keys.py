@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from chalicelib.domain.shapes import Instant, Shape, Slug
 
@@ -16,12 +19,17 @@ class Role(StrEnum):
     SOURCE = "source"
 
 
+Markets = Annotated[tuple[Slug, ...], Field(min_length=1, max_length=50)]
+"""What a source may speak of."""
+
+
 class Key(Shape):
     """A key as kept: the secret itself is shown once and nowhere stored."""
 
     key_hash: str
     role: Role
     owner: Slug
+    markets: Markets | None = Field(default=None, description="Of a source; absent: every market.")
     created_at: Instant
     disabled: bool = False
     version: int = 1
@@ -32,6 +40,11 @@ class Caller(Shape):
 
     role: Role
     owner: str
+    markets: tuple[str, ...] | None = None
+
+    def speaks_of(self, market_id: str) -> bool:
+        """True when that market is this caller's business."""
+        return self.markets is None or market_id in self.markets
 
 
 def hash_of(secret: str) -> str:

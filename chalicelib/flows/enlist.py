@@ -310,10 +310,12 @@ def _json(noun: Any) -> str:
 # --- access keys --------------------------------------------------------------------------------------------
 
 
-def create_key(world: World, role: Role, owner: str) -> str:
-    """A new key's secret. It is shown this once; the table keeps its hash."""
+def create_key(world: World, role: Role, owner: str, markets: tuple[str, ...] | None = None) -> str:
+    """A new key's secret. It is shown this once; the table keeps its hash. `markets`: of a source, all it may see."""
     secret = f"cordon_{role.value}_{world.token()}"
-    key = AccessKey(key_hash=hash_of(secret), role=role, owner=owner, created_at=world.clock())
+    key = AccessKey(
+        key_hash=hash_of(secret), role=role, owner=owner, markets=markets, created_at=world.clock()
+    )
     world.table.write(Keep(facts.access_key_row(key), was=None))
     return secret
 

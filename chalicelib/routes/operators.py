@@ -6,12 +6,20 @@ import json
 from typing import Annotated, Any, TypeVar
 
 from chalice.app import Blueprint, Response
-from pydantic import BaseModel, Field, RootModel, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    RootModel,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from chalicelib import edge, wiring
 from chalicelib.domain.errors import Fault, Invalid, Missing
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
-from chalicelib.domain.keys import Caller, Role, hash_of
+from chalicelib.domain.keys import Caller, Markets, Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
 from chalicelib.domain.uploads import PARTS, UploadStart
@@ -51,6 +59,15 @@ class NewKey(Shape):
 
     role: Role
     owner: Slug
+    markets: Markets | None = Field(
+        default=None, description="All that a source may see and change; absent: every market."
+    )
+
+    @model_validator(mode="after")
+    def _of_a_source(self) -> NewKey:
+        if self.markets is not None and self.role is not Role.SOURCE:
+            raise ValueError("markets go with the role source; others have none of their own")
+        return self
 
 
 class CreatedKey(Shape):
@@ -60,6 +77,7 @@ class CreatedKey(Shape):
     key_hash: str
     role: Role
     owner: str
+    markets: tuple[str, ...] | None = None
 
 
 class DisabledKey(Shape):
@@ -87,8 +105,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_markets() -> Response:
-        who(*BOTH)
-        return edge.answer(MarketList(data=tuple(enlist.markets(wiring.world()))))
+        asks = who(*BOTH)
+        found = (market for market in enlist.markets(wiring.world()) if asks.speaks_of(market.market_id))
+        return edge.answer(MarketList(data=tuple(found)))
 
     @bp.route("/v1/markets/{market_id}", methods=["GET"], authorizer=authorizer)
     @edge.spoken
@@ -213,8 +232,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def create_key() -> Response:
         who(Role.OPERATOR)
         wanted = edge.body_of(bp.current_request, NewKey)
-        secret = enlist.create_key(wiring.world(), wanted.role, wanted.owner)
-        made = CreatedKey(secret=secret, key_hash=hash_of(secret), role=wanted.role, owner=wanted.owner)
+        secret = enlist.create_key(wiring.world(), wanted.role, wanted.owner, wanted.markets)
+        made = CreatedKey(secret=secret, key_hash=hash_of(secret), **dict(wanted))
         return edge.answer(made, 201)
 
     @bp.route("/v1/keys/{key_hash}", methods=["DELETE"], authorizer=authorizer)

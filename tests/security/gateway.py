@@ -159,8 +159,8 @@ def gateway() -> Iterator[Gateway]:
 
 
 def _keys(on: Stage) -> dict[str, str | None]:
-    def made(role: Role, owner: str) -> str:
-        return f"Bearer {enlist.create_key(on.world, role, owner)}"
+    def made(role: Role, owner: str, *markets: str) -> str:
+        return f"Bearer {enlist.create_key(on.world, role, owner, markets or None)}"
 
     disabled = enlist.create_key(on.world, Role.OPERATOR, "gone")
     enlist.disable_key(on.world, hash_of(disabled))
@@ -180,6 +180,8 @@ def _keys(on: Stage) -> dict[str, str | None]:
         "operator control-room": f"Bearer {operator}",
         "source health-office": made(Role.SOURCE, "health-office"),
         "source other-office": made(Role.SOURCE, "other-office"),
+        "source of-shanghai": made(Role.SOURCE, "health-office", "ROM", "SHA"),
+        "source of-rome": made(Role.SOURCE, "health-office", "ROM"),
         # owners named like somebody else's: the role is what counts
         "brand health-office": made(Role.BRAND, "health-office"),
         "source maison": made(Role.SOURCE, "maison"),

@@ -36,6 +36,10 @@ BELONGS: dict[str, Role | None] = {
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
 
+ALIAS = {"of-shanghai": "health-office"}
+"""The same owner, with another key."""
+OF_ANOTHER_MARKET = "source of-rome"
+"""The owner of what there is, with a key that is not for its market."""
 OWNERS = {Role.BRAND: "maison", Role.SOURCE: "health-office"}
 UNKNOWN = {"key_hash": "0" * 64, "number": "200", "order_id": "ord_nobodyhasthis"}
 """A well-formed name that nothing has; for the others `none-of-them`."""
@@ -157,21 +161,31 @@ def _wrong(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer) -
         return _refused(gate, answer, status, "a key of ours was needed", names=told)
     if role.value not in operation.roles:
         return _refused(gate, answer, 403, "this role may not", names=f"yours has the role {role.value}")
+    owner = ALIAS.get(owner, owner)
+    if caller == OF_ANOTHER_MARKET and "{market_id}" in path:
+        return _not_found(gate, route, caller, answer, "market_id")
     owned = next((n for n in reversed(names_of(path)) if BELONGS[n] is role), None)
     if owned is not None and owner != OWNERS[role]:
-        wrong = _refused(gate, answer, 404, "it is somebody else's")
-        name = gate.names[OTHER_NAMES.get(route, {}).get(owned, owned)]
-        missing = ask(gate, route, caller, unknown=owned)
-        if wrong is None and answer.without(name) != missing.without(_nothing(owned)):
-            return f"the same was expected as for a name that nothing has, {missing.body!r}"
-        return wrong
+        return _not_found(gate, route, caller, answer, owned)
     if answer.status != operation.status:
         return f"{operation.status} was expected"
+    if caller == OF_ANOTHER_MARKET and b"SHA" in answer.body:
+        return "the list names a market that is not its own"
     if owner != OWNERS.get(role, owner) and any(
         gate.names[name].encode() in answer.body for name in BELONGS if BELONGS[name] is role
     ):
         return "the list names what is somebody else's"
     return None
+
+
+def _not_found(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer, name: str) -> str | None:
+    """Somebody else's: the very answer that a name gets which nothing has."""
+    wrong = _refused(gate, answer, 404, "it is somebody else's")
+    there = gate.names[OTHER_NAMES.get(route, {}).get(name, name)]
+    missing = ask(gate, route, caller, unknown=name)
+    if wrong is None and answer.without(there) != missing.without(_nothing(name)):
+        return f"the same was expected as for a name that nothing has, {missing.body!r}"
+    return wrong
 
 
 def _refused(gate: Gateway, answer: Answer, status: int, why: str, names: str = "") -> str | None:
@@ -231,6 +245,26 @@ def test_a_signed_callback_is_taken_whoever_else_sends_a_key_with_it(gate: Gatew
     assert {gate.ask("POST", path, caller, CALLBACK, signed).status for caller in gate.keys} == {200}
     forged = {"X-Paper-Signature": signature("another-secret", CALLBACK)}
     assert {gate.ask("POST", path, caller, CALLBACK, forged).status for caller in gate.keys} == {401}
+
+
+def test_a_source_of_some_markets_sees_and_changes_those(gate: Gateway) -> None:
+    listed = {
+        caller: [m["market_id"] for m in gate.ask("GET", "/v1/markets", caller).json()["data"]]
+        for caller in (
+            "source of-rome",
+            "source of-shanghai",
+            "source health-office",
+            "operator control-room",
+        )
+    }
+    assert listed.pop("source of-rome") == []
+    assert set(map(tuple, listed.values())) == {("SHA",)}
+    asked = {"role": "source", "owner": "city", "markets": ["SHA"]}
+    made = gate.ask("POST", "/v1/keys", "operator control-room", asked)
+    assert (made.status, made.json()["markets"]) == (201, ["SHA"])
+    for role, markets in (("brand", ["SHA"]), ("operator", ["SHA"]), ("source", []), ("source", ["a b"])):
+        asked = {"role": role, "owner": "city", "markets": markets}
+        assert gate.ask("POST", "/v1/keys", "operator control-room", asked).status == 422
 
 
 def test_what_a_brand_makes_is_its_own_whatever_it_says(gate: Gateway) -> None:
