@@ -64,7 +64,7 @@ class Seen:
         age = "?" if self.sent_at is None else _age(now - self.sent_at)
         return (
             f"{self.message_id}  {self.kind} {self.name or '(id not shown)'}  {self.size} bytes  sent {age} ago  "
-            f"handed out {self.receives} times  by {self.function}\n    {self.reason}"
+            f"tries {self.receives}  by {self.function}\n    {self.reason}"
         )
 
 
@@ -168,7 +168,8 @@ def list_(box: Box, asked: argparse.Namespace) -> bool:
     """How many there are, and why."""
     now = datetime.now(UTC)
     letters = list(box.open(asked.limit))
-    print(f"{box.topic.value}: {max(box.waiting(), len(letters))} letters")
+    count = max(box.waiting(), len(letters))
+    print(f"{box.topic.value}: {count} letter{'' if count == 1 else 's'}")
     for reason, count in Counter(letter.reason for letter in letters).most_common():
         ages = [x.sent_at for x in letters if x.reason == reason and x.sent_at]
         print(

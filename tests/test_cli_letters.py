@@ -210,7 +210,7 @@ def test_the_queues_are_found_by_the_stack_that_made_them(
     (url,) = client("sqs").list_queues(QueueNamePrefix="cordon-RulesDeadLetters")["QueueUrls"]
     client("sqs").send_message(QueueUrl=url, MessageBody="{")
     assert letters.main(["list", "--stack", "cordon"]) == 0
-    assert "rules: 1 letters" in capsys.readouterr().out
+    assert "rules: 1 letter\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
