@@ -1,0 +1,184 @@
+"""Bugs that are brought back into the flows, to see that a day finds them.
+
+Each is an edit of a flow's source text, compiled and put in the place of the function as it runs. An edit whose text
+is no longer there fails loudly: a bug that cannot be brought back proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One bug: in this module, this text becomes that."""
+
+    name: str
+    module: str
+    text: str
+    becomes: str
+    within: int = 40
+    """Days within which it has to be found, ..."""
+    since: int = 1
+    """... from this one on, where it is known to be found soon."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CLASSIC = (
+    Bug(
+        "nudge only if fresh",
+        "flows.sweep",
+        "    if is_over(order):\n        return (Topic.TELL,)",
+        "    if is_over(order):\n        return (Topic.TELL,) if now - due < publish.PATIENCE / 2 else ()",
+        since=5,
+    ),
+    Bug(
+        "save after the call",
+        "flows.book",
+        "    if not _write(world, order):\n"
+        "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
+        "    answer = _call(world, order, booking, courier)\n",
+        "    answer = _call(world, order, booking, courier)\n    if not _write(world, order):\n        return\n",
+    ),
+    Bug(
+        "release before confirm",
+        "flows.cancel",
+        'update={"state": BookingState.CANCELLING, "cancel_reason": "brand", "next_look": now}',
+        'update={"state": BookingState.CANCELLED, "cancel_reason": "brand", "next_look": now}',
+    ),
+    Bug(
+        "a new reference after a timeout",
+        "flows.book",
+        "state=BookingState.UNKNOWN, next_look=max(now, present.next_look or now), looks=0,",
+        "state=BookingState.LOST, next_look=max(now, present.next_look or now), looks=0,",
+    ),
+    Bug(
+        "an index that lags is believed",
+        "flows.dispatch",
+        "sorted((o for o in orders if in_pool(o)), key=",
+        "sorted((o for o in orders), key=",
+        since=6,
+    ),
+)
+MORE = (
+    Bug(
+        "no condition on what is left of a slot",
+        "domain.facts",
+        "return Count(slot_key(market_id, slot_id), LEFT, -count)",
+        "return Count(slot_key(market_id, slot_id), LEFT, -count, floor=None)",
+        within=400,
+    ),
+    Bug("a late callback is believed", "flows.hear", "    if _is_old_news(booking, track):", "    if False:"),
+    Bug(
+        "nobody clears again before a booking",
+        "flows.book",
+        "    if verdict.decision is not Decision.YES or courier is None or",
+        "    if courier is None or",
+    ),
+    Bug(
+        "the place is given back beside the step",
+        "flows.rezone",
+        "            world.table.write(facts.keep_order(after), *changes)\n",
+        "            world.table.write(*changes)\n            world.table.write(facts.keep_order(after))\n",
+    ),
+    Bug(
+        "told before it was told",
+        "flows.tell",
+        "    outcome, attempt = _send(world, endpoint, notice)\n",
+        '    done = {"state": NoticeState.DELIVERED, "next_attempt_at": None}\n'
+        "    _save(world, notice.model_copy(update=done))\n"
+        '    notice = notice.model_copy(update={"version": notice.version + 1})\n'
+        "    outcome, attempt = _send(world, endpoint, notice)\n",
+    ),
+    Bug(
+        "assigned under rules that have moved on",
+        "flows.dispatch",
+        "changes: list[Change] = [Require(facts.pointer_key(market_id), version)]",
+        "changes: list[Change] = [Require(facts.market_key('nowhere'), None)]",
+        within=200,
+    ),
+    Bug(
+        "a look-up that finds nothing is believed at once",
+        "flows.book",
+        "next_look=now + world.dialects[courier.dialect].settle,",
+        "next_look=now,",
+        within=100,
+    ),
+    Bug(
+        "whoever has a signature is believed",
+        "flows.hear",
+        "        if not _may_speak(world, order, booking, event):",
+        "        if False:",
+    ),
+    Bug(
+        "what is on its way is not decided again",
+        "flows.rezone",
+        "        decide_again(world, order, on)\n    why",
+        "        pass\n    why",
+        within=100,
+    ),
+    Bug(
+        "an order is closed while a courier has a job of it",
+        "domain.orders",
+        "return order.state in ENDED and not any(b.is_live for leg in order.legs for b in leg.bookings)",
+        "return order.state in ENDED",
+        within=200,
+    ),
+    Bug(
+        "a courier that agrees to bring it back has let go",
+        "flows.book",
+        "            if answer.returning or present.track.has_custody:",
+        "            if False:",
+    ),
+    Bug(
+        "evidence is counted and not kept",
+        "flows.rezone",
+        "        return after, [evidence, give_back], (Topic.TELL, Topic.DISPATCH)",
+        "        return after, [give_back], (Topic.TELL, Topic.DISPATCH)",
+        within=100,
+    ),
+)
+
+
+@contextmanager
+def brought_back(bug: Bug) -> Iterator[None]:
+    """The flows with that bug."""
+    module = import_module(f"chalicelib.{bug.module}")
+    path = Path(module.__file__ or "")
+    source = path.read_text()
+    if source.count(bug.text) != 1:
+        raise LookupError(
+            f"{bug.name!r}: its text stands {source.count(bug.text)} times in {path.name}, not once"
+        )
+    with running(module, source.replace(bug.text, bug.becomes)):
+        yield
+
+
+@contextmanager
+def running(module: ModuleType, source: str) -> Iterator[None]:
+    """The functions of that module, as this source says, for everybody who has them already."""
+    made = dict(module.__dict__)
+    exec(compile(source, module.__file__ or "", "exec"), made)  # noqa: S102
+    kept: list[tuple[FunctionType, object]] = []
+    for name, function in vars(module).items():
+        other = made.get(name)
+        if (
+            isinstance(function, FunctionType)
+            and isinstance(other, FunctionType)
+            and function.__module__ == module.__name__
+            and function.__code__ != other.__code__
+        ):
+            kept.append((function, function.__code__))
+            function.__code__ = other.__code__
+    try:
+        yield
+    finally:
+        for function, code in kept:
+            function.__code__ = code  # type: ignore[assignment]

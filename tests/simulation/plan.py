@@ -1,0 +1,387 @@
+"""What is going to happen on a day, drawn from the seed alone: towns, fleets, twenty orders, and what people do.
+
+Two markets in two time zones and two datums. Every order and everything that somebody does has a name (`o7`,
+`a12`) by which a shorter story leaves it out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
+"""The day begins: noon in Shanghai, six in the morning in Milan."""
+ORDERS = 20
+RUSHES = 6
+"""Orders come in bunches, and rules often just then: so planners, publishers and bookings meet."""
+FAIR_WEATHER = NOON + timedelta(hours=6)
+"""From then on nothing goes wrong any more, and whatever was left undone has to be made good, ..."""
+END = NOON + timedelta(hours=12)
+"""... by then."""
+
+MARKETS: Mapping[str, dict[str, Any]] = {
+    "SHA": {
+        "market_id": "SHA",
+        "name": "Shanghai",
+        "country": "CN",
+        "time_zone": "Asia/Shanghai",
+        "datum": "GCJ02",
+        "currency": "CNY",
+        "west": 120.8,
+        "south": 30.6,
+        "east": 122.3,
+        "north": 31.95,
+        "shards": 2,
+    },
+    "MIL": {
+        "market_id": "MIL",
+        "name": "Milan",
+        "country": "IT",
+        "time_zone": "Europe/Rome",
+        "datum": "WGS84",
+        "currency": "EUR",
+        "west": 8.9,
+        "south": 45.3,
+        "east": 9.4,
+        "north": 45.6,
+        "shards": 1,
+    },
+}
+POINT = {"SHA": (121.49, 31.22), "MIL": (9.19, 45.46)}
+DATUMS = {"SHA": ("GCJ02", "WGS84", "BD09"), "MIL": ("WGS84",)}
+DISTRICT = {"SHA": "310101", "MIL": "015146"}
+SITES = ("Arc", "Bay", "Cove", "Dell")
+SHOPS = ("Kitchen", "Boutique")
+HOME = "Eaves"
+"""Where crews live."""
+
+_PCR = [{"kind": "pcr", "max_age_hours": 48}]
+POLICIES: Mapping[str, dict[str, Any]] = {
+    "open": {"handovers": ["door", "gate"], "requirements": _PCR, "permit_needed": True},
+    "gate": {"handovers": ["gate", "shelf"], "requirements": _PCR, "permit_needed": True},
+    "food": {
+        "handovers": ["door", "gate"],
+        "requirements": _PCR,
+        "permit_needed": True,
+        "essential_only": True,
+    },
+    "shut": {"handovers": []},
+    "night": {
+        "handovers": ["door", "gate"],
+        "requirements": _PCR,
+        "permit_needed": True,
+        "curfews": [{"start_local": "22:00", "end_local": "07:30"}],
+    },
+}
+LEVELS = {
+    "open": "precautionary",
+    "gate": "controlled",
+    "food": "controlled",
+    "shut": "sealed",
+    "night": "curfew_only",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One order, as its brand will hand it in."""
+
+    name: str
+    market_id: str
+    brand_id: str
+    at: datetime
+    body: Mapping[str, Any]
+    site: str
+    shop: str
+    item_class: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something somebody does at a time. `order`: whose; a deed to an order that is left out is left out too."""
+
+    name: str
+    at: datetime
+    what: str
+    order: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        return f"{self.what} {self.order or told}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A day before it happens."""
+
+    seed: int
+    endpoints: Mapping[str, Sequence[str]]
+    """Brand to the hosts at which it listens."""
+    zones: Mapping[tuple[str, str], str]
+    """(market, compound) to the policy it begins under."""
+    couriers: Sequence[dict[str, Any]]
+    crews: Sequence[dict[str, Any]]
+    permits: Sequence[dict[str, Any]]
+    slots: Sequence[dict[str, Any]]
+    wishes: Sequence[Wish]
+    deeds: Sequence[Deed]
+
+    def names(self) -> list[str]:
+        """Everything that can be left out."""
+        return [wish.name for wish in self.wishes] + [deed.name for deed in self.deeds]
+
+
+def drawn(seed: int) -> Plan:
+    """The plan of that day."""
+    chance = random.Random(seed)
+    fleet = [_fleet(chance, market_id) for market_id in MARKETS]
+    zones = {
+        (market_id, site): chance.choice(
+            ("open", "open", "gate", "food", "night" if market_id == "MIL" else "open")
+        )
+        for market_id in MARKETS
+        for site in SITES
+    }
+    for market_id in MARKETS:
+        zones |= {(market_id, shop): "open" for shop in (*SHOPS, HOME)}
+        if chance.random() < 0.3:
+            zones[market_id, chance.choice(SITES)] = "shut"
+        if chance.random() < 0.15:
+            del zones[market_id, chance.choice(SITES)]  # nobody has ruled on it
+    rushes = [NOON + _hours(chance, 0.02, 3.5) for _ in range(RUSHES)]
+    wishes = [_wish(chance, number, rushes) for number in range(1, ORDERS + 1)]
+    couriers, crews, permits, slots = (
+        [each for part in parts for each in part] for parts in zip(*fleet, strict=True)
+    )
+    endpoints = {
+        "maison": ("maison", "maison-2") if chance.random() < 0.3 else ("maison",),
+        "atelier": ("atelier",),
+    }
+    return Plan(
+        seed,
+        endpoints,
+        zones,
+        couriers,
+        crews,
+        permits,
+        slots,
+        wishes,
+        _deeds(chance, rushes, wishes, crews, permits, slots),
+    )
+
+
+def _hours(chance: random.Random, low: float, high: float) -> timedelta:
+    return timedelta(seconds=round(3600 * chance.uniform(low, high)))
+
+
+def _fleet(chance: random.Random, market_id: str) -> tuple[list[dict[str, Any]], ...]:
+    currency = MARKETS[market_id]["currency"]
+    couriers, crews, permits, slots = [], [], [], []
+    for dialect, count in (("paper", 2), ("crane", 1)):
+        courier_id = f"{dialect}-{market_id.lower()}"
+        couriers.append(
+            {
+                "courier_id": courier_id,
+                "market_id": market_id,
+                "dialect": dialect,
+                "account": market_id.lower(),
+                "proofs": ["receipt_code"],
+                "insured_limit": {"amount": 10_000_000, "currency": currency},
+            }
+        )
+        for _ in range(count):
+            number = len(crews) + 1
+            crew_id, plate = f"crew-{number}", f"A{number:04d}"
+            crews.append(
+                {
+                    "crew_id": crew_id,
+                    "market_id": market_id,
+                    "courier_id": courier_id,
+                    "vehicle": {"plate": plate, "compartments": [{"min_c": 0, "max_c": 8}]},
+                    "home": _address(market_id, HOME) if chance.random() < 0.5 else None,
+                    "credentials": [_test(NOON - _hours(chance, 6, 44))],
+                }
+            )
+            permits.append(
+                {
+                    "permit_id": f"permit-{number}",
+                    "market_id": market_id,
+                    "plate": plate,
+                    "districts": "all",
+                    "valid": {
+                        "start": NOON - timedelta(days=1),
+                        "end": NOON + (_hours(chance, 4, 7) if chance.random() < 0.2 else timedelta(days=2)),
+                    },
+                }
+            )
+            for part, (start, end) in enumerate(((0.0, 4.0), (3.0, 8.0))):
+                slots.append(
+                    {
+                        "slot_id": f"slot-{number}-{part}",
+                        "market_id": market_id,
+                        "courier_id": courier_id,
+                        "crew_id": crew_id,
+                        "window": {
+                            "start": NOON + timedelta(hours=start),
+                            "end": NOON + timedelta(hours=end),
+                            "time_zone": MARKETS[market_id]["time_zone"],
+                        },
+                        "capacity": chance.choice((1, 1, 2, 3)),
+                        "price": {"amount": chance.randrange(2000, 4000), "currency": currency},
+                        "trip_minutes": chance.choice((20, 30, 45)),
+                        "return_minutes": 20,
+                    }
+                )
+    return couriers, crews, permits, slots
+
+
+def _test(sampled_at: datetime, result: str = "negative") -> dict[str, Any]:
+    return {
+        "kind": "pcr",
+        "result": result,
+        "sampled_at": sampled_at,
+        "reported_at": sampled_at + timedelta(hours=4),
+    }
+
+
+def _address(market_id: str, compound: str) -> dict[str, Any]:
+    return {
+        "country": MARKETS[market_id]["country"],
+        "city": MARKETS[market_id]["name"],
+        "district": DISTRICT[market_id],
+        "compound": compound,
+        "building": "3",
+        "line": f"{compound} 3",
+    }
+
+
+def _place(chance: random.Random, market_id: str, compound: str) -> dict[str, Any]:
+    lng, lat = POINT[market_id]
+    return {
+        "address": _address(market_id, compound),
+        "coordinate": {"lng": lng, "lat": lat, "datum": chance.choice(DATUMS[market_id])},
+        "match_quality": "exact",
+    }
+
+
+def _wish(chance: random.Random, number: int, rushes: Sequence[datetime]) -> Wish:
+    market_id = "SHA" if number % 2 else "MIL"
+    brand_id = chance.choice(("maison", "atelier"))
+    at = chance.choice(rushes) + _hours(chance, 0, 0.03)
+    start = at + _hours(chance, 0.2, 2)
+    if chance.random() < 0.04:
+        start += timedelta(days=1)
+    end = start + _hours(chance, 0.8, 2.5)
+    site, shop = chance.choice(SITES), chance.choice(SHOPS)
+    item_class = chance.choice(("chilled", "chilled", "flowers", "cosmetics", "high_value"))
+    item: dict[str, Any] = {
+        "name": "Gift",
+        "item_class": item_class,
+        "value": {"amount": 88000, "currency": MARKETS[market_id]["currency"]},
+    }
+    if item_class == "chilled":
+        item |= {"temperature": {"min_c": 0, "max_c": 8}, "dwell_limit_minutes": 120}
+    body = {
+        "market": market_id,
+        "reference": f"EASTER-{number}",
+        "gift": {"items": [item]},
+        "pick_up": {
+            "name": shop,
+            "place": _place(chance, market_id, shop),
+            "contact": {"name": "Li Baoxian", "phone": "+8613800138000"},
+        },
+        "recipient": {
+            "name": "Wang Secretive",
+            "phone": "+8613800138001",
+            "place": _place(chance, market_id, site),
+        },
+        "window": {
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "time_zone": MARKETS[market_id]["time_zone"],
+        },
+        "tier": chance.choice(("standard", "standard", "silver", "gold", "diamond")),
+        "fallback": chance.choice(("hold", "hold", "cancel")),
+    }
+    return Wish(f"o{number}", market_id, brand_id, at, body, site, shop, item_class)
+
+
+def _deeds(
+    chance: random.Random,
+    rushes: Sequence[datetime],
+    wishes: Sequence[Wish],
+    crews: Sequence[dict[str, Any]],
+    permits: Sequence[dict[str, Any]],
+    slots: Sequence[dict[str, Any]],
+) -> list[Deed]:
+    deeds: list[tuple[datetime, str, str, dict[str, Any]]] = []
+
+    def some_time(low: float, high: float) -> datetime:
+        """Mostly just when orders come in."""
+        if chance.random() < 0.75:
+            return chance.choice(rushes) + _hours(chance, 0, 0.035)
+        return NOON + _hours(chance, low, high)
+
+    for wish in wishes:
+        for _ in range(chance.choice((0, 0, 0, 1, 2))):
+            deeds.append((wish.at + _hours(chance, 0, 1.5), "place again", wish.name, {}))
+        if chance.random() < 0.05:
+            deeds.append((wish.at + _hours(chance, 0.01, 1), "place another under its key", wish.name, {}))
+        if chance.random() < 0.22:
+            late = chance.choice((0.02, 0.5, 3))
+            deeds.append((wish.at + _hours(chance, 0, late), "cancel", wish.name, {}))
+        deeds.append((wish.at + _hours(chance, 3, 6), "confirm the receipt of", wish.name, {}))
+    for market_id in MARKETS:
+        for _ in range(chance.choice((1, 2, 3, 4))):
+            where = chance.choice((*SITES, *SITES, SHOPS[1], HOME))
+            rule = chance.choice(("shut", "shut", "gate", "food", "open"))
+            facts = {"market": market_id, "site": where, "policy": rule}
+            at = some_time(0.2, 6)
+            deeds.append((at, "publish", "", facts))
+        crew = chance.choice([c for c in crews if c["market_id"] == market_id])
+        if chance.random() < 0.4:
+            deeds.append((some_time(0.5, 5), "withdraw", "", {"crew": crew}))
+        for each in crews:
+            if each["market_id"] != market_id:
+                continue
+            if chance.random() < 0.35:
+                sampled = NOON - _hours(chance, 1, 3)
+                tests = [
+                    *each["credentials"],
+                    _test(sampled, "positive" if chance.random() < 0.2 else "negative"),
+                ]
+                deeds.append(
+                    (sampled + timedelta(hours=4), "report a test of", "", {"crew": each, "tests": tests})
+                )
+        if chance.random() < 0.3:
+            courier = f"{chance.choice(('paper', 'crane'))}-{market_id.lower()}"
+            at = some_time(0.5, 5)
+            deeds.append((at, "suspend", "", {"market": market_id, "courier": courier}))
+            deeds.append(
+                (at + _hours(chance, 0.2, 1), "resume", "", {"market": market_id, "courier": courier})
+            )
+        if chance.random() < 0.3:
+            permit = chance.choice([p for p in permits if p["market_id"] == market_id])
+            at = some_time(1, 5)
+            deeds.append((at, "revoke", "", {"permit": permit, "at": at}))
+        for _ in range(4):
+            slot = chance.choice([s for s in slots if s["market_id"] == market_id])
+            if chance.random() < 0.4:
+                facts = {"slot": slot, "capacity": chance.choice((0, 1, 2, 4))}
+                deeds.append((some_time(0.1, 5), "resize", "", facts))
+    for brand_id in ("maison", "atelier"):
+        for ill in ("brand_fails", "brand_hangs", "brand_asks_for_time", "brand_slow", "brand_gone"):
+            if chance.random() < 0.25:
+                at = NOON + _hours(chance, 0.1, 5)
+                facts = {"brand": brand_id, "ill": ill, "for": _hours(chance, 0.05, 0.8)}
+                deeds.append((at, "fall ill", "", facts))
+        for what in ("rotate", "disable", "replay"):
+            if chance.random() < 0.25:
+                deeds.append((NOON + _hours(chance, 0.5, 5), what, "", {"brand": brand_id}))
+        deeds.append((FAIR_WEATHER + timedelta(minutes=5), "enable", "", {"brand": brand_id}))
+    deeds.sort(key=lambda deed: (deed[0], deed[1], deed[2]))
+    return [Deed(f"a{number}", *deed) for number, deed in enumerate(deeds, start=1)]
