@@ -491,6 +491,25 @@ def test_of_many_who_write_first_one_is_first_and_the_others_see_it(table: Table
     assert there(table, "a").version == winner + 1
 
 
+def test_never_one_unit_is_sold_too_many(table: Table, at_once: Any) -> None:
+    keep(table, row(counters={"left": 100}))
+    answers = at_once(lambda n: table.write(Count(Key("a", "x"), "left", -1)), 160)
+    assert sum(a is None for a in answers) == 100
+    assert all(isinstance(a, Lost) for a in answers if a is not None), answers
+    assert there(table, "a").counters == {"left": 0}
+
+
+def test_transactions_of_order_and_slot_sell_what_there_is(table: Table, at_once: Any) -> None:
+    keep(table, row(pk="slot", counters={"left": 30}))
+    answers = at_once(
+        lambda n: table.write(Keep(row(pk=f"order-{n}"), was=None), Count(Key("slot", "x"), "left", -1)), 48
+    )
+    assert sum(a is None for a in answers) == 30
+    assert all(isinstance(a, Lost) and a.at == (1,) for a in answers if a is not None), answers
+    assert len(table.get_many([Key(f"order-{n}", "x") for n in range(48)])) == 30
+    assert there(table, "slot").counters == {"left": 0}
+
+
 def test_transactions_are_whole_to_whoever_reads_and_writes_beside_them(table: Table, at_once: Any) -> None:
     """Transfers between ten counters: the sum stays, none falls below zero, and what others keep meanwhile stays."""
     keep(table, *(row(pk=f"c{n}", counters={"left": 10}) for n in range(10)))
