@@ -99,13 +99,9 @@ def rotate(event: dict[str, Any], context: Any) -> None:
 )
 def on_dispatch(event: SQSEvent) -> dict[str, Any]:
     """Plan a market; `<market>:all` looks at what is not due yet, too."""
-    from chalicelib.flows.dispatch import dispatch
+    from chalicelib.flows.dispatch import named
 
-    def handle(name: str) -> None:
-        market_id, _, everything = name.partition(":")
-        dispatch(wiring.world(), market_id, everything=everything == "all")
-
-    return _verdicts(event, handle, Topic.DISPATCH)
+    return _verdicts(event, lambda name: named(wiring.world(), name), Topic.DISPATCH)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:BookQueue", batch_size=10)

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import Delayed, Refused
 from chalicelib.domain.ports import Topic, World
 from chalicelib.flows import sweep
 from chalicelib.flows.book import book
-from chalicelib.flows.dispatch import dispatch
+from chalicelib.flows.dispatch import named
 from chalicelib.flows.hear import hear
 from chalicelib.flows.publish import publish
 from chalicelib.flows.rezone import rezone
@@ -23,8 +23,7 @@ class Stopped(BaseException):
 def run(world: World, topic: Topic, name: str) -> None:
     """What the listener of that queue does with one nudge."""
     if topic is Topic.DISPATCH:
-        market_id, _, everything = name.partition(":")
-        dispatch(world, market_id, everything=everything == "all")
+        named(world, name)
     elif topic is Topic.RULES:
         verb, market_id, rest = name.split(":", 2)
         {"publish": publish, "rezone": rezone}[verb](world, market_id, rest)

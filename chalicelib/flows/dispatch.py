@@ -56,48 +56,76 @@ class Ruling:
     takes: str | None
 
 
-def dispatch(world: World, market_id: str, everything: bool = False) -> None:
-    """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed.
+def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
+    """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed; `after`:
+    where such a round goes on, as `_pool` gave it.
 
     What fits into one transaction is planned without the lease: two writes the fewer, and whoever plans beside it
     has nothing left to save but loses its own transaction. Raises `Missing` for a market that is not here.
     """
     market = enlist.market(world, market_id)
-    keys, more = _pool(world, market, everything)
-    if not keys:
+    keys, following = _pool(world, market, everything, after)
+    if not keys and following is None:
         return
-    if len(keys) <= UNLEASED and not more:
+    if len(keys) <= UNLEASED and following is None:
         saved, decided = _round(world, market, keys, None)
         if saved < decided:
-            _go_round_again(world, market_id, everything)
+            world.queues.nudge(Topic.DISPATCH, [name_of(market_id, everything, after)])
         return
     holder = lease.take(world, market_id, everything)
     if holder is None:
         return
-    is_done = False
+    rounds = [name_of(market_id, everything, after)]
     try:
         saved, decided = _round(world, market, keys, holder)
-        is_done = saved == decided and not (more and saved)
+        if saved == decided:
+            # what was due and has been decided is due no more, but of everything it is found again
+            goes_on = following is not None and (everything or saved > 0)
+            rounds = [name_of(market_id, everything, following or "")] if goes_on else []
     finally:
         held = lease.release(world, market_id, holder)
-        if held is None or held.again or not is_done:
-            _go_round_again(
-                world, market_id, (everything and not is_done) or (held is not None and held.everything)
-            )
+        if held is None or held.again:
+            rounds.append(name_of(market_id, held is not None and held.everything))
+        world.queues.nudge(Topic.DISPATCH, dict.fromkeys(rounds))
 
 
-def _go_round_again(world: World, market_id: str, everything: bool) -> None:
-    world.queues.nudge(Topic.DISPATCH, [f"{market_id}:all" if everything else market_id])
+def name_of(market_id: str, everything: bool, after: str = "") -> str:
+    """The nudge for a round: `<market>`, `<market>:all`, or `<market>:all:<where it goes on>`."""
+    if not everything:
+        return market_id
+    return f"{market_id}:all:{after}" if after else f"{market_id}:all"
 
 
-def _pool(world: World, market: Market, everything: bool) -> tuple[list[Key], bool]:
-    """The market's open orders that are due, or all of them; and whether there are more."""
+def named(world: World, name: str) -> None:
+    """The round that was nudged."""
+    market_id, _, rest = name.partition(":")
+    what, _, after = rest.partition(":")
+    dispatch(world, market_id, what == "all", after)
+
+
+SEEN = "-"
+"""In place of a shard's cursor: it has no more."""
+
+
+def _pool(world: World, market: Market, everything: bool, after: str) -> tuple[list[Key], str | None]:
+    """The market's open orders that are due, or all of them from `after` on; and where the next come, None: none.
+
+    `after`: for each shard the index's own cursor, or `SEEN`. Without one, a round over everything that does not fit
+    would find the same orders for ever, for what it decides stays in the pool.
+    """
     until = world.clock() + (facts.FAR if everything else timedelta())
-    pages = [
-        world.table.find_due(facts.pool_bucket(market.market_id, shard), until, POOL)
-        for shard in range(market.shards)
-    ]
-    return [key for page in pages for key in page.keys], any(page.after is not None for page in pages)
+    cursors = after.split(",") if after else []
+    keys: list[Key] = []
+    following: list[str] = []
+    for shard in range(market.shards):
+        cursor = cursors[shard] if shard < len(cursors) else ""
+        if cursor != SEEN:
+            bucket = facts.pool_bucket(market.market_id, shard)
+            page = world.table.find_due(bucket, until, POOL, cursor or None)
+            keys += page.keys
+            cursor = page.after or SEEN
+        following.append(cursor)
+    return keys, None if set(following) == {SEEN} else ",".join(following)
 
 
 def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, int]:

@@ -345,7 +345,11 @@ def settings(story: Story) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def record(story: Story) -> Recording:
+Check = Callable[[Play, int], None]
+"""Raises `AssertionError`; the number is how many stops there were."""
+
+
+def record(story: Story, always: Check = lambda play, stops: None) -> Recording:
     """Play it undisturbed, and note every call with the moments at which the world outside was another."""
     with settings(story):
         play = Play(story)
@@ -356,6 +360,7 @@ def record(story: Story) -> Recording:
             play.on.world.memory.clear()
             watch.step = number
             step(play)
+            always(play, 0)
         noted.moments.append(play.keep())
     play.wire.watch = play.watch = None
     noted.stops, noted.every_stop, noted.calls = watch.stops, watch.every_stop, watch.calls
@@ -422,10 +427,6 @@ class _Watch:
                 self.stops.append(stop)
 
 
-Check = Callable[[Play, int], None]
-"""Raises `AssertionError`; the number is how many stops there were."""
-
-
 def play_stopped(
     first: Recording,
     stop: Stop,
@@ -456,6 +457,10 @@ def play_stopped(
             then = first.moments[number + 1]
             if number == stop.step and not (lost or stop.may_wait or second):
                 _assert_not_behind(play.states(), then.states)
+                untold = _taken(first.heard[: then.heard], first.took) - _taken(
+                    play.on.brand.heard, play.on.brand.took
+                )
+                assert not untold, f"a repeat did not have these told: {untold}"
             if not play.wire.stops and play.is_at(then):
                 _join(first, then)
                 at_end(play, play.stopped)
@@ -494,6 +499,10 @@ def _assert_not_behind(states: States, then: States) -> None:
     for order_id, steps in then.items():
         came = states.get(order_id, ())[: len(steps)]
         assert came == steps, f"a repeat came to {came} only, without the stop it was {steps}"
+
+
+def _taken(heard: list[dict[str, Any]], took: list[bool]) -> set[str]:
+    return {notice["id"] for notice, fine in zip(heard, took, strict=False) if fine}
 
 
 def _join(first: Recording, then: Moment) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.domain import facts
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.ports import KeyPage, Topic
 from chalicelib.flows import dispatch, enlist, hear, publish, rezone, subscribe, tell
 from chalicelib.flows.book import ATTEMPTS
 from tests.flows.crash_play import Play, Story
@@ -257,14 +257,20 @@ def _two_shards(**more: Any) -> Stage:
     return on
 
 
-THREE = ("key-1", "key-2", "key-3")
+TWO = ("key-1", "key-2")
 story(
     "many_orders_decided_again",
-    [place(key) for key in THREE], minutes(7), rules(BANNED), minutes(2), later(hours=5), minutes(4),
+    [place(key) for key in TWO], minutes(7), rules(BANNED), minutes(1), later(hours=5), minutes(2),
     opening=partial(_two_shards, capacity=3), settings={(rezone, "PAGE"): 1},
-    ends=dict.fromkeys(THREE, STRANDED),
+    ends=dict.fromkeys(TWO, STRANDED),
     # pages are cut by the time each order is due, which the step that was stopped has moved: the sweep meets it
     waits=("rezone",),
+)  # fmt: skip
+story(
+    "more_wait_than_fit_into_a_round",
+    place("key-1", "Garden"), place("key-2", "Garden"), rules(zone("Elsewhere")), cancel("key-1"), cancel("key-2"),
+    minutes(3),
+    opening=_two_shards, settings={(dispatch, "POOL"): 1}, ends=dict.fromkeys(TWO, CANCELLED),
 )  # fmt: skip
 story(
     "cancelled_while_it_is_decided_again",
@@ -556,6 +562,38 @@ story(
     meanwhile("while planning", _another_plans), place("key-1", settled=False),
     place("key-2", tier="silver", settled=False), settle, minutes(7), cancel("key-1"), cancel("key-2"), minutes(8),
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+
+
+@dataclasses.dataclass
+class _Lagging:
+    """A table whose index does not know of an order yet."""
+
+    table: Any
+    hidden: str
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self.table, verb)
+
+    def find_due(self, *asked: Any) -> KeyPage:
+        page = self.table.find_due(*asked)
+        return KeyPage(tuple(key for key in page.keys if key.pk != self.hidden), page.after)
+
+
+def _another_order_takes_the_last_place(play: Play) -> None:
+    """Another order is placed while a planner thinks, and another planner, that sees this one alone, is quicker."""
+    place("key-2", settled=False)(play)
+    other = play.other_process()
+    other.table = _Lagging(other.table, play.order_id("key-1"))
+    play.act(lambda: dispatch.dispatch(other, "SHA"))
+
+
+story(
+    "last_place_goes_while_a_planner_thinks",
+    place("key-1", settled=False), meanwhile("while planning", _another_order_takes_the_last_place), settle,
+    minutes(7), cancel("key-1"), minutes(2), cancel("key-2"), minutes(8),
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
+    waits=("place",),
 )  # fmt: skip
 story(
     "planner_that_could_not_give_its_lease_back",

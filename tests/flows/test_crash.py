@@ -49,8 +49,7 @@ PLAYED = Played()
 
 @every_story
 def test_the_undisturbed_story_ends_well(story: str) -> None:
-    first = record(STORIES[story])
-    always(first.play)
+    first = record(STORIES[story], always)
     at_end(first.play, stops=0)
     if first.play.story.by_itself:
         assert_goes_by_itself(first)
