@@ -32,7 +32,7 @@ from tests.simulation import processes
 from tests.simulation.brands import Receiver
 from tests.simulation.couriers import Company, Crane, Job, Paper
 from tests.simulation.judge import AT_AN_END, Broken, Judge
-from tests.simulation.processes import HELD_FOR, LIMITS, Killed, Run
+from tests.simulation.processes import HELD_FOR, LIMITS, Hand, Killed, Run, closed
 from tests.simulation.quick import quickly
 from tests.simulation.store import Store
 from tests.simulation.trouble import Trouble
@@ -81,7 +81,7 @@ class Day:
         self._occasions: Counter[str] = Counter()
         self._agenda: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
         self._number = 0
-        self._back = _closed()
+        self._back = closed()
         self._held: dict[str, Run] = {}
         self._processes = [processes.process(self, number) for number in range(len(processes.SKEWS))]
 
@@ -127,6 +127,10 @@ class Day:
         """`ports.Log`."""
         self.counted[event] += 1
 
+    def forget(self) -> None:
+        """Let go of everything, so that nothing of a day has to be collected. It cannot be asked anything after."""
+        self.__dict__.clear()
+
     # --- running flows ----------------------------------------------------------------------------------------
 
     def run(
@@ -152,19 +156,19 @@ class Day:
         self.current = run
         if run.is_slow:
             self._held[key] = run
-            run.go = _closed()
-            threading.Thread(target=self._in_a_thread, args=(run,), daemon=True).start()
+            run.go = closed()
+            Hand.borrow(lambda: self._in_a_thread(run))
             self._hand_to(run)
         else:
             processes.run_in_one_go(run)
             self._ended(run)
 
-    def _in_a_thread(self, run: Run) -> None:
+    def _in_a_thread(self, run: Run) -> threading.Lock:
         assert run.go is not None
         run.go.acquire()
         processes.run_in_one_go(run)
         run.ended_at = self.clock.now
-        self._back.release()
+        return self._back
 
     def _hand_to(self, run: Run) -> None:
         assert run.go is not None
@@ -706,13 +710,6 @@ class Day:
             if wanted is None or (deed.name in wanted and (not deed.order or deed.order in wanted)):
                 self.at(deed.at, self._do, deed)
         self.at(self.began_at + timedelta(minutes=1), self._minute, 1)
-
-
-def _closed() -> threading.Lock:
-    """A lock that nobody gets through until it is released."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
 
 
 def order_id_of(wish: plans.Wish) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from chalicelib.channels import webhook
@@ -270,3 +270,37 @@ def run_in_one_go(run: Run) -> None:
         run.outcome = "killed"
     except BaseException as error:
         run.outcome, run.error = "broken", error
+
+
+class Hand:
+    """A thread that slow runs borrow, one after another; it waits for the next as long as the process lives."""
+
+    idle: ClassVar[list[Hand]] = []
+
+    def __init__(self) -> None:
+        self._wake = closed()
+        self._task: Callable[[], threading.Lock] | None = None
+        threading.Thread(target=self._work, daemon=True).start()
+
+    @classmethod
+    def borrow(cls, task: Callable[[], threading.Lock]) -> None:
+        """Have it done in another thread; the lock that it returns is released when the thread is free again."""
+        hand = cls.idle.pop() if cls.idle else cls()
+        hand._task = task
+        hand._wake.release()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.acquire()
+            assert self._task is not None
+            back = self._task()
+            self._task = None
+            self.idle.append(self)
+            back.release()
+
+
+def closed() -> threading.Lock:
+    """A lock that nobody gets through until it is released."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock

@@ -1,12 +1,11 @@
 """What makes days quick without changing them: a text that was read before is read as before.
 
 Most rows are read many times between two writes, by flow after flow. Shapes are frozen, so one object can stand for
-the same text wherever it is read. And nothing is collected during a day: it is thrown away as a whole.
+the same text wherever it is read.
 """
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,12 +25,8 @@ def quickly() -> Iterator[None]:
             known = read[cls, text] = plainly(cls, text)
         return known
 
-    was_on = gc.isenabled()
-    gc.disable()
     Shape.model_validate_json = classmethod(model_validate_json)  # type: ignore[assignment]
     try:
         yield
     finally:
         del Shape.model_validate_json
-        if was_on:
-            gc.enable()
