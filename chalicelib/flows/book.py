@@ -13,18 +13,21 @@ from datetime import datetime, timedelta
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.dialect import (
+    Account,
     BookAnswer,
     Booked,
     CancelConfirmed,
     CancelRefused,
     CancelUnknown,
+    Dialect,
     Found,
     Job,
     NotFound,
     NotTaken,
+    Request,
     Unsure,
 )
-from chalicelib.domain.errors import Lost, Missing, Refused, Uncarriable
+from chalicelib.domain.errors import Lost, Missing, Refused, Unanswered, Uncarriable
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import (
@@ -48,6 +51,8 @@ HINTED_PERMITS = 8
 """Permits that a nudge to book names at most; who needs more is read in two calls."""
 ECHO = timedelta(minutes=5)
 """So long after a booking, at most, it is looked at and told again: the first nudge to tell it may have been lost."""
+FRESH_SHARE = 4
+"""Within this part of the settle time after it was saved an attempt is made, or not at all."""
 INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
 BACK_OFF = (1, 2, 4, 8, 15)
@@ -163,11 +168,18 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
         pick_up_from=assignment.start,
     )
     now = world.clock()
+
+    def speak(dialect: Dialect, account: Account, token: str) -> Request:
+        if world.clock() - booking.attempted_at > dialect.settle / FRESH_SHARE:
+            # whoever looks it up after the settle time has to find it, or be right that it never arrived
+            raise Unanswered("held up too long to be asked for under this number")
+        return dialect.book(account, token, job, now)
+
     try:
         answer: BookAnswer = ask(
             world,
             courier,
-            lambda dialect, account, token: dialect.book(account, token, job, now),
+            speak,
             lambda dialect, reply: dialect.booked(reply, job),
             order.order_id,
         )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from chalicelib.domain.dialect import Account
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Secrets
 from chalicelib.flows import enlist, hear, look, publish, subscribe
+from chalicelib.flows.book import book
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
@@ -167,3 +172,35 @@ def test_what_was_put_off_for_a_pause_is_told_before_what_follows_it() -> None:
     dispatch(on.world, "SHA")
     tell(on.world, order.order_id)
     assert [said["data"]["sequence"] for said in on.brand.heard] == [0, 1]
+
+
+def test_an_attempt_that_was_held_up_is_not_made_when_others_may_soon_believe_that_it_never_arrived() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    dispatch(on.world, "SHA")
+    secrets = on.world.secrets
+    on.world.secrets = HeldUp(secrets, on)
+    book(on.world, order.order_id)
+    assert on.company.calls == []
+    on.world.secrets = secrets
+    on.minutes(4)
+    assert [b.state for b in on.order(order.order_id).leg.bookings] == [
+        BookingState.LOST,
+        BookingState.BOOKED,
+    ]
+    assert len(on.company.jobs) == 1
+
+
+@dataclass
+class HeldUp:
+    """Secrets that take a minute and a half."""
+
+    secrets: Secrets
+    on: Stage
+
+    def accounts(self, dialect: str, account: str) -> Sequence[Account]:
+        self.on.clock.forward(seconds=90)
+        return self.secrets.accounts(dialect, account)
+
+    def signing_keys(self) -> Sequence[str]:
+        return self.secrets.signing_keys()

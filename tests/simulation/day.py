@@ -39,7 +39,7 @@ from tests.simulation.trouble import Trouble
 
 VISIBLE_AGAIN = (40.0, 180.0)
 """Seconds after which a message that was given back, or whose process died, comes again."""
-SLOW = {"dispatch": 0.15, "rules": 0.1}
+SLOW = {"dispatch": 0.15, "rules": 0.1, "book": 0.12}
 """How likely a run is slow: planners most of all, so that they outlive their leases."""
 TRIES = 5
 """Then it goes to the dead letters."""
@@ -180,11 +180,12 @@ class Day:
             del self._held[run.key]
             self._ended(run)
 
-    def maybe_hold(self, run: Run, where: str) -> None:
+    def maybe_hold(self, run: Run, where: str, most_s: float | None = None) -> None:
         """Hold a slow run at this call, or not, while others go on. Called in its own thread."""
         if self.trouble.over or self.trouble.roll(f"hold {where}") > 0.3:
             return
         seconds = HELD_FOR[int(self.trouble.roll(f"long {where}") * len(HELD_FOR))]
+        seconds = seconds if most_s is None else min(seconds, most_s)
         end = run.began_at + run.limit
         until = min(self.clock.now + timedelta(seconds=seconds), end)
         self.counted["held"] += 1
