@@ -341,7 +341,7 @@ def _is_aside(record: Mapping[str, Any], kind: str, why: str, topic: Topic, queu
     after its last try, without the reason. Never lost, perhaps there twice."""
     name = f"on_{topic.value}"
     letter = Letter(
-        body=record["body"],
+        body=str(record.get("body", "")),
         reason=why,
         function=name,
         message_id=str(record.get("messageId", "")),

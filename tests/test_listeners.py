@@ -216,7 +216,7 @@ def test_what_a_message_carried_stays_on_it(on: Stage) -> None:
 
 def test_rules_and_markets_have_poison_of_their_own(on: Stage) -> None:
     assert handed(Topic.RULES, nudge("rezone:SHA:")) == []
-    for poison in ("abolish:SHA:", "rezone", "publish:SHA:"):
+    for poison in ("abolish:SHA:", "rezone", "publish:SHA:", "rezone:ATLANTIS:", "publish:SHA:upl_nobody"):
         on.world.queues.letters.clear()  # type: ignore[attr-defined]
         assert handed(Topic.RULES, nudge(poison)) == []
         assert aside(on)
@@ -237,3 +237,11 @@ def test_the_last_try_is_the_last_that_the_queues_give() -> None:
         if "RedrivePolicy" in resource.get("Properties", {})
     ]
     assert tries == [nudges.TRIES] * len(Topic)
+
+
+def test_an_event_without_a_body_is_put_aside_and_stops_nobody(on: Stage) -> None:
+    (one,) = booked(on, 1)
+    event = batch(Topic.TELL, nudge(one), nudge(one), receives=5)
+    del event["Records"][0]["body"]
+    assert front.on_tell(event, None) == {"batchItemFailures": []}
+    assert set(aside(on)) == {"m-0"}
