@@ -356,3 +356,14 @@ def test_a_package_says_in_which_way_it_writes_its_rows(tmp_path: Path) -> None:
         zipped.write(deploy.ROOT / "chalicelib" / "aws" / "table.py", "chalicelib/aws/table.py")
     assert deploy.rows_of(archive.read_bytes()) == tables.ROWS
     assert deploy.rows_of(b"no zip") == 1
+
+
+def test_the_look_asks_with_another_key_each_time_because_the_gateway_remembers_them() -> None:
+    given: list[str] = []
+
+    def answer(url: str, headers: Any) -> tuple[int, bytes]:
+        given.extend(headers.values())
+        return (200 if url.endswith("json") else 401 if not headers else 403 if len(given) == 3 else 500), b""
+
+    deploy.smoke(Scene().aws, "https://api.example/api/", answer)
+    assert len(set(given)) == 3
