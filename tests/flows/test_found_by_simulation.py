@@ -191,6 +191,25 @@ def test_an_attempt_that_was_held_up_is_not_made_when_others_may_soon_believe_th
     assert len(on.company.jobs) == 1
 
 
+def test_a_look_up_that_is_answered_after_its_job_was_let_go_revives_nothing() -> None:
+    on = stage()
+    order_id, _ = booked(on)
+    on.clock.now = NOON + timedelta(hours=3)
+    look_up = on.company.look
+
+    def meanwhile(reference: str) -> dict[str, object]:
+        said = look_up(reference)
+        on.company.look = look_up  # type: ignore[method-assign]
+        cancel(on.world, "maison", order_id, on.order(order_id).version)
+        book(on.world, order_id)
+        return said
+
+    on.company.look = meanwhile  # type: ignore[method-assign]
+    book(on.world, order_id)
+    assert [b.state for b in on.order(order_id).leg.bookings] == [BookingState.CANCELLED]
+    assert on.left() == 3
+
+
 @dataclass
 class HeldUp:
     """Secrets that take a minute and a half."""
