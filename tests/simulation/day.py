@@ -277,7 +277,7 @@ class Day:
         self.at(now + timedelta(minutes=1), self._minute, number + 1)
         if now >= plans.FAIR_WEATHER:
             self.trouble.over = True
-            if number % 30 == 0 and self._quiet():
+            if number % 15 == 0 and self._quiet():
                 self._agenda.clear()
                 return
         soon = stamp(now + timedelta(seconds=3))
