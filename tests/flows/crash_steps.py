@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
 from chalicelib.flows import hear, look, publish
 from chalicelib.flows.cancel import cancel as flow_cancel
@@ -94,6 +95,17 @@ def meanwhile(when: str, step: Step) -> Step:
         play.known[when] = step
 
     return arm
+
+
+@same
+def expects(state: OrderState, key: str = "key-1") -> Step:
+    """Undisturbed, it has come so far by now; a stopped play may take a minute longer."""
+
+    def step(play: Play) -> None:
+        if play.watch is not None:
+            assert play.order(key).state is state, f"{key} is {play.order(key).state}, not yet {state}"
+
+    return step
 
 
 def refused(play: Play, do: Callable[[], Any]) -> Any:
@@ -248,6 +260,18 @@ def says(kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: s
         for reference in [r for r in play.on.company.jobs if r.startswith(play.order_id(key))][-1:]:
             said = callback(reference, kind, at)
             refused(play, partial(hear.receive, play.on.world, "SHA", courier_id, said))
+        play.settle()
+
+    return step
+
+
+def another_says(kind: str) -> Step:
+    """Another courier, with an account of its own, signs that it has this order's job."""
+
+    def step(play: Play) -> None:
+        for reference in list(play.on.company.jobs):
+            said = callback(reference, kind, play.on.clock.now, secret="another secret")
+            play.act(partial(hear.receive, play.on.world, "SHA", "other-co", said))
         play.settle()
 
     return step

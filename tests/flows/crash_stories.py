@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from chalicelib.domain import facts
+from chalicelib.domain.fleet import Courier
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import KeyPage, Topic
-from chalicelib.flows import dispatch, enlist, hear, publish, rezone, subscribe, tell
+from chalicelib.flows import dispatch, enlist, hear, publish, rezone, subscribe, sweep, tell
 from chalicelib.flows.book import ATTEMPTS
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
@@ -21,10 +22,12 @@ from tests.flows.crash_steps import (
     POLICIES,
     Step,
     add,
+    another_says,
     brand,
     cancel,
     company,
     courier,
+    expects,
     fails,
     fine,
     finish,
@@ -215,7 +218,8 @@ story(
 )  # fmt: skip
 story(
     "sealed_while_booked",
-    place(), minutes(7), rules(BANNED), minutes(3), later(hours=4), minutes(4), ends={"key-1": STRANDED},
+    place(), minutes(7), rules(BANNED), expects(HELD), minutes(3), later(hours=4), minutes(4),
+    ends={"key-1": STRANDED},
 )  # fmt: skip
 story(
     "sealed_while_unknown",
@@ -257,10 +261,10 @@ def _two_shards(**more: Any) -> Stage:
     return on
 
 
-TWO = ("key-1", "key-2")
+TWO = ("key-1", "key-12")  # one in each shard
 story(
     "many_orders_decided_again",
-    [place(key) for key in TWO], minutes(7), rules(BANNED), minutes(1), later(hours=5), minutes(2),
+    [place(key) for key in TWO], minutes(7), rules(BANNED), [expects(HELD, key) for key in TWO], minutes(1), later(hours=5), minutes(2),
     opening=partial(_two_shards, capacity=3), settings={(rezone, "PAGE"): 1},
     ends=dict.fromkeys(TWO, STRANDED),
     # pages are cut by the time each order is due, which the step that was stopped has moved: the sweep meets it
@@ -268,7 +272,7 @@ story(
 )  # fmt: skip
 story(
     "more_wait_than_fit_into_a_round",
-    place("key-1", "Garden"), place("key-2", "Garden"), rules(zone("Elsewhere")), cancel("key-1"), cancel("key-2"),
+    [place(key, "Garden") for key in TWO], rules(zone("Elsewhere")), [cancel(key) for key in TWO],
     minutes(3),
     opening=_two_shards, settings={(dispatch, "POOL"): 1}, ends=dict.fromkeys(TWO, CANCELLED),
 )  # fmt: skip
@@ -464,7 +468,7 @@ story(
 )  # fmt: skip
 story(
     "upload_whose_nudges_are_lost",
-    place(), minutes(7), rules(BANNED, settled=False), lose_nudges, minutes(4), lose_nudges, minutes(4),
+    place(), minutes(7), rules(BANNED, settled=False), lose_nudges, minutes(4), expects(HELD), minutes(4),
     later(hours=4), minutes(4), ends={"key-1": STRANDED}, by_itself=False,
 )  # fmt: skip
 
@@ -482,14 +486,14 @@ story(
 # --- the fleet ----------------------------------------------------------------------------------------------
 
 
-def _put(do: Any, *given: Any, **changes: Any) -> Step:
+def _put(do: Any, *given: Any, settled: bool = True, **changes: Any) -> Step:
     name = {"crew": enlist.put_crew, "permit": enlist.put_permit, "slot": enlist.put_slot}
     noun = {"crew": crew, "permit": permit, "slot": slot}
-    return operator(lambda play: name[do](play.on.world, noun[do](*given, **changes)))
+    return operator(lambda play: name[do](play.on.world, noun[do](*given, **changes)), settled=settled)
 
 
-def _remove(kind: str, name: str) -> Step:
-    return operator(lambda play: enlist.remove(play.on.world, "SHA", kind, name))
+def _remove(kind: str, name: str, *, settled: bool = True) -> Step:
+    return operator(lambda play: enlist.remove(play.on.world, "SHA", kind, name), settled=settled)
 
 
 story(
@@ -501,6 +505,36 @@ story(
     cancel("key-1"), cancel("key-2"), minutes(6),
     _remove("slots", "slot-2"), _remove("permits", "permit-2"), _remove("crews", "crew-2"), minutes(4),
     ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+story(
+    "another_permit_serves_by_now",
+    place(settled=False), only(Topic.DISPATCH), _put("permit", 9, plate="A0001", settled=False),
+    _remove("permits", "permit-1", settled=False), only(Topic.BOOK), settle, expects(BOOKED), minutes(7), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+
+def _another_courier(**more: Any) -> Stage:
+    on = stage(**more)
+    on.plain.secrets.by_account["paper", "other"] = [{"secret": "another secret"}]  # type: ignore[attr-defined]
+    enlist.put_courier(
+        on.plain, Courier(courier_id="other-co", market_id="SHA", dialect="paper", account="other")
+    )
+    on.plain.queues.sent.clear()  # type: ignore[attr-defined]
+    return on
+
+
+story(
+    "another_courier_has_no_say",
+    place(), minutes(7), another_says("delivered"), expects(BOOKED), minutes(1), another_says("cancelled"),
+    expects(BOOKED), RIDE, opening=_another_courier, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "fetched_as_its_time_runs_out",
+    place(), minutes(7), lambda play: play.on.clock.forward(hours=5),
+    lambda play: play.act(lambda: sweep.sweep(play.on.world)),
+    meanwhile("before table.write", courier("picked_up", settled=False)), only(Topic.BOOK), settle, minutes(4),
+    courier("delivered"), minutes(18), ends={"key-1": frozenset({DELIVERED, AT_GATE})}, by_itself=False,
 )  # fmt: skip
 story(
     "crew_is_withdrawn_while_it_is_booked",
