@@ -70,7 +70,8 @@ def of_the_gift(here: Town) -> list[Item]:
     lines = sum(len(line) for step, line in here.lines if not step.endswith(MARKETS_OWN))
     logged = lines + api_calls * ACCESS_LINE  # Lambda itself logs only runs that fail: SystemLogLevel
     out = sum(entry.size + HEADERS for entry in entries if entry.service == "http") + api_calls * HEADERS
-    stored = _stored(here)
+    # to the hundred, so that the page does not change with every word of a field
+    stored, logged, out = (round(size, -2) for size in (_stored(here), logged, out))
     gb = MILLION / 1e9
     return [
         Item("DynamoDB, write units", writes, "units", writes * prices.WRITE_UNITS * MILLION),

@@ -145,13 +145,15 @@ def _digits(item: Item) -> int:
 
 
 def _calls(entries: Iterable[Entry]) -> list[str]:
-    rows = ["| step | call | on | write units | read units | bytes |", "|---|---|---|---:|---:|---:|"]
+    rows = ["| step | call | on | write units | read units | bytes, some |", "|---|---|---|---:|---:|---:|"]
     for entry in entries:
         if entry.service == "sqs":
             continue
         name = entry.operation if entry.service == "dynamodb" else f"{entry.service} {entry.operation}"
         units = (f"{entry.writes:.0f}" if entry.writes else "", f"{entry.reads:g}" if entry.reads else "")
-        rows.append(f"| {entry.step} | {name} | {entry.what} | {units[0]} | {units[1]} | {entry.size} |")
+        rows.append(
+            f"| {entry.step} | {name} | {entry.what} | {units[0]} | {units[1]} | {ceil(entry.size / 50) * 50} |"
+        )
     sent = sum(entry.operation == "SendMessage" for entry in entries)
     return [*rows, "", f"SQS: {sent} messages, each sent, received and deleted."]
 
