@@ -11,7 +11,7 @@ from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import LIVE, Booking, BookingState
 from chalicelib.domain.notices import Endpoint, notice_id_of
 from chalicelib.domain.orders import ENDED, Order, OrderState, due_at
-from tests.flows.crash_play import Play, Recording
+from tests.flows.crash_play import Play, Recording, Story, record
 
 GIVEN = frozenset(
     {BookingState.ATTEMPTED, BookingState.UNKNOWN, BookingState.BOOKED, BookingState.CANCELLING}
@@ -152,6 +152,15 @@ def _assert_told(play: Play, stops: int) -> None:
 def endpoints(play: Play) -> list[Endpoint]:
     rows = play.table.read("brand#maison", "hook#").rows
     return [facts.endpoint_of_row(row) for row in rows]
+
+
+def play_undisturbed(story: Story, *, eager: bool = False) -> Recording:
+    """Play it without a stop and see that all is well."""
+    first = record(story, always, eager=eager)
+    at_end(first.play, stops=0)
+    if story.by_itself:
+        assert_goes_by_itself(first)
+    return first
 
 
 def assert_goes_by_itself(first: Recording) -> None:

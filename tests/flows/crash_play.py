@@ -60,6 +60,8 @@ class Story:
     """How often one notice may be taken by the brand, with one stop in the story."""
     waits: tuple[str, ...] = ()
     """Modules of the flows in which a stop may cost a minute here, though they repeat what they owe."""
+    eager: bool = True
+    """False where the story itself says which nudge is handled when."""
     by_itself: bool = True
     """False where an undisturbed play needs the sweep to go on: nudges are lost on purpose."""
 
@@ -118,6 +120,8 @@ class Play:
         self.queues: Any = self.on.plain.queues
         self.loses_nudges = False
         self.keeps_memory = False
+        self.is_eager = False
+        """Every nudge is handled by others before its sender goes on."""
         self.stopped = 0
         self.watch: _Watch | None = None
         self.on.brand.answer = lambda request: self.known.get("brand", _fine)(self, request)
@@ -129,9 +133,19 @@ class Play:
 
     def once(self, name: str) -> None:
         """Do what the story has under this name, once: what happens in the middle of an act."""
+        if self.is_eager and name == "after queues.nudge":
+            self._settle_beside()
         meanwhile = self.known.pop(name, None)
         if meanwhile is not None:
             meanwhile(self)
+
+    def _settle_beside(self) -> None:
+        """Other processes are quicker than whoever has nudged them."""
+        mine, self.on.world.memory = self.on.world.memory, {}
+        try:
+            self.settle()
+        finally:
+            self.on.world.memory = mine
 
     def other_process(self) -> World:
         """The same world as another process sees it, that remembers nothing."""
@@ -349,11 +363,12 @@ Check = Callable[[Play, int], None]
 """Raises `AssertionError`; the number is how many stops there were."""
 
 
-def record(story: Story, always: Check = lambda play, stops: None) -> Recording:
+def record(story: Story, always: Check = lambda play, stops: None, *, eager: bool = False) -> Recording:
     """Play it undisturbed, and note every call with the moments at which the world outside was another."""
     with settings(story):
         play = Play(story)
         noted = Recording(play)
+        play.is_eager = eager
         play.wire.watch = play.watch = watch = _Watch(play)
         for number, step in enumerate(story.steps):
             noted.moments.append(play.keep())

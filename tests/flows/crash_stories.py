@@ -214,12 +214,17 @@ story(
     place(settled=False), only(Topic.DISPATCH), rules(BANNED, settled=False),
     only_publish,
     only(Topic.BOOK), settle, minutes(3), later(hours=4), minutes(4),
-    ends={"key-1": STRANDED}, by_itself=False,
+    ends={"key-1": STRANDED}, by_itself=False, eager=False,
 )  # fmt: skip
 story(
     "sealed_while_booked",
     place(), minutes(7), rules(BANNED), expects(HELD), minutes(3), later(hours=4), minutes(4),
     ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "sealed_and_nobody_says_so",
+    place(), minutes(7), rules(BANNED, settled=False), only_publish, lose_nudges, minutes(2), expects(HELD),
+    minutes(2), later(hours=4), minutes(4), ends={"key-1": STRANDED}, by_itself=False, eager=False,
 )  # fmt: skip
 story(
     "sealed_while_unknown",
@@ -236,7 +241,7 @@ story(
     place(), minutes(7), later(minutes=60), rules(BANNED, settled=False),
     only_publish,
     courier("picked_up", settled=False), only(Topic.HEAR), settle, minutes(4), courier("returned"), minutes(18),
-    ends={"key-1": RETURNED},
+    ends={"key-1": RETURNED}, eager=False,
 )  # fmt: skip
 story(
     "recall_refused",
@@ -279,7 +284,7 @@ story(
 story(
     "cancelled_while_it_is_decided_again",
     place(), minutes(7), rules(BANNED, settled=False), only_publish, meanwhile("before table.write", cancel(settled=False)),
-    settle, minutes(6), ends={"key-1": CANCELLED},
+    settle, minutes(6), ends={"key-1": CANCELLED}, eager=False,
 )  # fmt: skip
 story(
     "rules_that_open_again_find_the_gift_waiting",
@@ -506,11 +511,18 @@ story(
     _remove("slots", "slot-2"), _remove("permits", "permit-2"), _remove("crews", "crew-2"), minutes(4),
     ends={"key-1": CANCELLED, "key-2": CANCELLED},
 )  # fmt: skip
+
+
+def _never_waited(play: Play) -> None:
+    states = [step.state for step in play.order().history]
+    assert HELD not in states, f"it waited without need: {states}"
+
+
 story(
     "another_permit_serves_by_now",
     place(settled=False), only(Topic.DISPATCH), _put("permit", 9, plate="A0001", settled=False),
     _remove("permits", "permit-1", settled=False), only(Topic.BOOK), settle, expects(BOOKED), minutes(7), RIDE,
-    ends={"key-1": DELIVERED},
+    ends={"key-1": DELIVERED}, at_end=_never_waited,
 )  # fmt: skip
 
 
@@ -534,7 +546,7 @@ story(
     place(), minutes(7), lambda play: play.on.clock.forward(hours=5),
     lambda play: play.act(lambda: sweep.sweep(play.on.world)),
     meanwhile("before table.write", courier("picked_up", settled=False)), only(Topic.BOOK), settle, minutes(4),
-    courier("delivered"), minutes(18), ends={"key-1": frozenset({DELIVERED, AT_GATE})}, by_itself=False,
+    courier("delivered"), minutes(18), ends={"key-1": frozenset({DELIVERED, AT_GATE})}, by_itself=False, eager=False,
 )  # fmt: skip
 story(
     "crew_is_withdrawn_while_it_is_booked",
@@ -627,7 +639,7 @@ story(
     place("key-1", settled=False), meanwhile("while planning", _another_order_takes_the_last_place), settle,
     minutes(7), cancel("key-1"), minutes(2), cancel("key-2"), minutes(8),
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
-    waits=("place",),
+    waits=("place",), eager=False,
 )  # fmt: skip
 story(
     "planner_that_could_not_give_its_lease_back",
@@ -646,5 +658,5 @@ def _derived_otherwise(play: Play) -> None:
 story(
     "closing_brings_a_state_to_light",
     place(compound="Garden"), cancel(settled=False), _derived_otherwise, settle, minutes(6),
-    ends={"key-1": DELIVERED},
+    ends={"key-1": DELIVERED}, eager=False,
 )  # fmt: skip

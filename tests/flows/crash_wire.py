@@ -166,6 +166,7 @@ class Tripwire:
         finally:
             if self.stops and self.stops[0] == (number, True):
                 self.kill()
+            self.meanwhile(f"after {name}")
 
     def kill(self) -> None:
         """Nothing of this process reaches the outside any more."""
