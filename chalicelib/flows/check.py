@@ -182,6 +182,16 @@ def narrowed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment
     return refreshed(assignment, verdict, on).model_copy(update={"handovers": kept})
 
 
+def reaches_client(world: World, order: Order, on: Ground, at: datetime) -> bool:
+    """May anything change hands with the client there at that moment? What nobody has ruled on says neither."""
+    if on.atlas is None:
+        return True
+    delivery = order.delivery(facts.unseal_private(world.sealer, order))
+    ground = Clearer(on.atlas, on.fleet, at).ground(delivery, at, at + MOMENT, Phase.CARRIED)
+    ways = ground.destination.handovers
+    return ways is None or not TO_THE_CLIENT.isdisjoint(ways)
+
+
 def kept_outside(leg: Leg) -> Leg:
     """The leg whose gift gets no farther than the gate."""
     assert leg.assignment is not None

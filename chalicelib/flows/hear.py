@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision, Phase, Reason
+from chalicelib.domain.clearance import Decision, Phase
 from chalicelib.domain.dialect import Callback, Heard
 from chalicelib.domain.errors import Lost, Missing, Unauthorised
 from chalicelib.domain.evidence import Evidence, Step
@@ -311,7 +311,7 @@ def _checked(
         world.log(
             "moved_uncleared", order=order.order_id, step=step, reasons=[str(r) for r in verdict.reasons]
         )
-        if step is Step.HAND_OVER and Reason.NO_HANDOVER in verdict.reasons:
+        if step is Step.HAND_OVER and not check.reaches_client(world, order, on, at):
             # nobody may reach the client there, whatever the courier was told: no word of it says that it did
             order = order.model_copy(update={"legs": replace_leg(order.legs, check.kept_outside(order.leg))})
             continue

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from chalicelib.domain.dialect import Account
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.fleet import Courier
@@ -24,9 +26,9 @@ from tests.paper import callback
 from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
 
 
-def booked(on: Stage) -> tuple[str, str]:
+def booked(on: Stage, **changes: Any) -> tuple[str, str]:
     """An order that is booked, and the booking's reference."""
-    order, _ = place(on.world, "maison", "key-1", new_order())
+    order, _ = place(on.world, "maison", "key-1", new_order(**changes))
     on.settle()
     (reference,) = on.company.jobs
     return order.order_id, reference
@@ -82,13 +84,22 @@ def test_another_couriers_word_does_not_stand_in_the_place_of_the_true_one() -> 
     assert on.order(order_id).state is OrderState.PICKED_UP
 
 
-def test_where_nobody_may_hand_over_a_gift_is_not_said_to_have_reached_the_client() -> None:
+@pytest.mark.parametrize(("policy", "item_class"), [("banned@1", "chilled"), ("sealed@1", "high_value")])
+def test_where_nobody_may_reach_the_client_a_gift_is_not_said_to_have_done_so(
+    policy: str, item_class: str
+) -> None:
     on = stage()
-    order_id, reference = booked(on)
+    value = {"amount": 88000, "currency": "CNY"}
+    insured = {"proofs": ["receipt_code"], "insured_limit": {"amount": 10_000_000, "currency": "CNY"}}
+    courier = {"courier_id": "paper-co", "market_id": "SHA", "dialect": "paper", "account": "main", **insured}
+    enlist.put_courier(on.world, Courier.model_validate(courier))
+    order_id, reference = booked(
+        on, gift={"items": [{"name": "Gift", "item_class": item_class, "value": value}]}
+    )
     on.clock.now = NOON + timedelta(hours=1)
     hear_at(on, order_id, reference, "picked_up")
     on.company.refuse["cancel"] = "too_late"
-    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "sealed"))
+    publish_rules(on.world, "amend", zone("Yongjia", policy, "sealed"))
     on.settle()
     on.clock.forward(minutes=30)
     hear_at(on, order_id, reference, "delivered")
