@@ -76,10 +76,11 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
             stand.pumps.start()
             pool = urllib3.PoolManager()
             now = datetime.now(UTC)
-            _furnish(Client(stand.front.url, keys[Role.OPERATOR], pool), now)
+            furnish(Client(stand.front.url, keys[Role.OPERATOR], pool), now)
             _listen(Client(stand.front.url, keys[Role.BRAND], pool), stand)
             order = home / ORDER
-            _order(order, now)
+            text = json.dumps(order_body(now), indent=2, ensure_ascii=False)
+            order.write_text(text + "\n", encoding="utf-8")
             yield Up(stand.front.url, keys, order, f"easter-{now:%m%d-%H%M%S}")
             pool.clear()
     clock.close()
@@ -88,7 +89,7 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
 OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
 
 
-def _furnish(operator: Client, now: datetime) -> None:
+def furnish(operator: Client, now: datetime) -> None:
     """A market with three compounds, one crew with fresh tests, and slots from now to tomorrow night."""
     market = f"/v1/markets/{shanghai.MARKET_ID}"
     operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json()))
@@ -160,8 +161,8 @@ def _listen(brand: Client, stand: Stand) -> None:
     listener.secret = brand("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{BRAND}"})["secret"]
 
 
-def _order(file: Path, now: datetime) -> None:
-    """The body for the README's curl: a dessert box for the next hours."""
+def order_body(now: datetime, to: str = OPEN) -> dict[str, Any]:
+    """A dessert box for the next hours."""
 
     def place(compound: str) -> dict[str, Any]:
         return {
@@ -186,7 +187,7 @@ def _order(file: Path, now: datetime) -> None:
         "temperature": {"min_c": 0, "max_c": 8},
         "dwell_limit_minutes": 180,
     }
-    body = {
+    return {
         "market": shanghai.MARKET_ID,
         "reference": "EASTER-0001",
         "gift": {"items": [item]},
@@ -195,7 +196,7 @@ def _order(file: Path, now: datetime) -> None:
             "place": place(KITCHEN),
             "contact": {"name": "Kitchen desk", "phone": "+8617000000001"},
         },
-        "recipient": {"name": "A very important client", "phone": "+8617000000002", "place": place(OPEN)},
+        "recipient": {"name": "A very important client", "phone": "+8617000000002", "place": place(to)},
         "window": {
             "start": start.isoformat(timespec="seconds"),
             "end": (start + timedelta(hours=8)).isoformat(timespec="seconds"),
@@ -204,7 +205,6 @@ def _order(file: Path, now: datetime) -> None:
         "tier": "gold",
         "fallback": "hold",
     }
-    file.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 CURL = """curl -sS "$CORDON/v1/orders" \\
