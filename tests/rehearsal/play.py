@@ -102,7 +102,7 @@ class Play:
         self.clients.append(self.brand)
         self.say("the first key made with cli.keys; a brand's key over POST /v1/keys")
         run.furnish(self.operator, datetime.now(UTC))
-        self.wait("rules", 60, self._are_published)
+        self.wait("rules", 60, lambda: self.operator("GET", f"/v1/markets/{shanghai.MARKET_ID}/rules"))
         self.say("a market, rules, a courier, a crew, a pass and slots are there; the rules are published")
         self.listener: Listener = self.cloud.brands.listen(run.BRAND)
         hook = self.brand("POST", "/v1/webhooks", {"url": f"https://{BRAND_HOST}/{run.BRAND}"})
@@ -115,13 +115,6 @@ class Play:
         for client in self.clients:
             client.url = url
         self.cloud.company.callback_url = f"{url}/v1/callbacks/{shanghai.MARKET_ID}/sftc"
-
-    def _are_published(self) -> bool:
-        try:
-            self.operator("GET", f"/v1/markets/{shanghai.MARKET_ID}/rules")
-        except Refused:
-            return False
-        return True
 
     def place(self, name: str, to: str = run.OPEN) -> str:
         body = run.order_body(datetime.now(UTC), to)
@@ -149,7 +142,10 @@ class Play:
     def wait(self, what: str, seconds: float, done: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = done()
+            try:
+                found = done()
+            except Refused:  # not there yet, or a machine that is too busy: asked again, as any client would
+                found = None
             if found:
                 return found
             time.sleep(1)
