@@ -208,6 +208,13 @@ BUGS = (
         story="delivered",
     ),
     _bug(
+        "an attempt that was held up is made all the same",
+        book,
+        ("        if world.clock() - booking.attempted_at > dialect.settle / FRESH_SHARE:\n", "        if job is None:\n"),
+        story="held_up_between_the_attempt_and_the_call",
+        only_stopped=False,
+    ),
+    _bug(
         "a look-up that finds nothing is believed at once",
         book,
         (

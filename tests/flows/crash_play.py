@@ -134,12 +134,12 @@ class Play:
     def once(self, name: str) -> None:
         """Do what the story has under this name, once: what happens in the middle of an act."""
         if self.is_eager and name == "after queues.nudge":
-            self._settle_beside()
+            self.settle_beside()
         meanwhile = self.known.pop(name, None)
         if meanwhile is not None:
             meanwhile(self)
 
-    def _settle_beside(self) -> None:
+    def settle_beside(self) -> None:
         """Other processes are quicker than whoever has nudged them."""
         mine, self.on.world.memory = self.on.world.memory, {}
         try:

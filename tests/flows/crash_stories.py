@@ -159,6 +159,21 @@ story(
     company(deaf={"book"}), place(), company(deaf=set()), minutes(12), RIDE, ends={"key-1": DELIVERED},
     by_itself=False,
 )  # fmt: skip
+
+
+def _held_up(play: Play) -> None:
+    """The process stands still for so long that another looks the attempt up, finds nothing and tries anew."""
+    for _ in range(3):
+        play.on.clock.forward(minutes=1)
+        play.act(lambda: sweep.sweep(play.other_process()))
+        play.settle_beside()
+
+
+story(
+    "held_up_between_the_attempt_and_the_call",
+    meanwhile("before secrets.accounts", _held_up), place(), minutes(7), RIDE,
+    ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
 story(
     "deaf_until_the_slot_counts_as_refusing",
     company(deaf={"book"}), place(), minutes(3 * ATTEMPTS), company(deaf=set()), minutes(8), RIDE,
