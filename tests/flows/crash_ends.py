@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, snapshots
 from chalicelib.domain.clearance import Decision
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import LIVE, Booking, BookingState
 from chalicelib.domain.notices import Endpoint, notice_id_of
 from chalicelib.domain.orders import ENDED, Order, OrderState, due_at
+from chalicelib.domain.uploads import UploadState
 from tests.flows.crash_play import Play, Recording, Story, record
 
 GIVEN = frozenset(
@@ -74,7 +75,16 @@ def at_end(play: Play, stops: int = 0) -> None:
         if order.state in ENDED:
             assert due_at(order) is None, f"{order.order_id} has ended and something is still owed"
     _assert_told(play, stops)
+    _assert_uploads_are_settled(play)
     story.at_end(play)
+
+
+def _assert_uploads_are_settled(play: Play) -> None:
+    rows = [row for row in play.table.rows.values() if row.key.sk == "upload"]
+    waiting = [
+        u.upload_id for row in rows if (u := snapshots.upload_of_row(row)).state is UploadState.VALIDATING
+    ]
+    assert not waiting, f"finished, and neither published nor refused: {waiting}"
 
 
 def _allowed(end: OrderState | frozenset[OrderState]) -> frozenset[OrderState]:

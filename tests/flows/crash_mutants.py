@@ -77,7 +77,12 @@ def _edits(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
             yield number, "without its last change"
         for body in _bodies(node):
             for at, (one, two) in enumerate(itertools.pairwise(body)):
-                if _reaches(one) and _reaches(two) and not isinstance(two, ast.Return):
+                if (
+                    _reaches(one)
+                    and _reaches(two)
+                    and not isinstance(two, ast.Return)
+                    and not _needs(two, one)
+                ):
                     yield number, f"swapped {at}"
 
 
@@ -87,6 +92,14 @@ def _bodies(node: ast.AST) -> list[list[ast.stmt]]:
 
 def _reaches(statement: ast.stmt) -> bool:
     return "world" in ast.unparse(statement) and not isinstance(statement, ast.FunctionDef)
+
+
+def _needs(two: ast.stmt, one: ast.stmt) -> bool:
+    """Whether it reads what the other names: swapped, it would fail at once."""
+    names = {
+        node.id for node in ast.walk(one) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(two))
 
 
 def _apply(function: ast.FunctionDef, number: int, what: str) -> None:

@@ -127,7 +127,7 @@ story(
 
 story(
     "refused_then_another_crew",
-    company(refuse={"book-1": "no_riders"}), place(), minutes(8), read_everything(), RIDE,
+    company(refuse={"book-1": "no_riders"}), place(), expects(BOOKED), minutes(8), read_everything(), RIDE,
     opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
 )  # fmt: skip
 story(
@@ -186,7 +186,8 @@ story(
 )  # fmt: skip
 story(
     "courier_gives_the_job_back",
-    place(), minutes(7), courier("cancelled", times=2, number=1, reason="no_rider"), minutes(7), RIDE,
+    place(), minutes(7), courier("cancelled", times=2, number=1, reason="no_rider"), expects(BOOKED), minutes(7),
+    RIDE,
     opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
 )  # fmt: skip
 story(
@@ -303,7 +304,7 @@ story(
 )  # fmt: skip
 story(
     "rules_that_open_again_find_the_gift_waiting",
-    place(compound="Garden"), minutes(2), read_everything(), rules(zone("Garden")), minutes(7), RIDE,
+    place(compound="Garden"), minutes(2), read_everything(), rules(zone("Garden")), expects(BOOKED), minutes(7), RIDE,
     ends={"key-1": DELIVERED},
 )  # fmt: skip
 
@@ -334,7 +335,7 @@ story(
 )  # fmt: skip
 story(
     "the_place_of_one_goes_to_the_other",
-    place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(7), RIDE,
+    place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(7), expects(BOOKED, "key-2"), RIDE,
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": DELIVERED},
 )  # fmt: skip
 
@@ -565,7 +566,7 @@ story(
 )  # fmt: skip
 story(
     "crew_is_withdrawn_while_it_is_booked",
-    place(), minutes(7), _put("crew", 1, withdrawn=True), minutes(7), RIDE,
+    place(), minutes(7), _put("crew", 1, withdrawn=True), expects(BOOKED), minutes(7), RIDE,
     opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
 )  # fmt: skip
 
