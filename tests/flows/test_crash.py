@@ -69,7 +69,7 @@ def test_stopped_at_any_outside_call_the_story_still_ends_well(story: str) -> No
 @every_story
 def test_stopped_and_its_nudge_lost_the_sweep_makes_it_good(story: str) -> None:
     first = recorded(story)
-    for stop in some(first, "lost", 0.25):
+    for stop in some(first, "lost", 0.15):
         if stop.is_nudged:
             stopped(first, stop, lost=True)
 
@@ -77,7 +77,7 @@ def test_stopped_and_its_nudge_lost_the_sweep_makes_it_good(story: str) -> None:
 @every_story
 def test_stopped_twice_the_story_still_ends_well(story: str) -> None:
     first = recorded(story)
-    for stop, second in pairs(first, 3):
+    for stop, second in pairs(first, 2):
         stopped(first, stop, second=second)
 
 
