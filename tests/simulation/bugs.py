@@ -37,7 +37,7 @@ CLASSIC = (
         "flows.sweep",
         "    if is_over(order):\n        return (Topic.TELL,)",
         "    if is_over(order):\n        return (Topic.TELL,) if now - due < publish.PATIENCE / 2 else ()",
-        since=5,
+        since=9,
     ),
     Bug(
         "save after the call",
@@ -64,17 +64,10 @@ CLASSIC = (
         "flows.dispatch",
         "sorted((o for o in orders if in_pool(o)), key=",
         "sorted((o for o in orders), key=",
-        since=6,
+        since=14,
     ),
 )
 MORE = (
-    Bug(
-        "no condition on what is left of a slot",
-        "domain.facts",
-        "return Count(slot_key(market_id, slot_id), LEFT, -count)",
-        "return Count(slot_key(market_id, slot_id), LEFT, -count, floor=None)",
-        within=400,
-    ),
     Bug("a late callback is believed", "flows.hear", "    if _is_old_news(booking, track):", "    if False:"),
     Bug(
         "nobody clears again before a booking",

@@ -41,6 +41,10 @@ VISIBLE_AGAIN = (40.0, 180.0)
 """Seconds after which a message that was given back, or whose process died, comes again."""
 SLOW = {"dispatch": 0.15, "rules": 0.1, "book": 0.12}
 """How likely a run is slow: planners most of all, so that they outlive their leases."""
+SO_BRIEFLY = 2.0
+"""Seconds that a planner is held while something happens in its middle: longer, and others plan its orders first."""
+AT_THE_LATEST = 1200.0
+"""Seconds that a deed waits for a planner in whose middle it can happen."""
 TRIES = 5
 """Then it goes to the dead letters."""
 
@@ -83,6 +87,7 @@ class Day:
         self._number = 0
         self._back = closed()
         self._held: dict[str, Run] = {}
+        self._mid_flight: list[plans.Deed] = []
         self._processes = [processes.process(self, number) for number in range(len(processes.SKEWS))]
 
     # --- playing ----------------------------------------------------------------------------------------------
@@ -180,12 +185,16 @@ class Day:
             del self._held[run.key]
             self._ended(run)
 
-    def maybe_hold(self, run: Run, where: str, most_s: float | None = None) -> None:
+    def maybe_hold(self, run: Run, where: str, most_s: float | None = None, *, writes: bool = False) -> None:
         """Hold a slow run at this call, or not, while others go on. Called in its own thread."""
-        if self.trouble.over or self.trouble.roll(f"hold {where}") > 0.3:
+        meets = self._meets(run) if writes and self._mid_flight else []
+        if self.trouble.over or (not meets and self.trouble.roll(f"hold {where}") > 0.3):
             return
         seconds = HELD_FOR[int(self.trouble.roll(f"long {where}") * len(HELD_FOR))]
         seconds = seconds if most_s is None else min(seconds, most_s)
+        for deed in meets:
+            self.after(0.05, self._do_if_waiting, deed)
+            seconds = SO_BRIEFLY
         end = run.began_at + run.limit
         until = min(self.clock.now + timedelta(seconds=seconds), end)
         self.counted["held"] += 1
@@ -201,6 +210,10 @@ class Day:
             run.is_dead = True
             self.counted["timed_out"] += 1
             raise Killed
+
+    def _meets(self, run: Run) -> list[plans.Deed]:
+        """What is in store for the market that this run plans: it happens between its reading and its writing."""
+        return [deed for deed in self._mid_flight if run.key.startswith(f"dispatch:{deed.facts['market']}")]
 
     def _go_on(self, run: Run) -> None:
         self.tell("    {} goes on", run.key)
@@ -337,6 +350,18 @@ class Day:
         )
 
     def _do(self, deed: plans.Deed) -> None:
+        if not deed.facts.get("mid_flight"):
+            self._do_now(deed)
+            return
+        self._mid_flight.append(deed)
+        self.after(AT_THE_LATEST, self._do_if_waiting, deed)
+
+    def _do_if_waiting(self, deed: plans.Deed) -> None:
+        if deed in self._mid_flight:
+            self._mid_flight.remove(deed)
+            self._do_now(deed)
+
+    def _do_now(self, deed: plans.Deed) -> None:
         self.counted[deed.what] += 1
         self.tell("  {}", deed)
         facts = deed.facts

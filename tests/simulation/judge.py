@@ -275,7 +275,9 @@ class Judge:
             return True  # what is done after it was asked to stop, or after its time, is the courier's doing
         faults = self._against(company, job, step, now, now)
         if faults:
-            faults = [f for f in faults if f in self._against(company, job, step, now, now - REACTION)]
+            for known_at in (now - REACTION, *self.reading.changes(company.market_id, now - REACTION, now)):
+                then = self._against(company, job, step, now, known_at)
+                faults = [fault for fault in faults if fault in then]  # known all the time, not now and again
         if faults:
             self.found("clearance", f"{step} of {job.reference} although {faults} was known for {REACTION}")
         return True

@@ -339,7 +339,7 @@ def _deeds(
         for _ in range(chance.choice((1, 2, 3, 4))):
             where = chance.choice((*SITES, *SITES, SHOPS[1], HOME))
             rule = chance.choice(("shut", "shut", "gate", "food", "open"))
-            facts = {"market": market_id, "site": where, "policy": rule}
+            facts = {"market": market_id, "site": where, "policy": rule, "mid_flight": chance.random() < 0.5}
             at = some_time(0.2, 6)
             deeds.append((at, "publish", "", facts))
         crew = chance.choice([c for c in crews if c["market_id"] == market_id])
@@ -371,7 +371,12 @@ def _deeds(
         for _ in range(4):
             slot = chance.choice([s for s in slots if s["market_id"] == market_id])
             if chance.random() < 0.4:
-                facts = {"slot": slot, "capacity": chance.choice((0, 1, 2, 4))}
+                facts = {
+                    "market": market_id,
+                    "slot": slot,
+                    "capacity": chance.choice((0, 1, 2, 4)),
+                    "mid_flight": chance.random() < 0.7,
+                }
                 deeds.append((some_time(0.1, 5), "resize", "", facts))
     for brand_id in ("maison", "atelier"):
         for ill in ("brand_fails", "brand_hangs", "brand_asks_for_time", "brand_slow", "brand_gone"):

@@ -109,7 +109,8 @@ class Outside:
         where = f"{run.key}.{run.calls}"
         if run.is_slow:
             # nobody can look at a clock between looking at it and sending: there it is held for seconds only
-            self.day.maybe_hold(run, where + " before", 15.0 if what.endswith(" book") else None)
+            most_s = 15.0 if what.endswith(" book") else None
+            self.day.maybe_hold(run, where + " before", most_s, writes=verb == "write")
         kind = self.day.trouble.at_call(verb, where)
         if kind is not None:
             run.was_hit = True

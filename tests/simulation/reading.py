@@ -30,10 +30,16 @@ class Reading:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[tuple[datetime, Any]]] = defaultdict(list)
+        self._learnt: dict[str, list[datetime]] = defaultdict(list)
 
     def learn(self, market_id: str, name: str, at: datetime, fact: Any) -> None:
         """`name`: `site/<compound>`, `courier/<id>`, `crew/<id>`, `permit/<id>`."""
         self._known[market_id, name].append((at, fact))
+        self._learnt[market_id].append(at)
+
+    def changes(self, market_id: str, since: datetime, until: datetime) -> list[datetime]:
+        """The moments between these two at which something became known there."""
+        return [at for at in self._learnt[market_id] if since < at < until]
 
     def known(self, market_id: str, name: str, at: datetime) -> Any:
         """The last that was known of it then, or None."""
