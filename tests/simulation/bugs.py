@@ -118,13 +118,6 @@ MORE = (
         within=100,
     ),
     Bug(
-        "an order is closed while a courier has a job of it",
-        "domain.orders",
-        "return order.state in ENDED and not any(b.is_live for leg in order.legs for b in leg.bookings)",
-        "return order.state in ENDED",
-        within=200,
-    ),
-    Bug(
         "a courier that agrees to bring it back has let go",
         "flows.book",
         "            if answer.returning or present.track.has_custody:",

@@ -1,8 +1,7 @@
 """Courier companies that misbehave, each with a ledger that tells the truth, and the two languages they speak.
 
 A company keeps one promise, without which nobody could ever ask it twice: a job that it has taken is found under
-our reference within its settle time (`domain.dialect.Dialect.settle`). Some days one breaks even that; then the
-day knows (`Job.broke_promise`).
+our reference within its settle time (`domain.dialect.Dialect.settle`).
 """
 
 from __future__ import annotations
@@ -119,7 +118,6 @@ class Job:
     is_forgotten: bool = False
     is_late: bool = False
     """It is done later than was asked: the courier's own doing."""
-    broke_promise: bool = False
 
     @property
     def is_live(self) -> bool:

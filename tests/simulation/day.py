@@ -517,9 +517,7 @@ class Day:
     def _fetch(self, company: Company, job: Job, hand: datetime) -> None:
         if not job.is_live:
             return
-        if not self.judge.move(company, job, "pick_up"):
-            self.end_job(company, job, "pick_up_failed")
-            return
+        self.judge.move(company, job, "pick_up")
         now = self.clock.now
         job.picked_up_at = now
         self.judge.gifts[job.order_id] = job.reference
@@ -666,15 +664,6 @@ class Day:
                 if j.order_id == order_id and j.handed_over_at
             ),
             None,
-        )
-
-    def promise_broken(self, order_id: str) -> bool:
-        """True when a courier took a job of it later than it had promised."""
-        return any(
-            j.broke_promise
-            for c in self.companies.values()
-            for j in c.jobs.values()
-            if j.order_id == order_id
         )
 
     # --- the morning ------------------------------------------------------------------------------------------

@@ -167,10 +167,9 @@ class Judge:
         steps = order["history"]
         if _time(steps[-1]["at"]) < _time(steps[-2]["at"]) - SKEW:
             self.found("history", f"{name} runs backwards from {was} to {state}")
-        revived = self.day.promise_broken(name)
-        if was in FOR_EVER and not revived:
+        if was in FOR_EVER:
             self.found("history", f"{name} was {was} and became {state}")
-        if was == "at_gate" and state != "delivered" and not revived:
+        if was == "at_gate" and state != "delivered":
             self.found("history", f"{name} was at the gate and became {state}")
         if state in ("held", "stranded"):
             outlook = order["outlook"]
@@ -198,7 +197,7 @@ class Judge:
 
     def _one_live_booking(self, name: str, leg: dict[str, Any]) -> None:
         live = [b for b in leg.get("bookings", ()) if _is_live(b)]
-        if len(live) > 1 and not self.day.promise_broken(name):
+        if len(live) > 1:
             self.found("one_live_booking", f"{name} has {[b['reference'] for b in live]}")
 
     def _has_evidence(
@@ -247,7 +246,7 @@ class Judge:
             for other in each.jobs.values()
             if other.order_id == name and other is not job and other.is_live
         ]
-        if others and not self.day.promise_broken(name):
+        if others:
             self.found("one_live_booking", f"{job.reference} was taken while {others} is live at a courier")
         if not _is_live(booking):
             self.found("one_live_booking", f"{job.reference} was asked for when it was {booking['state']}")
@@ -264,15 +263,13 @@ class Judge:
         if self.taken[slot] > self.room[slot]:
             self.found("capacity", f"{slot} has more jobs than places")
 
-    def move(self, company: Company, job: Job, step: str) -> bool:
-        """A courier is about to fetch the gift, or to hand it over. False: there is no gift for it to fetch."""
+    def move(self, company: Company, job: Job, step: str) -> None:
+        """A courier is about to fetch the gift, or to hand it over."""
         name, now = job.order_id, self.day.clock.now
         if step == "pick_up" and self.gifts[name] != "shop":
-            if not self.day.promise_broken(name):
-                self.found("custody", f"{job.reference} came for a gift that is with {self.gifts[name]}")
-            return False
+            self.found("custody", f"{job.reference} came for a gift that is with {self.gifts[name]}")
         if job.stop_asked_at is not None or (job.is_late and step == "hand_over"):
-            return True  # what is done after it was asked to stop, or after its time, is the courier's doing
+            return  # what is done after it was asked to stop, or after its time, is the courier's doing
         faults = self._against(company, job, step, now, now)
         if faults:
             for known_at in (now - REACTION, *self.reading.changes(company.market_id, now - REACTION, now)):
@@ -280,7 +277,6 @@ class Judge:
                 faults = [fault for fault in faults if fault in then]  # known all the time, not now and again
         if faults:
             self.found("clearance", f"{step} of {job.reference} although {faults} was known for {REACTION}")
-        return True
 
     def _against(self, company: Company, job: Job, step: str, at: datetime, known_at: datetime) -> list[str]:
         wish = self.day.wish_of(job.order_id)

@@ -54,7 +54,6 @@ EVENTS = {
     "timed_out": DAYS,
     "run killed": 10 * DAYS,
     "rules_published": DAYS,
-    "orphan_found": 0,
     "moved_uncleared": DAYS // 20,
     "booking_vanished": DAYS,
     "notice_given_up": DAYS,
