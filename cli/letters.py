@@ -35,10 +35,11 @@ WAIT_S = 1
 REPLAY = "replay"
 """The attribute that says in which run a message was replayed last: what dies again is not replayed again by it."""
 OURS = {
-    Topic.DISPATCH: r"[A-Z]{2,5}(:all)?",
+    Topic.DISPATCH: r"[A-Z]{2,5}(:all(?=:|\Z)|\Z)",
     Topic.RULES: r"(publish|rezone):[A-Z]{2,5}:",
 }
-AN_ORDER = r"ord_[a-z2-7]{26}"
+AN_ORDER = r"ord_[a-z2-7]{26}(?=:|\Z)"
+"""How an id begins that may be shown; what follows a colon (a place in the index, hints) is not."""
 UNSAID = "none given: its function died with it (time, memory) or could not send it; look for it in the log"
 
 
@@ -80,8 +81,7 @@ def seen(topic: Topic, message: Mapping[str, Any]) -> Seen:
         kind, why = "no nudge", error.detail
     except Newer:
         kind, why = "newer nudge", "sent by newer code than this"
-    whole = OURS.get(topic, AN_ORDER)
-    shown = re.match(whole, name) if name and topic is Topic.RULES else re.fullmatch(whole, name or "")
+    shown = re.match(OURS.get(topic, AN_ORDER), name or "")
     attributes = message.get("Attributes", {})
     sent_at = told.get("sent_at") or int(attributes.get("SentTimestamp", 0))
     return Seen(

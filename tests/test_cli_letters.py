@@ -86,13 +86,17 @@ def test_they_are_shown_without_what_stands_in_them(capsys: pytest.CaptureFixtur
     put(f"{{{SECRET}", "not JSON")
     put(json.dumps({"v": 1, "id": f"publish:SHA:{SECRET}"}), "failed", Topic.RULES)
     put(json.dumps({"v": 1, "id": "SHA:all"}), "failed", Topic.DISPATCH)
+    put(json.dumps({"v": 1, "id": f"SHA:all:2022|{SECRET}"}), "failed", Topic.DISPATCH)
+    put(json.dumps({"v": 1, "id": f"SECRET:{SECRET}"}), "failed", Topic.DISPATCH)
+    put(json.dumps({"v": 1, "id": f"{ORDER}:SHA:{SECRET}"}), "failed")
     put(json.dumps({"v": 7, "id": SECRET}), "Newer: Written by newer code than this")
     assert letters.main(["show"]) == 0
     told = capsys.readouterr().out
-    assert "Wang" not in told
+    assert "Wang" not in told and "SECRET" not in told
     assert f"nudge {ORDER}  {len(GOOD)} bytes" in told and "by on_book" in told
-    assert told.count("(id not shown)") == 3
-    assert "publish:SHA:" in told and "SHA:all" in told and "newer nudge" in told
+    assert told.count("(id not shown)") == 4
+    assert told.count(f"nudge {ORDER}  ") == 2, "one with hints for whoever books it"
+    assert "publish:SHA:" in told and told.count("nudge SHA:all  ") == 2 and "newer nudge" in told
 
 
 def test_what_sqs_moved_itself_is_given_the_reason_that_can_be_found(
