@@ -42,7 +42,7 @@ POISON = {
     "an id that is none": (json.dumps({"v": 1, "id": {"name": SECRET}}), "not a nudge: no id"),
     "1 MB": (
         json.dumps({"v": 1, "id": GHOST, "more": "x" * 999_940}),
-        "too long for a nudge: 1000000 where at most 2048 bytes were expected",
+        "too long for a nudge: 1000000 where at most 8192 bytes were expected",
     ),
     "an unknown id": (json.dumps({"v": 1, "id": GHOST}), "Missing: Nothing here under that name"),
 }

@@ -33,7 +33,7 @@ from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.flows import book, check, enlist, lease
 
 POOL = 1000
-"""Open orders looked at in one round; the rest follows in the next."""
+"""Open orders looked at in one round, as many of each shard; the rest follows in the next."""
 LEGS = 20
 """Legs in one transaction."""
 UNLEASED = LEGS
@@ -75,13 +75,16 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
     holder = lease.take(world, market_id, everything)
     if holder is None:
         return
-    rounds = [name_of(market_id, everything, after)]
+    rounds: list[
+        str
+    ] = []  # not this one if it fails: its message is given back, and a bug would nudge for ever
     try:
         saved, decided = _round(world, market, keys, holder)
-        if saved == decided:
+        if saved < decided:
+            rounds = [name_of(market_id, everything, after)]
+        elif following is not None and (everything or saved > 0):
             # what was due and has been decided is due no more, but of everything it is found again
-            goes_on = following is not None and (everything or saved > 0)
-            rounds = [name_of(market_id, everything, following or "")] if goes_on else []
+            rounds = [name_of(market_id, everything, following)]
     finally:
         held = lease.release(world, market_id, holder)
         if held is None or held.again:
@@ -115,13 +118,14 @@ def _pool(world: World, market: Market, everything: bool, after: str) -> tuple[l
     """
     until = world.clock() + (facts.FAR if everything else timedelta())
     cursors = after.split(",") if after else []
+    each = -(-POOL // market.shards)
     keys: list[Key] = []
     following: list[str] = []
     for shard in range(market.shards):
         cursor = cursors[shard] if shard < len(cursors) else ""
         if cursor != SEEN:
             bucket = facts.pool_bucket(market.market_id, shard)
-            page = world.table.find_due(bucket, until, POOL, cursor or None)
+            page = world.table.find_due(bucket, until, each, cursor or None)
             keys += page.keys
             cursor = page.after or SEEN
         following.append(cursor)

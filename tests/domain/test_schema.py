@@ -76,4 +76,4 @@ def test_a_nudge_is_read_as_it_was_written() -> None:
     for name in ("ord_" + "a" * 26, "SHA:all", "rezone:SHA:pass1,2,0/2022|é|order", "x" * 1900):
         assert nudges.read(nudges.write(name)) == name
     with pytest.raises(NotANudge):
-        nudges.read(nudges.write("x" * 2048))
+        nudges.read(nudges.write("x" * nudges.LIMIT))

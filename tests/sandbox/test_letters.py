@@ -31,7 +31,7 @@ HOPELESS = {
     json.dumps({"v": 0, "id": GHOST}): "a nudge of a version that no code of ours has sent",
     json.dumps(
         {"v": 1, "id": SECRET, "pad": "x" * 1_000_000}
-    ): "too long for a nudge: 1000043 where at most 2048 bytes",
+    ): "too long for a nudge: 1000043 where at most 8192 bytes",
 }
 
 

@@ -1,0 +1,90 @@
+"""A round of planning: how much it takes, what it leaves to the next, and what a failing one nudges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.domain import nudges
+from chalicelib.domain.places import Market
+from chalicelib.domain.ports import KeyPage, Topic
+from chalicelib.flows import dispatch, enlist, lease
+from chalicelib.flows.place import place
+from tests.stage import MARKET, Stage, new_order, stage
+
+
+class Broken:
+    """A solver with a bug."""
+
+    def assign(self, problem: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Every round takes the lease."""
+    monkeypatch.setattr(dispatch, "UNLEASED", 0)
+    return stage()
+
+
+def nudged(on: Stage) -> list[str]:
+    return [name for _, name in on.world.queues.take(Topic.DISPATCH)]  # type: ignore[attr-defined]
+
+
+def test_a_round_that_fails_is_given_back_and_nudges_nobody_else(on: Stage) -> None:
+    place(on.world, "maison", "key-1", new_order())
+    nudged(on)
+    with pytest.raises(ZeroDivisionError):
+        dispatch.named(replace(on.world, solver=Broken()), "SHA:all")
+    assert nudged(on) == [], "or a bug would keep the planner busy for ever"
+    assert lease.take(on.world, "SHA") is not None, "and it holds no lease"
+
+
+def test_what_others_asked_for_meanwhile_is_nudged_though_the_round_fails(on: Stage) -> None:
+    place(on.world, "maison", "key-1", new_order())
+    nudged(on)
+
+    class Asked(Broken):
+        def assign(self, problem: Any) -> Any:
+            assert lease.take(on.world, "SHA", True) is None
+            super().assign(problem)
+
+    with pytest.raises(ZeroDivisionError):
+        dispatch.named(replace(on.world, solver=Asked()), "SHA")
+    assert nudged(on) == ["SHA:all"]
+
+
+def test_a_round_takes_no_more_of_many_shards_than_of_one_and_none_is_left_out(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "POOL", 8)
+    enlist.put_market(on.world, Market.model_validate({**MARKET, "shards": 4}))
+    on.world.memory.clear()
+    orders = [place(on.world, "maison", f"key-{n}", new_order("Garden"))[0] for n in range(30)]
+    nudged(on)
+    names = ["SHA:all"]
+    for _ in range(30):  # who is decided stands later in the index then, and is met once more there
+        dispatch.named(on.world, *names)
+        names = [name for name in nudged(on) if name.startswith("SHA:all")]
+        if not names:
+            break
+    assert not names, "it comes to an end"
+    planned = [line["orders"] for line in on.world.log.lines if line["event"] == "planned"]  # type: ignore[attr-defined]
+    assert max(planned) <= 8 and sum(planned) <= 2 * len(orders)
+    assert all(on.order(order.order_id).outlook is not None for order in orders)
+
+
+def test_the_place_of_a_round_in_every_shard_there_can_be_fits_into_a_nudge(on: Stage) -> None:
+    market = Market.model_validate({**MARKET, "market_id": "M" * 64, "shards": 64})
+
+    class Endless:
+        def find_due(self, *_: Any) -> KeyPage:
+            return KeyPage((), f"2022-04-11T04:00:00.000000Z|ord_{'a' * 26}|order")
+
+    world = replace(on.world, table=Endless())  # type: ignore[arg-type]
+    _, following = dispatch._pool(world, market, True, "")
+    assert following is not None
+    name = dispatch.name_of(market.market_id, True, following)
+    assert nudges.read(nudges.write(name)) == name
