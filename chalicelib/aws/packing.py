@@ -2,7 +2,7 @@
 
 Raw deflate with a preset dictionary (RFC 1950, section 2.2): the field names and words of our own records, which
 are most of a small record. An order at its end is 1,962 bytes of JSON and 396 packed, in 15 microseconds, so that
-its whole item is one write unit (bench: `tests/aws/test_ledger.py`).
+its whole item is one write unit (sizes: `tests/aws/test_packing.py`).
 
 A packed text starts with the number of its dictionary. A dictionary is never changed and never taken out: what was
 packed with it could not be read any more. A better one gets the next number.

@@ -44,9 +44,9 @@ LEFT: Final = "left"
 FAR: Final = timedelta(days=3650)
 """Ahead of now, to find in a work bucket what is not due yet as well."""
 HOOKS: Final = "hooks"
+"""Where endpoints wait that something may be owed to."""
 SAID: Final = 5
 """Reasons in one line of the log; the evidence has them all."""
-"""Where endpoints wait that something may be owed to."""
 
 
 # --- orders ---------------------------------------------------------------------------------------------------
