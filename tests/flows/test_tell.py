@@ -736,3 +736,27 @@ def test_an_endpoint_that_was_forgotten_disabled_costs_nothing_after_a_month() -
     order_id = town.place()
     tell(town.world, order_id)
     assert town.notices(order_id) == []
+
+
+def test_a_run_of_notices_that_meets_another_teller_is_saved_one_by_one() -> None:
+    town = Town()
+    receiver, _, _ = town.listen("one")
+    order_id = town.ended()
+    others: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        sequence = json.loads(request.body)["data"]["sequence"]
+        if sequence == 1 and not others:
+            others.append("began")  # another process tells the same order now, and fails at its second state
+            tell(town.world, order_id)
+            others.append("ended")
+        elif sequence == 1 and others == ["began"]:
+            return Reply(500, {}, b"")
+        return Reply(204, {}, b"")
+
+    receiver.answer = answer
+    tell(town.world, order_id)
+    assert [notice.state for notice in town.notices(order_id)] == [NoticeState.DELIVERED] * 3
+    sent = len(receiver.requests)
+    town.minutes(60)
+    assert len(receiver.requests) == sent, "what was received is not told again"
