@@ -160,6 +160,11 @@ def announcing(release: Release, before: str) -> dict[str, Any]:
     return {**release.template, "Outputs": {**release.template.get("Outputs", {}), **told}}
 
 
+def former(release: Release, told: Mapping[str, str]) -> str:
+    """The release that ran before this one will: of the same one with other parameters, it is who was before."""
+    return told.get("PreviousRelease" if told.get("Release") == release.name else "Release", NONE)
+
+
 def rows_of(code: bytes) -> int:
     """In which way the packaged version writes its rows: `ROWS` in chalicelib/aws/table.py, 1 before there was one."""
     try:
@@ -306,7 +311,7 @@ def propose(
 ) -> str | None:
     """Make the change set; its name, None when there is nothing to change. Raises `Refusal`."""
     asked = parameters(release.template, found, said)
-    before = outputs(found).get("Release", NONE)
+    before = former(release, outputs(found))
     key = f"{HOME}/{release.name}/after-{before}.json"
     s3, formation = aws.client("s3"), aws.client("cloudformation")
     _put(s3, bucket, key, announcing(release, before))
@@ -456,6 +461,8 @@ def deploy(aws: Aws, asked: argparse.Namespace, release: Release) -> None:
     if before == release.name and not asked.set:
         aws.say("it runs already: nothing to do")
         return
+    if not asked.yes and not sys.stdin.isatty():
+        raise Refusal("nobody is here to agree: give --yes")
     check_room(aws, release.template)
     name = propose(aws, asked.bucket, stack, release, found, asked.set)
     if name is None:
@@ -479,11 +486,7 @@ def deploy(aws: Aws, asked: argparse.Namespace, release: Release) -> None:
 
 
 def _agreed(asked: argparse.Namespace, count: int) -> bool:
-    if asked.yes:
-        return True
-    if not sys.stdin.isatty():
-        raise Refusal("nobody is here to agree: give --yes")
-    return input(f"{count} changes. Do it? [y/N] ").strip().lower() in ("y", "yes")
+    return asked.yes or input(f"{count} changes. Do it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def back(aws: Aws, asked: argparse.Namespace) -> Release:
@@ -507,7 +510,8 @@ def show(aws: Aws, asked: argparse.Namespace) -> None:
     told = outputs(standing(aws, asked.stack))
     marks = {told.get("PreviousRelease"): "ran before", told.get("Release"): "runs"}
     pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=asked.bucket, Prefix=f"{HOME}/")
-    names = {one["Key"].split("/")[1] for page in pages for one in page.get("Contents", ())}
+    keys = [one["Key"].split("/") for page in pages for one in page.get("Contents", ())]
+    names = [key[1] for key in keys if key[2:] == ["about.json"]]  # without it, it was never kept whole
     for about in sorted((load(aws, asked.bucket, n).about for n in names), key=lambda a: str(a["kept_at"])):
         mark = marks.get(about["release"], "")
         aws.say(f"{about['release']}  {about['kept_at']}  {about['architecture']}  {about['commit']}  {mark}")

@@ -188,6 +188,11 @@ def test_a_release_is_kept_once_under_the_hash_of_what_is_in_it(moto: None, out:
     )
     with pytest.raises(Refusal, match="no release 'other'"):
         deploy.load(aws, "releases", "other")
+    clients.client("s3").put_object(Bucket="releases", Key="cordon/cut-off/deployment.zip", Body=b"code")
+    scene = Scene(stack=up(Release=first.name))
+    here = Aws(lambda name: clients.client(name) if name == "s3" else scene.formation, scene.said.append)
+    deploy.show(here, asked())
+    assert len(scene.said) == 1 and scene.said[0].startswith(first.name) and scene.said[0].endswith("runs")
 
 
 def test_other_code_or_another_template_is_another_release() -> None:
@@ -200,6 +205,14 @@ def test_the_stack_itself_says_which_release_it_runs_and_which_it_ran_before() -
     told = deploy.announcing(Release("r2", TEMPLATE), "r1")["Outputs"]
     assert told["Release"] == {"Value": "r2"} and told["PreviousRelease"] == {"Value": "r1"}
     assert "RestAPIId" in told and "Release" not in TEMPLATE["Outputs"]
+
+
+def test_the_release_before_stays_the_one_before_when_only_a_parameter_is_changed() -> None:
+    runs = {"Release": "r2", "PreviousRelease": "r1"}
+    assert deploy.former(Release("r2", TEMPLATE), runs) == "r1", "or nothing would lead back"
+    assert deploy.former(Release("r3", TEMPLATE), runs) == "r2"
+    assert deploy.former(Release("r1", TEMPLATE), runs) == "r2"
+    assert deploy.former(Release("r1", TEMPLATE), {}) == deploy.NONE
 
 
 # --- the change -------------------------------------------------------------------------------------------------
@@ -250,6 +263,7 @@ def test_nobody_to_agree_and_no_yes_changes_nothing(monkeypatch: pytest.MonkeyPa
     scene = Scene(stack=up(Release="r1"))
     with pytest.raises(Refusal, match="--yes"):
         deploy.deploy(scene.aws, asked(), Release("r2", TEMPLATE))
+    assert "create_change_set" not in scene.formation.done, "nobody would take it away"
     monkeypatch.setattr("sys.stdin", argparse.Namespace(isatty=lambda: True))
     monkeypatch.setattr("builtins.input", lambda _: "n")
     with pytest.raises(Refusal, match="nothing was changed"):
