@@ -34,6 +34,7 @@ from tests.simulation.couriers import Company, Crane, Job, Paper
 from tests.simulation.judge import AT_AN_END, Broken, Judge
 from tests.simulation.processes import HELD_FOR, LIMITS, Hand, Killed, Run, closed
 from tests.simulation.quick import quickly
+from tests.simulation.scale import scaled
 from tests.simulation.store import Store
 from tests.simulation.trouble import Trouble
 
@@ -94,7 +95,7 @@ class Day:
 
     def play(self) -> Day:
         """From the first order to the last state told. Raises `Broken` where an invariant does not hold."""
-        with quickly():
+        with quickly(), scaled(self.seed, self.counted):
             try:
                 self._set_up()
                 self._run_out()

@@ -52,6 +52,10 @@ STATES = {
 EVENTS = {
     "held": 10 * DAYS,
     "timed_out": DAYS,
+    "lease taken": 10 * DAYS,
+    "lease met": DAYS,
+    "lease outlived": DAYS // 20,
+    "round goes on": DAYS // 4,
     "run killed": 10 * DAYS,
     "rules_published": DAYS,
     "moved_uncleared": DAYS // 20,

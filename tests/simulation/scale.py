@@ -1,0 +1,48 @@
+"""On every other day a planner's measures are small, so that twenty orders are to it what thousands are to a market:
+it takes the lease, its round does not fit into one transaction, and the next goes on from a place in the index.
+
+Otherwise every round of a day would be small enough to be planned without the lease (`dispatch.UNLEASED`), and no
+planner could meet or outlive one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from chalicelib.flows import dispatch, lease
+
+SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2}
+
+
+@contextmanager
+def scaled(seed: int, counted: Counter[str]) -> Iterator[None]:
+    """The measures of that day; what came of its leases is counted."""
+
+    def counting(do: Callable[..., Any], well: str, ill: str) -> Callable[..., Any]:
+        def done(*asked: Any) -> Any:
+            came = do(*asked)
+            counted[well if came else ill] += 1
+            return came
+
+        return done
+
+    def next_pool(*asked: Any) -> Any:
+        keys, following = pool(*asked)
+        counted["round goes on"] += bool(asked[-1])
+        return keys, following
+
+    pool = dispatch._pool
+    with (
+        mock.patch.multiple(dispatch, _pool=next_pool, **({} if seed % 2 else SMALL)),
+        mock.patch.multiple(
+            lease,
+            take=counting(lease.take, "lease taken", "lease met"),
+            renew=counting(lease.renew, "lease renewed", "lease outlived"),
+            release=counting(lease.release, "lease given back", "lease outlived"),
+        ),
+    ):
+        yield
