@@ -251,7 +251,8 @@ def pointer_row(pointer: Pointer) -> Row:
 
 
 def pointer_of_row(row: Row) -> Pointer:
-    return Pointer.model_validate_json(row.body)
+    """By the row's version, which conditions are on: a row that was restored has one above its text's."""
+    return Pointer.model_validate_json(row.body).model_copy(update={"version": row.version})
 
 
 def upload_key(upload_id: str) -> Key:

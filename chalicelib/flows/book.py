@@ -93,7 +93,7 @@ def book(world: World, name: str) -> None:
     for booking in [b for leg in order.legs for b in leg.bookings if b.is_live]:
         if booking is not order.leg.live_booking:
             _settle(world, order, booking)  # an orphan: a job we had given up for lost
-            order = facts.load_order(world.table, order_id)
+            order, seen = facts.load_order(world.table, order_id), {}  # what was read before that call is old
     live = order.leg.live_booking
     if live is not None:
         _settle(world, order, live)
@@ -116,7 +116,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         reasons = verdict.reasons or (Reason.WINDOW,)
         piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
         after = moved(unassigned(order, now, reasons), now, evidence_count=order.evidence_count + 1)
-        if _write(world, after, check.keep_evidence(piece), check.give_back(order, assignment.slot_id)):
+        if write(world, after, check.keep_evidence(piece), check.give_back(order, assignment.slot_id)):
             world.queues.nudge(Topic.DISPATCH, [order.market_id])
             world.queues.nudge(Topic.TELL, [order.order_id])
         return
@@ -135,7 +135,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     )
     leg = order.leg.model_copy(update={"assignment": told})
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
-    if not _write(world, order):
+    if not write(world, order):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
     answer = _call(world, order, booking, courier)
     _record(world, order, booking, answer)
@@ -280,7 +280,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         marked = _with(
             order, now, booking, state=BookingState.CANCELLING, cancel_reason=reason, next_look=now
         )
-        if not _write(world, marked):
+        if not write(world, marked):
             return
         order, booking = marked, _same(marked, booking.number)
     if booking.next_look is not None and booking.next_look > now:
@@ -296,7 +296,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
             _cancel(world, order, booking, courier)
         elif booking.state is BookingState.BOOKED and now < silent_until(order, now) - POLL:
             # nothing can have happened yet; but that it is booked may not have been told
-            _write(world, _with(order, now, booking, next_look=silent_until(order, now)))
+            write(world, _with(order, now, booking, next_look=silent_until(order, now)))
             world.queues.nudge(Topic.TELL, [order.order_id])
         else:
             _look_up(world, order, booking, courier)
@@ -308,7 +308,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
 def _ask_later(world: World, order: Order, booking: Booking) -> None:
     now = world.clock()
     later = _later(now, booking.looks)
-    _write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
+    write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
     if now - order.history[-1].at <= 2 * POLL:  # what it has come to is told all the same
         world.queues.nudge(Topic.TELL, [order.order_id])
 
@@ -509,7 +509,8 @@ def _same(order: Order, number: int) -> Booking:
     return next(b for b in order.leg.bookings if b.number == number)
 
 
-def _write(world: World, order: Order, *more: Change) -> bool:
+def write(world: World, order: Order, *more: Change) -> bool:
+    """The order and what goes with it, in one write, and its step noted. False: lost to somebody else."""
     try:
         world.table.write(facts.keep_order(order), *more)
     except Lost as lost:
@@ -517,7 +518,7 @@ def _write(world: World, order: Order, *more: Change) -> bool:
         if not lost.at or any(at == 0 or not isinstance(more[at - 1], Count) for at in lost.at):
             return False
         kept = [change for change in more if not isinstance(change, Count)]
-        return _write(world, order, *kept)
+        return write(world, order, *kept)
     facts.note_step(world.log, order)
     return True
 
@@ -534,7 +535,7 @@ def _again_and_again(
         if step is None:
             return None
         changed, more = step
-        if _write(world, changed, *more):
+        if write(world, changed, *more):
             return changed
         order = facts.load_order(world.table, order.order_id)
     raise Lost([0])

@@ -68,19 +68,16 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
     if not keys and following is None:
         return
     if len(keys) <= UNLEASED and following is None:
-        saved, decided = _round(world, market, keys, None)
-        if saved < decided:
-            world.queues.nudge(Topic.DISPATCH, [name_of(market_id, everything, after)])
+        _rounds(world, market, keys, None)
         return
     holder = lease.take(world, market_id, everything)
     if holder is None:
         return
-    rounds: list[
-        str
-    ] = []  # not this one if it fails: its message is given back, and a bug would nudge for ever
+    # not this one if it fails: its message is given back, and a bug would nudge for ever
+    rounds: list[str] = []
     try:
-        saved, decided = _round(world, market, keys, holder)
-        if saved < decided:
+        saved, is_held = _rounds(world, market, keys, holder)
+        if not is_held:
             rounds = [name_of(market_id, everything, after)]
         elif following is not None and (everything or saved > 0):
             # what was due and has been decided is due no more, but of everything it is found again
@@ -132,15 +129,29 @@ def _pool(world: World, market: Market, everything: bool, after: str) -> tuple[l
     return keys, None if set(following) == {SEEN} else ",".join(following)
 
 
-def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, int]:
-    """Plan these orders and save: how many were saved of how many that were decided."""
+def _rounds(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, bool]:
+    """Plan these orders, and once more those that lost a race: how many were saved, and whether the lease still
+    holds. What loses every time is no race, and waits for the tick: nudged from here, it would be nudged for ever."""
+    saved = 0
+    for _ in range(TRIES):
+        some, keys = _round(world, market, keys, holder)
+        saved += some
+        if not keys:
+            break
+        if holder is not None and not lease.renew(world, market.market_id, holder):
+            return saved, False
+    return saved, True
+
+
+def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, list[Key]]:
+    """Plan these orders and save: how many were saved, and which were decided and not saved."""
     pointer = facts.pointer_key(market.market_id)
     rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
     head = rows.pop(pointer, None)
     orders = facts.readable(rows.values(), world.log)
     orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
     if not orders:
-        return 0, 0
+        return 0, []
     on = check.ground_with(world, market.market_id, head)
     now = world.clock()  # not from before an order was placed that has been read since
     rulings = decide(world, orders, on, now)
@@ -158,7 +169,9 @@ def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None
     world.queues.nudge(Topic.BOOK, booked)
     # whoever books it tells of that and of this
     world.queues.nudge(Topic.TELL, [r.after.order_id for r in saved if r.takes is None and _is_to_be_told(r)])
-    return len(saved), len(rulings)
+    kept = {ruling.after.order_id for ruling in saved}
+    lost = [name for r in rulings if (name := r.after.order_id) not in kept]
+    return len(saved), [facts.order_key(name) for name in lost]
 
 
 def _lag_s(orders: Iterable[Order], now: datetime) -> int:

@@ -109,13 +109,8 @@ def hear(world: World, order_id: str) -> None:
             return
         if not pieces and not more and _can_wait(order, after, world.clock()):
             return
-        try:
-            world.table.write(
-                facts.keep_order(after), *(check.keep_evidence(piece) for piece in pieces), *more
-            )
-        except Lost:
+        if not book.write(world, after, *(check.keep_evidence(piece) for piece in pieces), *more):
             continue
-        facts.note_step(world.log, after)
         if len(after.history) > len(order.history):
             world.queues.nudge(Topic.TELL, [order_id])
         _pass_on(world, after)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from chalicelib.domain import facts
-from chalicelib.domain.errors import Clashing, Lost, Missing, Refused, Unanswered
+from chalicelib.domain.errors import Clashing, CordonError, Lost, Missing, Refused, Unanswered
 from chalicelib.domain.notices import (
     RETRIES,
     Attempt,
@@ -81,15 +81,26 @@ def tell(world: World, order_id: str) -> None:
     if not closes and any(endpoint.disabled_at for endpoint in endpoints.values()):
         endpoints = subscribe.known(world, order.brand_id, fresh=True)  # nor given up if just enabled
     began = world.stopwatch()
+    trouble: Exception | None = None
     for endpoint in sorted(endpoints.values(), key=lambda e: (e.failures, e.endpoint_id)):
         taken: list[Notice] = []
-        for notice in _owed(order, endpoint, notices, world.clock()):
-            if world.stopwatch() - began >= PATIENCE_S:
-                _save_together(world, taken)
-                world.queues.nudge(Topic.TELL, [order_id])
-                return
-            endpoint = _deal_with(world, endpoint, notice, taken)
-        _save_together(world, taken)
+        try:
+            for notice in _owed(order, endpoint, notices, world.clock()):
+                if world.stopwatch() - began >= PATIENCE_S:
+                    _save_together(world, taken)
+                    world.queues.nudge(Topic.TELL, [order_id])
+                    return
+                endpoint = _deal_with(world, endpoint, notice, taken)
+        except CordonError:
+            raise
+        except Exception as error:  # an endpoint that breaks us stops no other, and closes no order
+            trouble = trouble or error
+        finally:
+            _save_together(
+                world, taken
+            )  # whatever stops the next ones: what arrived is not sent again for it
+    if trouble is not None:
+        raise trouble
     if closes:
         _close(world, order)
 

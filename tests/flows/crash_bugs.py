@@ -171,10 +171,10 @@ BUGS = (
         "the attempt is saved after the call",
         book,
         (
-            "    if not _write(world, order):\n"
+            "    if not write(world, order):\n"
             "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
             "    answer = _call(world, order, booking, courier)\n",
-            "    answer = _call(world, order, booking, courier)\n    if not _write(world, order):\n        return\n",
+            "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",
         ),
         story="delivered",
     ),
@@ -184,7 +184,7 @@ BUGS = (
         (
             '    """Ask for the cancellation, and again until the courier gives a certain answer."""\n',
             "    freed, changes = let_go(order, world.clock(), booking)\n"
-            "    _write(world, moved(freed, world.clock()), *changes)\n",
+            "    write(world, moved(freed, world.clock()), *changes)\n",
         ),
         story="cancelled_when_booked",
     ),

@@ -190,3 +190,16 @@ def test_a_courier_that_reports_on_its_way_is_not_asked_for_its_silence() -> Non
     on.minutes(1)
     assert [verb for verb, _ in on.company.calls] == ["book"]
     assert on.order(order.order_id).leg.bookings[0].track.kind == "in_transit"
+
+
+def test_a_job_that_ends_when_its_slot_is_long_gone_ends_all_the_same() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (reference,) = on.company.jobs
+    on.clock.forward(days=9)
+    del on.world.table.rows[facts.slot_key("SHA", "slot-1")]  # type: ignore[attr-defined]
+    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "cancelled", on.clock()))
+    on.settle()
+    assert on.order(order.order_id).state is OrderState.STRANDED
+    assert on.live_bookings(order.order_id) == 0

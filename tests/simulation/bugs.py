@@ -42,10 +42,10 @@ CLASSIC = (
     Bug(
         "save after the call",
         "flows.book",
-        "    if not _write(world, order):\n"
+        "    if not write(world, order):\n"
         "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
         "    answer = _call(world, order, booking, courier)\n",
-        "    answer = _call(world, order, booking, courier)\n    if not _write(world, order):\n        return\n",
+        "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",
     ),
     Bug(
         "release before confirm",
