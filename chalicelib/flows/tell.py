@@ -80,8 +80,8 @@ def tell(world: World, order_id: str) -> None:
     endpoints = subscribe.known(world, order.brand_id, fresh=closes)  # nobody who came just now is left out
     if not closes and any(endpoint.disabled_at for endpoint in endpoints.values()):
         endpoints = subscribe.known(world, order.brand_id, fresh=True)  # nor given up if just enabled
-    began = world.stopwatch()
     trouble: Exception | None = None
+    began = world.stopwatch()
     for endpoint in sorted(endpoints.values(), key=lambda e: (e.failures, e.endpoint_id)):
         taken: list[Notice] = []
         try:

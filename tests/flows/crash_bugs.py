@@ -288,9 +288,9 @@ BUGS = (
         "what was heard is cleared again after it is saved",
         hear,
         (
-            "                facts.keep_order(after), *(check.keep_evidence(piece) for piece in pieces), *more\n            )\n",
-            "                facts.keep_order(after), *more\n            )\n"
-            "            for piece in pieces:\n                world.table.write(check.keep_evidence(piece))\n",
+            "book.write(world, after, *(check.keep_evidence(piece) for piece in pieces), *more):\n            continue\n",
+            "book.write(world, after, *more):\n            continue\n"
+            "        for piece in pieces:\n            world.table.write(check.keep_evidence(piece))\n",
         ),
         story="delivered",
     ),

@@ -760,3 +760,41 @@ def test_a_run_of_notices_that_meets_another_teller_is_saved_one_by_one() -> Non
     sent = len(receiver.requests)
     town.minutes(60)
     assert len(receiver.requests) == sent, "what was received is not told again"
+
+
+def test_what_arrived_is_not_sent_again_because_something_after_it_broke() -> None:
+    town = Town()
+    receiver, _, _ = town.listen("one")
+    order_id = town.ended()
+
+    def answer(request: Request) -> Reply:
+        if len(receiver.requests) > 2:
+            raise ZeroDivisionError  # a bug of ours on the way to the third
+        return Reply(204, {}, b"")
+
+    receiver.answer = answer
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            tell(town.world, order_id)
+    assert receiver.states()[:3] == list(STEPS)
+    assert receiver.states()[3:] == [STEPS[2]] * 2
+    receiver.answer = status(204)
+    tell(town.world, order_id)
+    assert town.order(order_id).told
+
+
+def test_an_endpoint_that_breaks_us_stops_no_other_of_its_brand() -> None:
+    town = Town()
+    receivers = [town.listen(name) for name in ("one", "two", "three")]
+    broken = sorted(endpoint_id for _, endpoint_id, _ in receivers)[0]
+    table: Any = town.world.table
+    row = table.rows[facts.endpoint_key("maison", broken)]
+    endpoint = facts.endpoint_of_row(row).model_copy(update={"secrets_sealed": ("bm90IHNlYWxlZA==",)})
+    table.rows[row.key] = facts.endpoint_row(endpoint)
+    town.world.memory.clear()
+    order_id = town.ended()
+    with pytest.raises(ValueError):
+        tell(town.world, order_id)
+    for receiver, endpoint_id, _ in receivers:
+        assert receiver.states() == ([] if endpoint_id == broken else list(STEPS))
+    assert not town.order(order_id).told, "it is owed still, and is not forgotten"
