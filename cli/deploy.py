@@ -456,6 +456,7 @@ def smoke(aws: Aws, address: str, asks: Ask = ask) -> None:
 def deploy(aws: Aws, asked: argparse.Namespace, release: Release) -> None:
     """Propose, show, ask, do, look. Raises `Refusal`."""
     stack, found = asked.stack, standing(aws, asked.stack)
+    check_rows(aws, asked.bucket, release, outputs(found))
     before = outputs(found).get("Release", NONE)
     aws.say(f"{stack}: {before} -> {release.name} (commit {release.about.get('commit', 'unknown')})")
     if before == release.name and not asked.set:
@@ -490,19 +491,29 @@ def _agreed(asked: argparse.Namespace, count: int) -> bool:
 
 
 def back(aws: Aws, asked: argparse.Namespace) -> Release:
-    """The release to go back to. Raises `Refusal` when there is none, or when it could not read what stands there."""
+    """The release to go back to. Raises `Refusal` when there is none."""
     told = outputs(standing(aws, asked.stack))
     name = asked.to or told.get("PreviousRelease", NONE)
     if name == NONE:
         raise Refusal(f"{asked.stack} has run no other release; name one with --to")
-    to = load(aws, asked.bucket, name)
-    runs = load(aws, asked.bucket, told["Release"]).about if "Release" in told else {}
-    if to.about.get("rows", 1) < runs.get("rows", 1):
+    return load(aws, asked.bucket, name)
+
+
+def check_rows(aws: Aws, bucket: str, to: Release, told: Mapping[str, str]) -> None:
+    """Raises `Refusal` for a release that could not read what the one that runs has written, by whatever way it comes:
+    old code that is deployed as new is a way back, too."""
+    runs = (
+        _fetch(aws.client("s3"), bucket, f"{HOME}/{told['Release']}/about.json") if "Release" in told else {}
+    )
+    if runs is None:
+        aws.say(
+            f"{told['Release']}, which runs, is not in this bucket: whether its rows can be read is not known"
+        )
+    elif to.about.get("rows", 1) < runs.get("rows", 1):
         raise Refusal(
-            f"{name} reads rows of the kind {to.about.get('rows', 1)}, and {told['Release']} has written the kind "
+            f"{to.name} reads rows of the kind {to.about.get('rows', 1)}, and {told['Release']} has written the kind "
             f"{runs['rows']}: every order would stand still. Go forward: deploy a version that is mended"
         )
-    return to
 
 
 def show(aws: Aws, asked: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from uuid import uuid4
 
 from chalicelib.aws.calls import call
 from chalicelib.aws.clients import client
-from chalicelib.aws.queues import BATCH, LETTER, REASON
+from chalicelib.aws.queues import ATTRIBUTES, BATCH, LETTER, REASON
 from chalicelib.domain import nudges
 from chalicelib.domain.errors import Newer, NotANudge, Throttled
 from chalicelib.domain.ports import Topic
@@ -73,7 +73,7 @@ def seen(topic: Topic, message: Mapping[str, Any]) -> Seen:
     """What may be known of a letter."""
     said = message.get("MessageAttributes", {})
     body = message["Body"]
-    told: dict[str, Any] = json.loads(said[LETTER]["StringValue"]) if LETTER in said else {}
+    told = _told(said)
     kind, name, why = "nudge", None, UNSAID
     try:
         name = nudges.read(body)
@@ -84,19 +84,37 @@ def seen(topic: Topic, message: Mapping[str, Any]) -> Seen:
     shown = re.match(OURS.get(topic, AN_ORDER), name or "")
     attributes = message.get("Attributes", {})
     sent_at = told.get("sent_at") or int(attributes.get("SentTimestamp", 0))
+    run = said.get(REPLAY, {}).get("StringValue")
     return Seen(
-        message_id=str(told.get("message_id", message["MessageId"])),
+        message_id=told.get("message_id", message["MessageId"]),
         kind=kind,
         name=shown[0] if shown else None,
-        reason=said[REASON]["StringValue"] if REASON in said else why,
-        function=str(told.get("function", f"on_{topic.value}")),
-        receives=int(told.get("receives", nudges.TRIES)),
+        reason=told.get("reason", why),
+        function=told.get("function", f"on_{topic.value}"),
+        receives=told.get("receives", nudges.TRIES),
         size=len(body.encode("utf-8", "surrogatepass")),
         sent_at=datetime.fromtimestamp(sent_at / 1000, UTC) if sent_at else None,
         hopeless=kind == "no nudge",
-        run=said[REPLAY]["StringValue"] if REPLAY in said else None,
+        run=run,
         message=message,
     )
+
+
+def _told(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What the function that put it aside has written on it. Nothing when SQS moved it: what a stranger's message
+    carries under these names is neither believed nor shown."""
+    try:
+        told = json.loads(said[LETTER]["StringValue"])
+        datetime.fromtimestamp(int(told["sent_at"]) / 1000, UTC)
+        return {
+            "reason": str(said[REASON]["StringValue"]),
+            "function": str(told["function"]),
+            "message_id": str(told["message_id"]),
+            "receives": int(told["receives"]),
+            "sent_at": int(told["sent_at"]),
+        }
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return {}
 
 
 class Box:
@@ -149,14 +167,15 @@ class Box:
         carried = {
             name: {part: value[part] for part in ("DataType", "StringValue", "BinaryValue") if part in value}
             for name, value in letter.message.get("MessageAttributes", {}).items()
-            if name not in (REASON, LETTER)
+            if name not in (REASON, LETTER, REPLAY)
         }
+        room = dict(list(carried.items())[: ATTRIBUTES - 1])
         call(
             client("sqs"),
             "send_message",
             QueueUrl=self.source,
             MessageBody=letter.message["Body"],
-            MessageAttributes={**carried, REPLAY: {"DataType": "String", "StringValue": run}},
+            MessageAttributes={**room, REPLAY: {"DataType": "String", "StringValue": run}},
         )
         self._call("delete_message", ReceiptHandle=letter.message["ReceiptHandle"])
 

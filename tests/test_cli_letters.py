@@ -234,3 +234,37 @@ def test_what_is_missing_or_wrong_is_named(
         letters.main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        {"letter": {"DataType": "String", "StringValue": "no JSON"}},
+        {"letter": {"DataType": "String", "StringValue": "[]"}},
+        {"letter": {"DataType": "String", "StringValue": json.dumps({"function": "f", "sent_at": 1e300})}},
+        {"letter": {"DataType": "Binary", "BinaryValue": b"\xff"}},
+        {"reason": {"DataType": "String", "StringValue": SECRET}},
+        {"reason": {"DataType": "Binary", "BinaryValue": b"\xff"}},
+        {"replay": {"DataType": "Binary", "BinaryValue": b"\xff"}},
+        {f"a{n}": {"DataType": "String", "StringValue": SECRET} for n in range(10)},
+    ],
+)
+def test_what_a_message_that_sqs_moved_carries_under_our_names_stops_and_shows_nothing(
+    carried: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = os.environ["CORDON_BOOK_LETTERS"]
+    client("sqs").send_message(QueueUrl=url, MessageBody=GOOD, MessageAttributes=carried)
+    put(reason="Throttled: Not now")
+    for verb in ("list", "show", "replay"):
+        assert letters.main([verb, "--queue", "book"]) == 0
+    told = capsys.readouterr().out
+    assert SECRET not in told and "2 sent back" in told and letters.UNSAID in told
+    assert lying_in("CORDON_BOOK_LETTERS") == []
+    assert len(lying_in("CORDON_BOOK_QUEUE")) == 2
+
+
+def test_a_message_with_all_the_attributes_there_can_be_gets_its_reason_all_the_same() -> None:
+    put(attributes={f"a{n}": {"dataType": "String", "stringValue": "x"} for n in range(10)})
+    (message,) = lying_in("CORDON_BOOK_LETTERS")
+    assert len(message["MessageAttributes"]) == 10
+    assert message["MessageAttributes"]["reason"]["StringValue"] == "KeyError at book.py:17"

@@ -2,8 +2,9 @@
 not be done, to the dead letters.
 
 SQS itself moves a message to the dead letters without a word. So the function that gives it up sends it there, with
-the attributes `reason` (for a person) and `letter` (JSON: function, message_id, receives, sent_at); whatever else it
-carried stays on it. Should that sending fail, the message is given back, and SQS moves it after its last try.
+the attributes `reason` (for a person) and `letter` (JSON: function, message_id, receives, sent_at); of what else it
+carried as much stays on it as SQS takes. Should that sending fail, the message is given back, and SQS moves it after
+its last try.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from chalicelib.domain.ports import Letter, Topic
 BATCH = 10
 TRIES = 3
 REASON, LETTER = "reason", "letter"
+ATTRIBUTES = 10
+"""So many a message can carry: one more, and SQS takes none of it."""
 
 
 class SqsQueues:
@@ -67,12 +70,13 @@ class SqsQueues:
             "receives": letter.receives,
             "sent_at": letter.sent_at,
         }
+        others = [(n, value) for n, value in letter.attributes.items() if n not in (REASON, LETTER)]
         self._call(
             "send_message",
             QueueUrl=self.letters[topic],
             MessageBody=letter.body,
             MessageAttributes={
-                **{name: _attribute(value) for name, value in letter.attributes.items()},
+                **{name: _attribute(value) for name, value in others[: ATTRIBUTES - 2]},
                 REASON: {"DataType": "String", "StringValue": letter.reason},
                 LETTER: {"DataType": "String", "StringValue": json.dumps(told)},
             },
