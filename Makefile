@@ -24,7 +24,7 @@ run: setup
 
 test: setup lint
 	@$(PYTHON) -m cli.openapi --check
-	@$(PYTHON) -m pytest -m "not long"
+	@$(PYTHON) -m pytest -m "not long" -n auto --dist loadfile
 
 test-long: setup lint
 	@$(PYTHON) -m cli.openapi --check

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -20,6 +21,11 @@ for name, value in {
     "AWS_DEFAULT_REGION": "eu-west-1",
 }.items():
     os.environ.setdefault(name, value)
+
+
+# how long an example takes says more of what else the machine does than of the code
+settings.register_profile("cordon", deadline=None)
+settings.load_profile("cordon")
 
 
 @pytest.fixture
