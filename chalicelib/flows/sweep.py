@@ -33,7 +33,7 @@ def sweep(world: World) -> None:
     """Nudge every order that is due for anything but an assignment, every notice that is due, every upload that
     was finished and has stood still, and every market whose orders were not decided again under its rules."""
     now = world.clock()
-    nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}, Topic.RULES: {}}
+    nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}}
     markets = _markets(world)
     for market in markets:
         for shard in range(market.shards):
@@ -41,16 +41,20 @@ def sweep(world: World) -> None:
             for order in facts.readable(world.table.get_many(page.keys), world.log):
                 for topic in _owed(order, now):
                     nudges[topic][order.order_id] = None
-    for name in rezone.overdue(world, [market.market_id for market in markets]):
-        nudges[Topic.RULES][name] = None
-    for order_id in tell.due_notices(world, PAGE):
-        nudges[Topic.TELL][order_id] = None
     for topic, ids in nudges.items():
-        if ids:
+        if ids:  # before anything else is looked at: what cannot be read there must not stop the orders
             world.queues.nudge(topic, ids)
+    rules = rezone.overdue(world, [market.market_id for market in markets])
+    if rules:
+        world.queues.nudge(Topic.RULES, rules)
+    untold = [order_id for order_id in tell.due_notices(world, PAGE) if order_id not in nudges[Topic.TELL]]
+    if untold:
+        world.queues.nudge(Topic.TELL, untold)
     uploads = publish.nudge_waiting(world)
-    book, told, rules = (len(nudges[topic]) for topic in (Topic.BOOK, Topic.TELL, Topic.RULES))
-    world.log("swept", book=book, tell=told, rules=rules, uploads=uploads)  # also when nothing was: it ran
+    book, told = len(nudges[Topic.BOOK]), len(nudges[Topic.TELL]) + len(untold)
+    world.log(
+        "swept", book=book, tell=told, rules=len(rules), uploads=uploads
+    )  # also when nothing was: it ran
 
 
 def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:
