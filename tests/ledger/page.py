@@ -182,7 +182,8 @@ def _markets(here: Town, million: float, once: float, each: float) -> list[str]:
     return [
         *rows,
         "",
-        "A sweep has 55 s for its calls, which follow one another: what it does not reach waits for the next. Beyond "
+        "A sweep has 55 s for its calls, which follow one another, and nudges when it has seen every market: one that "
+        "does not come that far nudges nobody (the tick is another function), and the alarm `SweepMissing` rings. Beyond "
         f"some {55 / added / bill.AWS_CALL_S:,.0f} markets the schedules have to be split. Workers are for all markets "
         "together: more than are configured (below) make notices late, and lose none.",
     ]
@@ -205,7 +206,7 @@ def _limits(here: Town) -> list[str]:
         *rows,
         "",
         "The Lambdas' numbers are `MaximumConcurrency` in `.chalice/resources.yaml`: raise them with the account's "
-        "limit (1,000 at a time at first, for all functions). A market has up to 16 shards, each a bucket of its own. "
+        "limit (1,000 at a time at first, for all functions). A market has up to 64 shards, each a bucket of its own. "
         "SQS holds at most 120,000 messages in flight in a queue; with 10 messages at a time in each of 10 workers "
         "there are 100.",
     ]
