@@ -90,10 +90,11 @@ def book(world: World, name: str) -> None:
     """Whatever this order's bookings need now. `name` is its id, or what `name_of` made of it."""
     order, seen = _read(world, name)
     order_id = order.order_id
-    for booking in [b for leg in order.legs for b in leg.bookings if b.is_live]:
-        if booking is not order.leg.live_booking:
-            _settle(world, order, booking)  # an orphan: a job we had given up for lost
-            order, seen = facts.load_order(world.table, order_id), {}  # what was read before that call is old
+    for reference in [orphan.reference for orphan in _orphans(order)]:
+        for orphan in _orphans(order):  # as it is by now: settling another took its time
+            if orphan.reference == reference:
+                _settle(world, order, orphan)
+                order, seen = facts.load_order(world.table, order_id), {}  # what was read before is old
     live = order.leg.live_booking
     if live is not None:
         _settle(world, order, live)
@@ -101,6 +102,12 @@ def book(world: World, name: str) -> None:
         world.queues.nudge(Topic.TELL, [order_id])
     elif order.leg.assignment is not None:
         _attempt(world, order, seen)
+
+
+def _orphans(order: Order) -> list[Booking]:
+    """Jobs that were given up for lost and are alive, beside the one that counts."""
+    live = [booking for leg in order.legs for booking in leg.bookings if booking.is_live]
+    return [booking for booking in live if booking is not order.leg.live_booking]
 
 
 # --- booking --------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import CancelConfirmed
 from chalicelib.domain.errors import Clashing, Invalid
-from chalicelib.domain.legs import BookingState
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.legs import Booking, BookingState
+from chalicelib.domain.orders import OrderState, moved
 from chalicelib.domain.ports import Topic
 from chalicelib.flows import enlist
 from chalicelib.flows.book import ECHO, book
@@ -272,3 +272,41 @@ def test_an_attempt_at_a_courier_without_an_account_by_now_is_looked_at_less_and
     missing = [line for line in on.world.log.lines if line["event"] == "courier_account_missing"]  # type: ignore[attr-defined]
     assert 3 <= len(missing) <= 10
     assert on.order(order_id).leg.bookings[0].is_live, "whether there is a job stays unknown"
+
+
+def test_what_becomes_of_a_booking_while_an_orphan_of_the_same_order_is_settled_stands() -> None:
+    on = stage()
+    order_id = placed(on)
+    on.settle()
+    order = on.order(order_id)
+    first = order.leg.bookings[0]
+    second = first.model_copy(update={"number": 2, "reference": f"{order_id}-1-2", "next_look": on.clock.now})
+    orphan = first.model_copy(
+        update={"state": BookingState.CANCELLING, "cancel_reason": "orphan", "next_look": on.clock.now}
+    )
+
+    def keep(*bookings: Booking) -> None:
+        now = on.order(order_id)
+        assert now.leg.assignment is not None
+        later = now.leg.assignment.model_copy(update={"start": on.clock.now + timedelta(hours=1)})
+        leg = now.leg.model_copy(update={"assignment": later})
+        for booking in bookings:
+            leg = leg.with_booking(booking)
+        on.plain.table.write(facts.keep_order(moved(now, on.clock.now, legs=(leg,))))
+
+    keep(orphan, second)
+    line: Any = on.world.line
+    send = line.send
+
+    def meanwhile(*asked: Any, **more: Any) -> Any:
+        line.send = send
+        keep(second.model_copy(update={"state": BookingState.CANCELLING, "cancel_reason": "not_cleared",
+                                       "next_look": on.clock.now + timedelta(minutes=5)}))  # fmt: skip
+        return send(*asked, **more)
+
+    line.send = meanwhile
+    book(on.world, order_id)
+    assert line.send == send, "the courier was asked"
+    recalled = on.order(order_id).leg.bookings[1]
+    assert (recalled.state, recalled.cancel_reason) == (BookingState.CANCELLING, "not_cleared")
+    assert not on.order(order_id).leg.bookings[0].is_live
