@@ -132,7 +132,8 @@ def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:
     if not rows:
         raise Missing(f"no order {order_id!r}")
     until = facts.epoch(world.clock() + LAPSE)
-    for row in rows:
+    said = [row for row in rows if row.key.sk.startswith(facts.event_prefix())]
+    for row in said:
         if row.expires_at is None:
             try:
                 world.table.write(
@@ -140,7 +141,7 @@ def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:
                 )
             except Lost:
                 pass  # a double of this nudge has just done it
-    world.log("callback_of_no_order", order=order_id, count=len(rows))
+    world.log("callback_of_no_order", order=order_id, count=len(said))
 
 
 def _can_wait(before: Order, after: Order, now: datetime) -> bool:
