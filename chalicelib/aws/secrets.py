@@ -81,7 +81,7 @@ def _text(secret_id: str, stage: str) -> str:
 
 
 def _version(secret_id: str, stage: str) -> tuple[str, datetime]:
-    """The text under that label, and when it was put there."""
+    """The text under that label, and when it was made: a rotation begins with that and ends moments later."""
     reply = call(client("secretsmanager"), "get_secret_value", SecretId=secret_id, VersionStage=stage)
     text: str = reply["SecretString"]
     if not text:
