@@ -8,7 +8,7 @@ combination of its dimensions: they are markets and couriers, never an order, a 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,19 +134,3 @@ class Tally:
     def _named(self, name: str) -> dict[str, str]:
         unit = self._units[name]
         return {"Name": name} if unit == "Count" else {"Name": name, "Unit": unit}
-
-
-def metrics_in(lines: Iterable[str]) -> dict[tuple[str, _At], list[float]]:
-    """Lines read as CloudWatch reads them: values by metric and dimensions. For tests and for the sandbox."""
-    found: dict[tuple[str, _At], list[float]] = {}
-    for line in lines:
-        document = json.loads(line)
-        for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
-            for names in directive["Dimensions"]:
-                at = tuple((name, document[name]) for name in names)
-                for metric in directive["Metrics"]:
-                    value = document[metric["Name"]]
-                    found.setdefault((metric["Name"], at), []).extend(
-                        value if isinstance(value, list) else [value]
-                    )
-    return found

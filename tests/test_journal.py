@@ -18,7 +18,7 @@ from chalicelib.domain.errors import Throttled
 from chalicelib.domain.ports import Topic
 from tests import stage
 from tests.conftest import ROOT
-from tests.watch import Watch, a_hard_day, watching
+from tests.watch import Watch, a_hard_day, metrics_in, watching
 
 KNOWN = journal.IDS | journal.WORDS | journal.COUNTS
 FILES = sorted([ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")])
@@ -350,7 +350,7 @@ def test_how_long_the_pool_has_waited_is_measured_without_another_call(
 
 
 def test_more_values_than_one_line_takes_go_on_in_another(lines: list[str]) -> None:
-    from chalicelib.metrics import VALUES, metrics_in
+    from chalicelib.metrics import VALUES
 
     with journal.invocation("on_tell"):
         for took_ms in range(VALUES + 50):

@@ -14,7 +14,7 @@ import pytest
 from chalice.test import Client
 
 import app as front
-from chalicelib import journal, metrics, wiring
+from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled
@@ -27,6 +27,22 @@ from tests.fakes import FakeQueues
 from tests.paper import callback
 
 LISTENERS = {topic: getattr(front, f"on_{topic.value}") for topic in Topic}
+
+
+def metrics_in(lines: Iterable[str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
+    """Lines read as CloudWatch reads them: values by metric and dimensions."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
+    for line in lines:
+        document = json.loads(line)
+        for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
+            for names in directive["Dimensions"]:
+                at = tuple((name, document[name]) for name in names)
+                for metric in directive["Metrics"]:
+                    value = document[metric["Name"]]
+                    found.setdefault((metric["Name"], at), []).extend(
+                        value if isinstance(value, list) else [value]
+                    )
+    return found
 
 
 class TracedQueues(FakeQueues):
@@ -62,7 +78,7 @@ class Watch:
 
     @property
     def measured(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
-        return metrics.metrics_in(self._lines)
+        return metrics_in(self._lines)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """A request of the brand."""
