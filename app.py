@@ -6,6 +6,7 @@ file, and its middleware would be dead (research: chalice.md, trap A).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +85,11 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 def _verdicts(event: SQSEvent, handle: Callable[[str], None], topic: Topic) -> dict[str, Any]:
-    return edge.verdicts(event.to_dict()["Records"], handle, topic, wiring.world().queues)
+    def left_s() -> float:
+        left_ms = getattr(event.context, "get_remaining_time_in_millis", None)
+        return math.inf if left_ms is None else float(left_ms()) / 1000
+
+    return edge.verdicts(event.to_dict()["Records"], handle, topic, wiring.world().queues, left_s)
 
 
 @app.lambda_function(name="rotate")

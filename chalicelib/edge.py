@@ -5,6 +5,7 @@ The only place that knows how an error looks from outside.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -293,23 +294,41 @@ def rewritten(response: Response) -> Response:
 # --- batches --------------------------------------------------------------------------------------------------
 
 
+ENOUGH_S = 30.0
+"""For one message: a courier that has a new login asked for, hangs at a cancellation and then at a look-up."""
+
+
 def verdicts(
-    records: Iterable[Mapping[str, Any]], handle: Callable[[str], None], topic: Topic, queues: Queues
+    records: Iterable[Mapping[str, Any]],
+    handle: Callable[[str], None],
+    topic: Topic,
+    queues: Queues,
+    left_s: Callable[[], float] = lambda: math.inf,
 ) -> dict[str, Any]:
     """Every message of a batch gets its own verdict: done, given back, or put aside with the reason.
 
     `handle` gets the id that the nudge carries. What is refused will be refused again and is put aside at once;
     what is delayed or failed is given back, named in `batchItemFailures`, and put aside after the last try.
+
+    `left_s`: seconds this run has left. What cannot be begun with enough of them is given back, unless it is the
+    first or on its last try: killed in the middle, a run behind a courier or brands that hang would give back what is
+    done as well.
     """
     from chalicelib.domain import nudges  # the API, which starts cold while a client waits, needs none
 
     name = f"on_{topic.value}"
     failures: list[dict[str, str]] = []
     done: dict[str, str | None] = {}
+    is_begun = False
     with journal.invocation(name):
         for record in records:
             message_id = str(record.get("messageId", ""))
             with journal.message(message_id, _traceparent(record)):
+                if is_begun and _receives(record) < nudges.TRIES and left_s() < ENOUGH_S:
+                    log("message_given_back", why="no_time", receives=_receives(record))
+                    failures.append({"itemIdentifier": message_id})
+                    continue
+                is_begun = True
                 try:
                     nudged = nudges.read(record["body"])
                     if nudged in done:  # the same nudge twice in one batch is one nudge

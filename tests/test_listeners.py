@@ -245,3 +245,21 @@ def test_an_event_without_a_body_is_put_aside_and_stops_nobody(on: Stage) -> Non
     del event["Records"][0]["body"]
     assert front.on_tell(event, None) == {"batchItemFailures": []}
     assert set(aside(on)) == {"m-0"}
+
+
+def test_a_run_that_has_little_time_left_gives_back_what_it_has_not_begun(on: Stage) -> None:
+    ids = [place.place(on.world, "maison", f"k-{n}", new_order())[0].order_id for n in range(4)]
+
+    class Late:
+        left_ms = 60_000
+
+        def get_remaining_time_in_millis(self) -> int:
+            self.left_ms -= 20_000
+            return self.left_ms
+
+    event = batch(Topic.TELL, *(nudges.write(name) for name in ids))
+    event["Records"][3]["attributes"]["ApproximateReceiveCount"] = str(nudges.TRIES)
+    assert front.on_tell(event, Late()) == {"batchItemFailures": [{"itemIdentifier": "m-2"}]}
+    assert [said["data"]["order_id"] for said in on.brand.heard] == [ids[0], ids[1], ids[3]]
+    again = batch(Topic.TELL, nudges.write(ids[2]))
+    assert front.on_tell(again, Late()) == {"batchItemFailures": []}
