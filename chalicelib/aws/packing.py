@@ -5,7 +5,8 @@ are most of a small record. An order at its end is 1,962 bytes of JSON and 396 p
 its whole item is one write unit (sizes: `tests/aws/test_packing.py`).
 
 A packed text starts with the number of its dictionary. A dictionary is never changed and never taken out: what was
-packed with it could not be read any more. A better one gets the next number.
+packed with it could not be read any more. A better one gets the next number, and is another kind of rows
+(`table.ROWS`): a version without it reads no page of an index on which one such row stands.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from chalicelib.domain.clearance import (
     Reason,
     Verdict,
 )
-from chalicelib.domain.errors import Delayed, Lost
+from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
@@ -241,9 +241,9 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
 def _opened(world: World, order: Order) -> Private | None:
     try:
         return facts.unseal_private(world.sealer, order)
-    except Delayed:
-        raise
     except Exception as error:  # one seal that does not open must not stop the others of its market
+        if isinstance(error, Delayed) and not isinstance(error, Newer):
+            raise
         world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
         return None
 

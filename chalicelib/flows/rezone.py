@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Decision, Reason
-from chalicelib.domain.errors import Lost
+from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
@@ -110,7 +110,9 @@ def decide_again(world: World, order: Order, on: check.Ground) -> None:
     for _ in range(TRIES):
         try:
             step = _step(world, order, on)
-        except ValueError as error:
+        except Exception as error:  # one seal that does not open must not keep the others where nobody may go
+            if isinstance(error, Delayed) and not isinstance(error, Newer):
+                raise
             world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
             return
         if step is None:

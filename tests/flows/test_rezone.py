@@ -6,8 +6,10 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
 from chalicelib.domain import facts
+from chalicelib.domain.errors import Newer
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
@@ -126,3 +128,24 @@ def test_rules_that_let_a_held_gift_go_wake_it_even_while_a_planner_is_at_work(
     assert held is not None
     assert (held.again, held.everything) == (True, True)
     assert on.clock.now < on.order(order.order_id).outlook.next_look + timedelta(0)  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("error", [InvalidTag(), Newer("packed with dictionary 2")])
+def test_a_seal_that_does_not_open_keeps_no_other_gift_where_nobody_may_go(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on, orders = booked(5)
+    waits, _ = place(on.world, "maison", "waits", new_order("Nowhere"))
+    sealer = on.world.sealer
+    unseal = sealer.unseal
+
+    def broken(sealed: bytes, context: str) -> bytes:
+        if context == min(orders):
+            raise error
+        return unseal(sealed, context)
+
+    monkeypatch.setattr(sealer, "unseal", broken)
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    on.minutes(2)
+    assert {name for name in orders if on.live_bookings(name)} == {min(orders)}
+    assert on.order(waits.order_id).state is OrderState.HELD
