@@ -58,7 +58,7 @@ class Ruling:
 
 def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
     """One round of planning. `everything`: also what is not due yet, because rules or fleet have changed; `after`:
-    where such a round goes on, as `_pool` gave it.
+    where the round goes on, as `_pool` gave it.
 
     What fits into one transaction is planned without the lease: two writes the fewer, and whoever plans beside it
     has nothing left to save but loses its own transaction. Raises `Missing` for a market that is not here.
@@ -79,9 +79,10 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
         saved, is_held = _rounds(world, market, keys, holder)
         if not is_held:
             rounds = [name_of(market_id, everything, after)]
-        elif following is not None and (everything or saved > 0):
-            # what was due and has been decided is due no more, but of everything it is found again
-            rounds = [name_of(market_id, everything, following)]
+        elif following is not None:
+            # what was due and has been decided is due no more, but of everything it is found again; and where nothing
+            # could be decided the same would be found for ever, and hide what comes after it
+            rounds = [name_of(market_id, everything, following if everything or saved == 0 else "")]
     finally:
         held = lease.release(world, market_id, holder)
         if held is None or held.again:
@@ -90,10 +91,9 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
 
 
 def name_of(market_id: str, everything: bool, after: str = "") -> str:
-    """The nudge for a round: `<market>`, `<market>:all`, or `<market>:all:<where it goes on>`."""
-    if not everything:
-        return market_id
-    return f"{market_id}:all:{after}" if after else f"{market_id}:all"
+    """The nudge for a round: `<market>`, `<market>:all`, and after another colon where it goes on."""
+    what = "all" if everything else ""
+    return f"{market_id}:{what}:{after}" if after else f"{market_id}:{what}" if what else market_id
 
 
 def named(world: World, name: str) -> None:

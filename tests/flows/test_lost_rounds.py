@@ -11,6 +11,7 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Keep, Key, Row, Topic
+from chalicelib.flows import dispatch as flow
 from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
 from tests import drive
@@ -74,3 +75,20 @@ def test_rules_whose_row_was_put_back_under_a_higher_version_are_in_force() -> N
     on.settle()
     assert on.order(other.order_id).state is OrderState.BOOKED
     assert on.clock() - other.placed_at < timedelta(minutes=1)
+
+
+def test_orders_that_nobody_can_read_do_not_hide_those_that_wait_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flow, "POOL", 3)
+    on = stage(capacity=9)
+    table: Any = on.world.table
+    for n in range(7):
+        order, _ = place(on.world, "maison", f"newer-{n}", new_order())
+        key = facts.order_key(order.order_id)
+        newer = table.rows[key].body.replace('"schema_version":1', '"schema_version":99')
+        table.rows[key] = replace(table.rows[key], body=newer)
+    on.clock.forward(minutes=1)
+    behind = [place(on.world, "maison", f"k-{n}", new_order())[0].order_id for n in range(5)]
+    on.settle()
+    assert {on.order(name).state for name in behind} == {OrderState.BOOKED}
