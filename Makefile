@@ -26,10 +26,12 @@ test: setup lint
 	@$(PYTHON) -m cli.openapi --check
 	@$(PYTHON) -m pytest -m "not long" -n auto --dist loadfile
 
+# the simulated days come last and alone: they take every core themselves
 test-long: setup lint
 	@$(PYTHON) -m cli.openapi --check
 	@$(PYTHON) -m cli.audit
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto --dist loadfile --ignore tests/simulation
+	@$(PYTHON) -m pytest tests/simulation
 
 audit: setup
 	@$(PYTHON) -m cli.audit --strict

@@ -143,7 +143,7 @@ class Fuzz:
             response = self.session.request(
                 method, BASE + path, params=whole["query"], data=raw, headers=headers
             )
-        except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL):
+        except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeEncodeError):
             return []  # no client sends such a thing, and no gateway takes it
         if response.status_code == 404 and response.headers["Content-Type"] == "application/problem+json":
             return []  # a name that is empty or holds a slash is another path, or none
