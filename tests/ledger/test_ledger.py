@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 
@@ -10,6 +11,9 @@ import pytest
 from tests.ledger.__main__ import PAGE
 from tests.ledger.life import CALLBACKS, STATES
 from tests.ledger.page import Lived, lived
+
+A_SIZE = re.compile(r"\| (\d*[05]0) \|$", re.MULTILINE)
+"""Sizes are rounded up to 50 bytes, and packed they differ by a byte from run to run: one step apart is the same."""
 
 
 @pytest.fixture(scope="module")
@@ -42,4 +46,7 @@ def test_every_message_that_is_sent_is_received_and_deleted_once(life: Lived) ->
 
 
 def test_the_cost_page_says_what_the_ledger_says(life: Lived) -> None:
-    assert PAGE.read_text() == life.page, "python -m tests.ledger writes it"
+    written = PAGE.read_text()
+    assert A_SIZE.sub("|", written) == A_SIZE.sub("|", life.page), "python -m tests.ledger writes it"
+    sizes = zip(A_SIZE.findall(written), A_SIZE.findall(life.page), strict=True)
+    assert all(abs(int(one) - int(other)) <= 50 for one, other in sizes), "python -m tests.ledger writes it"
