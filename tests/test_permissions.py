@@ -33,6 +33,7 @@ from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
 from chalicelib.domain.ports import Letter, Topic, World
+from chalicelib.flows import dispatch as planning
 from chalicelib.flows import enlist, hear, publish
 from chalicelib.settings import Settings, read
 from cli import package
@@ -417,7 +418,11 @@ def _meet_rare_moments(on: stage.Stage, ask: Any, place: Any, say: Any) -> None:
         return solver.assign(problem)
 
     world.solver = SimpleNamespace(assign=assign)
-    on.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            planning, "UNLEASED", 0
+        )  # as where many orders wait: the second meets the first one's lease
+        on.settle()
     assert nested
     world.solver = solver
 
