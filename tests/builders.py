@@ -43,22 +43,22 @@ def window(start: float = 1, end: float = 4, time_zone: str = "Asia/Shanghai") -
     return Window(start=NOON + hours(start), end=NOON + hours(end), time_zone=time_zone)
 
 
+SHANGHAI: dict[str, Any] = {
+    "market_id": "SHA",
+    "name": "Shanghai",
+    "country": "CN",
+    "time_zone": "Asia/Shanghai",
+    "datum": "GCJ02",
+    "currency": "CNY",
+    "west": 120.8,
+    "south": 30.6,
+    "east": 122.3,
+    "north": 31.95,
+}
+
+
 def market(**changes: Any) -> Market:
-    return Market.model_validate(
-        {
-            "market_id": "SHA",
-            "name": "Shanghai",
-            "country": "CN",
-            "time_zone": "Asia/Shanghai",
-            "datum": "GCJ02",
-            "currency": "CNY",
-            "west": 120.8,
-            "south": 30.6,
-            "east": 122.3,
-            "north": 31.95,
-            **changes,
-        }
-    )
+    return Market.model_validate({**SHANGHAI, **changes})
 
 
 def address(compound: str | None = HOME, **changes: Any) -> Address:

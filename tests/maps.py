@@ -11,19 +11,8 @@ from chalicelib.domain.ports import World
 from chalicelib.domain.uploads import Content, Faults, Reading, Upload, UploadStart
 from chalicelib.flows import publish
 from tests import fakes
+from tests.builders import SHANGHAI
 
-SHANGHAI: dict[str, Any] = {
-    "market_id": "SHA",
-    "name": "Shanghai",
-    "country": "CN",
-    "time_zone": "Asia/Shanghai",
-    "datum": "GCJ02",
-    "currency": "CNY",
-    "west": 120.8,
-    "south": 30.6,
-    "east": 122.3,
-    "north": 31.95,
-}
 SQUARE = [[121.4, 31.2], [121.5, 31.2], [121.5, 31.3], [121.4, 31.3], [121.4, 31.2]]
 
 

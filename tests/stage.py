@@ -20,21 +20,11 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, World
 from chalicelib.flows import enlist, publish
 from tests import drive, fakes
+from tests.builders import SHANGHAI
 from tests.paper import ACCOUNT, PaperCompany, PaperDialect
 
 NOON = fakes.NOON
-MARKET: dict[str, Any] = {
-    "market_id": "SHA",
-    "name": "Shanghai",
-    "country": "CN",
-    "time_zone": "Asia/Shanghai",
-    "datum": "GCJ02",
-    "currency": "CNY",
-    "west": 120.8,
-    "south": 30.6,
-    "east": 122.3,
-    "north": 31.95,
-}
+MARKET = SHANGHAI
 OPEN_TO_THE_DOOR: dict[str, Any] = {
     "policy_id": "precautionary",
     "version": 1,
@@ -186,16 +176,8 @@ def publish_rules(
     drive.settle(world)
 
 
-def stage(
-    *,
-    capacity: int = 3,
-    start: datetime = NOON,
-    crews: int = 1,
-    wrap: Callable[[World], World] = lambda world: world,
-) -> Stage:
-    """Noon in Shanghai. The compounds Yongjia and Kitchen are open to the door, everything else is unknown."""
-    clock = fakes.FakeClock(start)
-    company, brand = PaperCompany(clock), Brand(clock=clock)
+def bare(clock: fakes.FakeClock, company: PaperCompany, brand: Brand) -> World:
+    """A world with nothing in its table: that courier and that brand are at the end of its line."""
 
     def answer(request: Request) -> Reply:
         if "paper.example" in request.url:
@@ -206,9 +188,22 @@ def stage(
 
     secrets = fakes.FakeSecrets()
     secrets.by_account["paper", "main"] = [ACCOUNT]
-    world = fakes.world(
+    return fakes.world(
         clock=clock, line=fakes.FakeLine(answer), dialects={"paper": PaperDialect()}, secrets=secrets
     )
+
+
+def stage(
+    *,
+    capacity: int = 3,
+    start: datetime = NOON,
+    crews: int = 1,
+    wrap: Callable[[World], World] = lambda world: world,
+) -> Stage:
+    """Noon in Shanghai. The compounds Yongjia and Kitchen are open to the door, everything else is unknown."""
+    clock = fakes.FakeClock(start)
+    company, brand = PaperCompany(clock), Brand(clock=clock)
+    world = bare(clock, company, brand)
     enlist.put_market(world, Market.model_validate(MARKET))
     publish_rules(
         world,

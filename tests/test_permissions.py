@@ -11,7 +11,6 @@ import functools
 import itertools
 import json
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -39,7 +38,7 @@ from chalicelib.settings import Settings, read
 from cli import package
 from tests import drive, fakes, stage
 from tests.aws.cloud import make_cloud
-from tests.conftest import ROOT
+from tests.conftest import ROOT, behind_its_lock
 from tests.paper import ACCOUNT
 
 POLICIES = {path.stem.removeprefix("policy-"): path for path in (ROOT / ".chalice").glob("policy-*.json")}
@@ -200,31 +199,18 @@ class Process:
 @pytest.fixture(scope="module", params=["shadowed", pytest.param("moto", marks=pytest.mark.long)])
 def seen(request: pytest.FixtureRequest) -> Seen:
     """A day in the life: everything that the API, the queues and the schedules can be asked to do, once at least."""
-    from moto import mock_aws
-    from moto.dynamodb import responses
-
-    lock, plain = threading.RLock(), responses.DynamoHandler.call_action
-
-    def locked(handler: Any) -> Any:
-        with lock:
-            return plain(handler)
-
     lines: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(responses.DynamoHandler, "call_action", locked)
-        clients.reset()
-        with mock_aws():
-            make_cloud(patch)
-            seen = Seen(_names())
-            for made in ("dynamodb", "sqs", "kms", "secretsmanager"):
-                clients.client(made).meta.events.register("provide-client-params.*.*", seen.note)
-            journal.write_to(lines.append)
-            try:
-                _live(seen, patch, shadowed=request.param == "shadowed")
-            finally:
-                journal.write_to(None)
-                wiring.use(None)
-        clients.reset()
+    with pytest.MonkeyPatch.context() as patch, behind_its_lock():
+        make_cloud(patch)
+        seen = Seen(_names())
+        for made in ("dynamodb", "sqs", "kms", "secretsmanager"):
+            clients.client(made).meta.events.register("provide-client-params.*.*", seen.note)
+        journal.write_to(lines.append)
+        try:
+            _live(seen, patch, shadowed=request.param == "shadowed")
+        finally:
+            journal.write_to(None)
+            wiring.use(None)
     assert [line for line in lines if '"failure"' in line] == []
     return seen
 

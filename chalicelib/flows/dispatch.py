@@ -33,7 +33,7 @@ from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.flows import book, check, enlist, lease
 
 POOL = 1000
-"""Open orders looked at in one round, as many of each shard; the rest follows in the next."""
+"""Open orders looked at in one round, over all shards; the rest follows in the next."""
 LEGS = 20
 """Legs in one transaction."""
 UNLEASED = LEGS

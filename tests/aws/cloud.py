@@ -59,23 +59,3 @@ def counted() -> Iterator[list[tuple[str, str, dict[str, Any]]]]:
 
 def by_service(calls: list[tuple[str, str, dict[str, Any]]]) -> Counter[str]:
     return Counter(service for service, _, _ in calls)
-
-
-def size_of(item: dict[str, Any]) -> int:
-    """Bytes of an item as DynamoDB counts them: names and values in UTF-8; a number about half its digits."""
-    total = 0
-    for name, value in item.items():
-        ((kind, content),) = value.items()
-        total += len(name.encode())
-        total += len(content) // 2 + 2 if kind == "N" else len(content if kind == "B" else content.encode())
-    return total
-
-
-def write_units(item: dict[str, Any]) -> int:
-    """Units of a plain put of that item, with its places in the two KEYS_ONLY indexes."""
-    units = -(-size_of(item) // 1024)
-    for index in (("work", "due"), ("shelf", "place_on_shelf")):
-        if all(name in item for name in index):
-            kept = {name: item[name] for name in ("pk", "sk", *index)}
-            units += -(-size_of(kept) // 1024)
-    return units

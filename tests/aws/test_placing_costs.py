@@ -15,8 +15,9 @@ from chalicelib.aws.packing import unpack
 from chalicelib.domain.keys import Role
 from chalicelib.domain.places import Market
 from chalicelib.flows import enlist
-from tests.aws.cloud import by_service, counted, make_cloud, size_of, write_units
+from tests.aws.cloud import by_service, counted, make_cloud
 from tests.conftest import ROOT
+from tests.ledger.meter import size_of, units_of_write
 from tests.stage import MARKET, body
 
 
@@ -66,6 +67,12 @@ def order_written(calls: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any
         if name == "PutItem" and params["Item"]["sk"]["S"] == "order"
     ]
     return item  # type: ignore[no-any-return]
+
+
+def write_units(item: dict[str, Any]) -> int:
+    """Units of a plain put of that item, with its index entries."""
+    own, spread = units_of_write(None, item)
+    return own + len(spread)
 
 
 def test_placing_is_one_write_one_nudge_and_the_authorizers_read(placing: Any) -> None:

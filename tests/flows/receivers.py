@@ -17,29 +17,16 @@ from chalicelib.domain.dialect import Reply, Request
 from chalicelib.domain.errors import Unanswered
 from chalicelib.domain.notices import Notice
 from chalicelib.domain.orders import NewOrder, Order, Outlook, Private
-from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, World
 from chalicelib.flows.subscribe import create
 from chalicelib.flows.tell import due_notices, tell
 from tests import fakes
+from tests.builders import market
 
 PERSONAL = ("Wang Secretive", "+8613800138001", "Li Baoxian", "+8613800138000", "Lane 12, Huangpu")
 STEPS = ("placed", "held", "cancelled")
 
-MARKET = Market.model_validate(
-    {
-        "market_id": "SHA",
-        "name": "Shanghai",
-        "country": "CN",
-        "time_zone": "Asia/Shanghai",
-        "datum": "GCJ02",
-        "currency": "CNY",
-        "west": 120.8,
-        "south": 30.6,
-        "east": 122.3,
-        "north": 31.95,
-    }
-)
+MARKET = market()
 
 
 def new_order() -> NewOrder:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import pytest
 
+from tests.conftest import behind_its_lock
 from tests.ledger import bill
 from tests.ledger.bill import Item
 from tests.ledger.life import CALLBACKS, MINUTES, STATES, Town, live, of_two_kilobytes, town
@@ -57,25 +56,10 @@ def lived() -> Lived:
 
 @contextmanager
 def _town() -> Iterator[Town]:
-    """A town on moto behind its lock."""
-    from moto import mock_aws
-    from moto.dynamodb import responses
-
-    from chalicelib.aws import clients
-
-    lock, plain = threading.RLock(), responses.DynamoHandler.call_action
-
-    def locked(handler: Any) -> Any:
-        with lock:
-            return plain(handler)
-
-    clients.reset()
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setattr(responses.DynamoHandler, "call_action", locked)
-        with town(patch) as here:
-            here.ledger.is_open = True
-            yield here
-    clients.reset()
+    """A town on moto."""
+    with pytest.MonkeyPatch.context() as patch, behind_its_lock(), town(patch) as here:
+        here.ledger.is_open = True
+        yield here
 
 
 def written(here: Town, minutes: int, long_writes: float) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.builders import SHANGHAI
+
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 """The day begins: noon in Shanghai, six in the morning in Milan."""
 ORDERS = 20
@@ -23,19 +25,7 @@ END = NOON + timedelta(hours=12)
 """... by then."""
 
 MARKETS: Mapping[str, dict[str, Any]] = {
-    "SHA": {
-        "market_id": "SHA",
-        "name": "Shanghai",
-        "country": "CN",
-        "time_zone": "Asia/Shanghai",
-        "datum": "GCJ02",
-        "currency": "CNY",
-        "west": 120.8,
-        "south": 30.6,
-        "east": 122.3,
-        "north": 31.95,
-        "shards": 2,
-    },
+    "SHA": {**SHANGHAI, "shards": 2},
     "MIL": {
         "market_id": "MIL",
         "name": "Milan",

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 
 from chalicelib.domain import facts
-from chalicelib.domain.dialect import Reply, Request
-from chalicelib.domain.errors import Unanswered
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import hash_of
 from chalicelib.domain.legs import BookingState
@@ -22,7 +20,7 @@ from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.uploads import UploadState
 from chalicelib.flows import hear, publish
 from tests import fakes, stage
-from tests.paper import ACCOUNT, PaperCompany, PaperDialect, PaperJob
+from tests.paper import PaperCompany, PaperJob
 
 FORMER = sorted(Path(__file__).parent.glob("rows_*.json"))
 CAPACITY = 20
@@ -39,19 +37,7 @@ class Left:
         for job in self.told["jobs"]:
             since = job["since"] and datetime.fromisoformat(job["since"])
             company.jobs[job["reference"]] = PaperJob(**{**job, "since": since})
-
-        def answer(request: Request) -> Reply:
-            if "paper.example" in request.url:
-                return company(request)
-            if "brand.example" in request.url:
-                return brand(request)
-            raise Unanswered(request.url)
-
-        secrets = fakes.FakeSecrets()
-        secrets.by_account["paper", "main"] = [ACCOUNT]
-        world = fakes.world(
-            clock=clock, line=fakes.FakeLine(answer), dialects={"paper": PaperDialect()}, secrets=secrets
-        )
+        world = stage.bare(clock, company, brand)
         table: Any = world.table
         for flat in self.told["rows"]:
             row = _row(dict(flat))
