@@ -234,14 +234,16 @@ class Leg(Shape):
     def deciding_booking(self) -> Booking | None:
         """The booking that says where the gift is: the live one, else one that ended with the gift moved.
 
-        Delivered and returned say that it moved, even when the pick-up was never heard of.
+        Delivered and returned say that it moved, even when the pick-up was never heard of. A job that had been
+        given up and is alive after all decides nothing once a later one has moved the gift, unless it has it.
         """
         live = self.live_booking
-        if live is not None:
-            return live
         arrived = (EventKind.DELIVERED, EventKind.RETURNED)
         moved = [b for b in self.bookings if b.track.picked_up_at or b.track.kind in arrived]
-        return moved[-1] if moved else None
+        last = moved[-1] if moved else None
+        if live is None or (last is not None and last.number > live.number and not live.track.has_custody):
+            return last
+        return live
 
     def booking(self, reference: str) -> Booking | None:
         return next((b for b in self.bookings if b.reference == reference), None)

@@ -482,7 +482,7 @@ def let_go(
     leg = order.leg.with_booking(gone)
     assignment = leg.assignment
     with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
-    if assignment is None or assignment.slot_id != booking.slot_id or leg.live_booking is not None:
+    if assignment is None or assignment.slot_id != booking.slot_id or leg.deciding_booking is not None:
         return with_gone, []  # an orphan of an assignment that was given back long ago
     after = unassigned(with_gone, now, (Reason.COURIER_REFUSED,))
     return after, [check.give_back(order, booking.slot_id)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -219,6 +219,31 @@ def test_a_look_up_that_is_answered_after_its_job_was_let_go_revives_nothing() -
     book(on.world, order_id)
     assert [b.state for b in on.order(order_id).leg.bookings] == [BookingState.CANCELLED]
     assert on.left() == 3
+
+
+def test_a_job_that_turns_up_alive_after_another_delivered_the_gift_is_ended_and_takes_nothing_back() -> None:
+    on = stage()
+    on.company.deaf.add("book")
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.company.deaf.clear()
+    on.minutes(14)
+    first, second = (f"{order.order_id}-1-{number}" for number in (1, 2))
+    assert list(on.company.jobs) == [second]
+    on.company.jobs[first] = replace(on.company.jobs[second], reference=first)
+    on.clock.now = NOON + timedelta(hours=1)
+    for kind in ("picked_up", "delivered"):
+        hear_at(on, order.order_id, second, kind)
+        on.clock.forward(minutes=1)
+    left = on.left()
+    hear_at(on, order.order_id, first, "accepted")
+    on.minutes(2)
+    after = on.order(order.order_id)
+    assert [step.state.value for step in after.history[-2:]] == ["picked_up", "delivered"]
+    assert [b.state for b in after.leg.bookings] == [BookingState.CANCELLED, BookingState.BOOKED]
+    assert on.company.jobs[first].state == "cancelled"
+    assert on.left() == left
+    assert after.told
 
 
 @dataclass

@@ -437,20 +437,22 @@ class Day:
         def again(world: World) -> None:
             subscribe.enable(world, receiver.brand_id, receiver.endpoint_id)
             receiver.was_replayed = True
-            for runs in receiver.told.values():
-                runs.clear()
             after: str | None = None
-            while True:
-                replayed = tell.replay(
-                    world,
-                    receiver.brand_id,
-                    receiver.endpoint_id,
-                    since=self.began_at - timedelta(days=1),
-                    after=after,
-                )
-                after = replayed.after
-                if after is None:
-                    return
+            try:
+                while True:
+                    replayed = tell.replay(
+                        world,
+                        receiver.brand_id,
+                        receiver.endpoint_id,
+                        since=self.began_at - timedelta(days=1),
+                        after=after,
+                    )
+                    after = replayed.after
+                    if after is None:
+                        return
+            finally:  # however far it came: what was told before it ended may be told once more
+                for runs in receiver.told.values():
+                    runs.clear()
 
         self.ask(label, again)
 

@@ -60,6 +60,8 @@ class Judge:
         self.rules: dict[str, int] = {}
         self.states: Counter[str] = Counter()
         self.evidence: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.switched_off: set[str] = set()
+        """Endpoints that are told nothing: their receiver said that it is gone, or their brand wished it."""
 
     def found(self, invariant: str, detail: str) -> None:
         """Something that must not be."""
@@ -97,6 +99,13 @@ class Judge:
                 self.room[pk[7:], sk[5:]] = 0 if after is None else json.loads(after.body)["capacity"]
             elif sk == "rules" and after is not None:
                 self._published(pk[7:], after)
+            elif pk.startswith("brand#") and sk.startswith("hook#") and after is not None:
+                turn = (
+                    self.switched_off.add
+                    if json.loads(after.body).get("disabled")
+                    else self.switched_off.discard
+                )
+                turn(sk[5:])
         for old, new in orders:
             self._order(old, new, slots)
         for slot in slots:
@@ -378,6 +387,10 @@ class Judge:
             if track.get("kind") == "delivered" and "hand_over" not in steps:
                 self.found("evidence", f"{name} was handed over, and no evidence says on what")
         for receiver in self.day.receivers.values():
+            # a whole day switches on again what was switched off; a story that is shrunk may lack that deed
+            rightly_off = self.day.keep is not None and receiver.was_replayed
+            if rightly_off and receiver.endpoint_id in self.switched_off:
+                continue
             if receiver.brand_id == order["brand_id"]:
                 missing = [n for n in range(len(order["history"])) if (name, n) not in receiver.told]
                 if missing:
