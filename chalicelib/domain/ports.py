@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.notices import Notice, Outcome
@@ -17,8 +17,7 @@ if TYPE_CHECKING:  # the API plans nothing
     from chalicelib.domain.assignment import Plan, Problem
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """The name of one fact: a collection and a place in it."""
 
     pk: str

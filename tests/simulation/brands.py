@@ -31,6 +31,8 @@ class Receiver:
     told: dict[tuple[str, int], list[str]] = field(default_factory=dict)
     """(order, sequence) to the runs that told it, as often as it answered that it was told."""
     tries: Counter[tuple[str, int]] = field(default_factory=Counter)
+    replays: int = 0
+    """Under way."""
     was_replayed: bool = False
     """Its brand switched it off, or had it told again: then states arrive in another order."""
 

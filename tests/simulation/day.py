@@ -437,6 +437,7 @@ class Day:
         def again(world: World) -> None:
             subscribe.enable(world, receiver.brand_id, receiver.endpoint_id)
             receiver.was_replayed = True
+            receiver.replays += 1
             after: str | None = None
             try:
                 while True:
@@ -451,6 +452,7 @@ class Day:
                     if after is None:
                         return
             finally:  # however far it came: what was told before it ended may be told once more
+                receiver.replays -= 1
                 for runs in receiver.told.values():
                     runs.clear()
 
