@@ -33,8 +33,8 @@ from chalicelib.domain.fleet import Courier, Credential, Crew, Permit, Proof, Sl
 from chalicelib.domain.gifts import Gift, Item, ItemClass, TemperatureRange
 from chalicelib.domain.orders import Contact, Fallback, NewOrder, PickUp, Recipient, Tier
 from chalicelib.domain.places import Address, Coordinate, Datum, Market, MatchQuality, Place, converted
+from chalicelib.domain.policies import CredentialKind, GateProtocol, Handover, Policy, Requirement
 from chalicelib.domain.shapes import Money, Shape, Window
-from chalicelib.domain.zones import CredentialKind, GateProtocol, Handover, Policy, Requirement
 from sandbox import checker, districts
 
 MARKET_ID: Final = "SHA"

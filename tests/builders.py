@@ -12,13 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from chalicelib.domain.clearance import Clearer, Delivery, Phase, Verdict
+from chalicelib.domain.atlas import Atlas
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.fleet import Courier, Credential, Crew, Fleet, Permit, Proof, Slot, TestResult
 from chalicelib.domain.gifts import Gift, Item
 from chalicelib.domain.orders import NewOrder
 from chalicelib.domain.places import Address, Coordinate, Datum, Market, MatchQuality, Place
+from chalicelib.domain.policies import Handover, Level, Policy
 from chalicelib.domain.shapes import Window
-from chalicelib.domain.zones import Atlas, Handover, Level, NamedUnit, Policy, Rules, Zone
+from chalicelib.domain.verdicts import Delivery, Phase, Verdict
+from chalicelib.domain.zones import NamedUnit, Rules, Zone
 
 TestResult.__test__ = False  # type: ignore[attr-defined]  # pytest takes its name for a test
 
@@ -195,7 +198,7 @@ def rules(zones: Iterable[Zone] | None = None, policies: Iterable[Policy] = (), 
 
 
 def atlas(zones: Iterable[Zone] | None = None, policies: Iterable[Policy] = (), **changes: Any) -> Atlas:
-    return rules(zones, policies, **changes).atlas()
+    return Atlas(rules(zones, policies, **changes))
 
 
 # --- fleet ----------------------------------------------------------------------------------------------------

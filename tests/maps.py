@@ -8,7 +8,8 @@ from typing import Any
 
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import World
-from chalicelib.domain.uploads import Content, Faults, Reading, Upload, UploadStart
+from chalicelib.domain.reading import Faults, Reading
+from chalicelib.domain.uploads import Content, Upload, UploadStart
 from chalicelib.flows import publish
 from tests import fakes
 from tests.builders import SHANGHAI

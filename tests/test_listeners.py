@@ -16,7 +16,7 @@ from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
 from chalicelib.domain.errors import Throttled
 from chalicelib.domain.ports import Letter, Topic
-from chalicelib.flows import place
+from chalicelib.flows import place, receive
 from tests.conftest import ROOT
 from tests.drive import settle
 from tests.paper import callback
@@ -120,12 +120,11 @@ def test_of_five_messages_exactly_the_poison_is_put_aside_with_its_reason(
 
 
 def test_what_couriers_said_is_heard_around_the_poison(on: Stage) -> None:
-    from chalicelib.flows import hear
 
     names = booked(on, 3)
     for name in names:
         reference = on.order(name).leg.bookings[0].reference
-        hear.receive(on.world, "SHA", "paper-co", callback(reference, "picked_up", NOON))
+        receive.receive(on.world, "SHA", "paper-co", callback(reference, "picked_up", NOON))
     bodies = [nudge(names[0]), "{", nudge(GHOST), nudge(names[1]), nudge(names[2])]
     assert handed(Topic.HEAR, *bodies) == []
     assert set(aside(on)) == {"m-1", "m-2"}

@@ -33,7 +33,7 @@ from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
 from chalicelib.domain.ports import Letter, Topic, World
 from chalicelib.flows import dispatch as planning
-from chalicelib.flows import enlist, hear, publish
+from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
 from cli import package
 from tests import drive, fakes, stage
@@ -337,7 +337,7 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
             on.clock.forward(minutes=5)
             said = on.company.move(booking.reference, kind, on.clock.now)
             with seen.running("api_handler"):
-                hear.receive(on.world, "SHA", "paper-co", said)
+                receive.receive(on.world, "SHA", "paper-co", said)
             on.settle()
 
     hook = ask(brand, "POST", "/v1/webhooks", {"url": "https://brand.example/more"})["endpoint_id"]

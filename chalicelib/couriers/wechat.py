@@ -66,8 +66,8 @@ from chalicelib.domain.fleet import Proof
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.places import Datum, Place
+from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import Foreign, Money, zone_info
-from chalicelib.domain.zones import TO_THE_CLIENT, Handover
 
 GATEWAY = "https://api.weixin.qq.com"
 WINDOW = timedelta(seconds=300)

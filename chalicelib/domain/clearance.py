@@ -11,31 +11,21 @@ its gate; but nobody there may leave the flat, so no shop in it hands out and no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from chalicelib.domain.fleet import Courier, Credential, Crew, Fleet, Permit, Proof, Slot, TestResult
-from chalicelib.domain.gifts import Gift, ItemClass
+from chalicelib.domain.atlas import REMEMBERED, Atlas, Found
+from chalicelib.domain.credentials import Shown, shown_by, united
+from chalicelib.domain.curfews import Curfew, curfew_spans, open_hours
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Proof, Slot
+from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import MatchQuality, Place, district_key
-from chalicelib.domain.shapes import Shape, Window, folded
-from chalicelib.domain.zones import (
-    NEAREST_FIRST,
-    REMEMBERED,
-    AgeFrom,
-    Atlas,
-    CredentialKind,
-    Curfew,
-    Found,
-    Handover,
-    Level,
-    Regime,
-    Requirement,
-    curfew_spans,
-    open_hours,
-)
+from chalicelib.domain.policies import NEAREST_FIRST, Handover, Level, Requirement
+from chalicelib.domain.shapes import folded
+from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
+from chalicelib.domain.zones import Regime
 
 HANDLING = timedelta(minutes=20)
 """The shortest stretch of open hours in which a hand-over is planned."""
@@ -49,123 +39,6 @@ MOMENT = timedelta(microseconds=1)
 
 DISTRICT_SLACK_M = 250.0
 """How far outside the drawn district a point may lie before it contradicts its address (maps are coarse)."""
-
-
-class Reason(StrEnum):
-    """Why not. The first group holds the gift, the second turns it down."""
-
-    RULES_MISSING = "rules_missing"
-    RULES_STALE = "rules_stale"
-    ZONE_UNKNOWN = "zone_unknown"
-    ADDRESS_DOUBTFUL = "address_doubtful"
-    ADDRESS_DISAGREES = "address_disagrees"
-    CREW_HOME_UNKNOWN = "crew_home_unknown"
-
-    NO_HANDOVER = "no_handover"
-    ORIGIN_CLOSED = "origin_closed"
-    ITEM_NOT_ALLOWED = "item_not_allowed"
-    CURFEW = "curfew"
-    WINDOW = "window"
-    SLOT_FULL = "slot_full"
-    OUTRANKED = "outranked"
-    NO_SLOTS = "no_slots"
-    COURIER_SUSPENDED = "courier_suspended"
-    COURIER_REFUSED = "courier_refused"
-    CREW_WITHDRAWN = "crew_withdrawn"
-    CREW_HOME_SEALED = "crew_home_sealed"
-    CREDENTIAL_MISSING = "credential_missing"
-    CREDENTIAL_EXPIRES = "credential_expires"
-    CREDENTIAL_POSITIVE = "credential_positive"
-    PERMIT_MISSING = "permit_missing"
-    PERMIT_SCOPE = "permit_scope"
-    PERMIT_TIME = "permit_time"
-    PERMIT_REVOKED = "permit_revoked"
-    TEMPERATURE = "temperature"
-    DWELL = "dwell"
-    SIGNATURE_CONFLICT = "signature_conflict"
-    PROOF_MISSING = "proof_missing"
-    VALUE_UNINSURED = "value_uninsured"
-    NOT_CARRIED = "not_carried"
-
-
-HOLDING = frozenset(
-    {
-        Reason.RULES_MISSING,
-        Reason.RULES_STALE,
-        Reason.ZONE_UNKNOWN,
-        Reason.ADDRESS_DOUBTFUL,
-        Reason.ADDRESS_DISAGREES,
-        Reason.CREW_HOME_UNKNOWN,
-    }
-)
-
-OF_THE_PLACES = frozenset(
-    {
-        Reason.RULES_MISSING,
-        Reason.RULES_STALE,
-        Reason.ZONE_UNKNOWN,
-        Reason.ADDRESS_DOUBTFUL,
-        Reason.ADDRESS_DISAGREES,
-        Reason.NO_HANDOVER,
-        Reason.ORIGIN_CLOSED,
-        Reason.ITEM_NOT_ALLOWED,
-        Reason.SIGNATURE_CONFLICT,
-    }
-)
-"""What the rules at both ends say by themselves: no other courier would make a difference."""
-
-
-class Decision(StrEnum):
-    """The three answers."""
-
-    YES = "yes"
-    HOLD = "hold"
-    NO = "no"
-
-
-class Phase(StrEnum):
-    """How far the delivery is; what lies behind it is not asked again."""
-
-    OPEN = "open"
-    """Nobody has been given it: fetching it and the trip still have to fit into the hours."""
-    GIVEN = "given"
-    """Somebody has: the hours were settled then, and to be late is no lack of permission."""
-    CARRIED = "carried"
-    """The gift is with the crew: where it was fetched no longer matters, no time for handling is reserved."""
-
-
-class Delivery(Shape):
-    """What clearance has to know of an order; carries personal data and is never stored or logged."""
-
-    gift: Gift
-    pick_up: Place
-    drop_off: Place
-    window: Window
-
-
-class Verdict(NamedTuple):
-    """One answer for one delivery and one slot, with what it rests on. A tuple: thousands are made a minute."""
-
-    decision: Decision
-    slot_id: str
-    reasons: tuple[Reason, ...] = ()
-    handovers: tuple[Handover, ...] = ()
-    """Allowed, nearest to the client first."""
-    start: datetime | None = None
-    """The stay: from pick-up ..."""
-    end: datetime | None = None
-    """... to being out again."""
-    hand_over_from: datetime | None = None
-    """Within the stay, outside curfews ..."""
-    hand_over_by: datetime | None = None
-    """... and early enough to come back."""
-    valid_until: datetime | None = None
-    """The first moment at which it may lapse."""
-    zone_ids: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    permit_ids: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = ()
-    """Kind and sampling time of each."""
 
 
 class Ground(NamedTuple):
@@ -280,7 +153,7 @@ class Clearer:
         self._grounds: dict[tuple[int, datetime, datetime, Phase, bool], Ground] = {}
         self._alike: dict[tuple[int, int, int, Phase, bool, bool], Ground] = {}
         self._needs: dict[tuple[object, ...], tuple[Requirement, ...]] = {}
-        self._shown: dict[tuple[str, int], _Shown] = {}
+        self._shown: dict[tuple[str, int], Shown] = {}
         self._passes: dict[tuple[str, frozenset[str]], list[tuple[Permit, bool]]] = {}
         self._nights: dict[tuple[int, date, date], list[_Span]] = {}
 
@@ -477,7 +350,7 @@ class Clearer:
             handovers = handovers & {Handover.DOOR}
             if not handovers and destination.handovers is not None:
                 reasons.append(Reason.SIGNATURE_CONFLICT)
-        needs = _united(*(regime.requirements for regime in asked))
+        needs = united(*(regime.requirements for regime in asked))
         said = tuple((need.kind, need.age_from, need.max_age_hours) for need in needs)
         return Ground(
             reasons=tuple(dict.fromkeys(reasons)),
@@ -490,11 +363,11 @@ class Clearer:
             policies=tuple(sorted({name for regime in asked for name in regime.policies})),
         )
 
-    def _tests(self, crew: Crew, needs: tuple[Requirement, ...]) -> _Shown:
+    def _tests(self, crew: Crew, needs: tuple[Requirement, ...]) -> Shown:
         key = (crew.crew_id, id(needs))
         known = self._shown.get(key)
         if known is None:
-            known = self._shown[key] = _credentials(crew, needs, self.now)
+            known = self._shown[key] = shown_by(crew, needs, self.now)
         return known
 
     def _home(self, crew: Crew, start: datetime, end: datetime) -> Reason | None:
@@ -627,60 +500,3 @@ def _answer(
         return Verdict(Decision.YES, slot_id, (), handovers, *rest)
     decision = Decision.NO if HOLDING.isdisjoint(reasons) else Decision.HOLD
     return Verdict(decision, slot_id, tuple(dict.fromkeys(reasons)), (), *rest)
-
-
-def _united(*sets: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    strictest: dict[tuple[str, AgeFrom], Requirement] = {}
-    for needs in sets:
-        for need in needs:
-            had = strictest.get((need.kind, need.age_from))
-            if had is None or need.max_age_hours < had.max_age_hours:
-                strictest[need.kind, need.age_from] = need
-    return tuple(strictest[key] for key in sorted(strictest))
-
-
-_Shown = tuple[bool, tuple[tuple[str, datetime | None], ...]]
-"""Is the crew positive; and for each requirement the test that is shown, and when it lapses (None: there is none)."""
-
-
-def _credentials(crew: Crew, needs: Iterable[Requirement], now: datetime) -> _Shown:
-    """What this crew can show now.
-
-    Only what was reported by now counts. A positive result ends every negative sampled before it, of any
-    kind, and stands until a later negative of its own kind; a PCR also clears an antigen test, not the other way.
-    """
-    known = [c for c in crew.credentials if c.reported_at is not None and c.reported_at <= now]
-    positives = [c for c in known if c.result is TestResult.POSITIVE]
-    is_positive = any(not _cleared(positive, known) for positive in positives)
-    if positives and not is_positive:
-        last = max(positive.sampled_at for positive in positives)
-        known = [c for c in known if c.sampled_at > last]
-    shown: list[tuple[str, datetime | None]] = []
-    for need in needs:
-        best, expiry = _freshest(known, need)
-        text = "" if best is None else f"{best.kind} sampled {best.sampled_at.isoformat()}"
-        shown.append((text, expiry))
-    return is_positive, tuple(shown)
-
-
-def _cleared(positive: Credential, known: Iterable[Credential]) -> bool:
-    kinds = {positive.kind}
-    if positive.kind is CredentialKind.ANTIGEN:
-        kinds.add(CredentialKind.PCR)
-    return any(
-        c.result is TestResult.NEGATIVE and c.kind in kinds and c.sampled_at > positive.sampled_at
-        for c in known
-    )
-
-
-def _freshest(known: Sequence[Credential], need: Requirement) -> tuple[Credential | None, datetime | None]:
-    fresh = None
-    for credential in known:
-        if credential.kind is not need.kind or credential.result is not TestResult.NEGATIVE:
-            continue
-        counted = credential.sampled_at if need.age_from is AgeFrom.SAMPLED else credential.reported_at
-        if counted is not None and (fresh is None or counted > fresh[1]):
-            fresh = (credential, counted)
-    if fresh is None:
-        return None, None
-    return fresh[0], fresh[1] + timedelta(hours=need.max_age_hours)

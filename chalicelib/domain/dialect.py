@@ -16,8 +16,8 @@ from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Event
 from chalicelib.domain.orders import Contact, Recipient
 from chalicelib.domain.places import Place
+from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Money
-from chalicelib.domain.zones import Handover
 
 Trust = Literal["signed", "shared_secret", "hint"]
 """How far a callback is believed. A hint moves nothing until a look-up at the courier confirms it."""

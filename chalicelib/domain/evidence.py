@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from chalicelib.domain.clearance import Decision, Reason, Verdict
 from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.verdicts import Decision, Reason, Verdict
 
 LISTED = 8
 """How many couriers' slots are named under one reason; the rest is counted. Keeps an item under 4 KB."""

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.places import Address
+from chalicelib.domain.policies import CredentialKind
 from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Text, Window
-from chalicelib.domain.zones import CredentialKind
 
 
 class Proof(StrEnum):

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Money, Shape
-from chalicelib.domain.zones import Handover
 
 
 class BookingState(StrEnum):

@@ -12,12 +12,12 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
-from chalicelib.domain.clearance import Decision, Delivery, Reason
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg
 from chalicelib.domain.places import Market, Place
+from chalicelib.domain.policies import TO_THE_CLIENT
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window
-from chalicelib.domain.zones import TO_THE_CLIENT
+from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
 SCHEMA = 1
 """The version of the stored shape; `facts` upcasts older ones on read."""

@@ -32,10 +32,11 @@ from pydantic import TypeAdapter
 from chalicelib.domain.canonical import plain
 from chalicelib.domain.facts import pointer_key
 from chalicelib.domain.places import Datum
+from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, stamp
 from chalicelib.domain.uploads import Content, Upload, UploadState
-from chalicelib.domain.zones import Level, Policy, Rules, Zone
+from chalicelib.domain.zones import Rules, Zone
 
 CHUNK_BYTES: Final = 256 * 1024
 """JSON bytes above which a chunk is split. A zone of the most points that are taken is alone in its chunk."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.dialect import (
     Account,
     BookAnswer,
@@ -34,14 +33,14 @@ from chalicelib.domain.legs import (
     Assignment,
     Booking,
     BookingState,
-    Event,
     Refusal,
     reference_of,
     replace_leg,
 )
 from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, moved
-from chalicelib.domain.ports import Change, Count, Keep, Key, Row, Topic, World
-from chalicelib.flows import check, enlist
+from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
+from chalicelib.domain.verdicts import Decision, Reason
+from chalicelib.flows import check, enlist, receive
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
@@ -359,7 +358,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     if news is not None and news.kind is booking.track.kind and not news.correction:
         news = None  # what we know already
     if news is not None:  # named as its callback would be
-        save_event(world, order.order_id, news.model_copy(update={"market_id": order.market_id}))
+        receive.save_event(world, order.order_id, news.model_copy(update={"market_id": order.market_id}))
         # at once: when the booking has been looked at, a repeat finds nothing due; that it is folded has it told, too
         world.queues.nudge(Topic.HEAR, [order.order_id])
 
@@ -489,14 +488,6 @@ def let_go(
 
 
 # --- saving ---------------------------------------------------------------------------------------------------
-
-
-def save_event(world: World, order_id: str, event: Event) -> None:
-    """Keep what a courier said; a double is the same row."""
-    try:
-        world.table.write(Keep(facts.event_row(order_id, event), was=None))
-    except Lost:
-        pass  # it was kept before
 
 
 def unassigned(order: Order, now: datetime, reasons: tuple[Reason, ...]) -> Order:

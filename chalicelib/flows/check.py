@@ -8,15 +8,17 @@ from datetime import datetime
 from types import MappingProxyType
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer, Decision, Phase, Reason, Verdict
+from chalicelib.domain.atlas import Atlas
+from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment, Leg
 from chalicelib.domain.orders import Order, Outlook
+from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.ports import Count, Keep, Key, Row, World
 from chalicelib.domain.shapes import Window
-from chalicelib.domain.zones import TO_THE_CLIENT, Atlas, Handover
-from chalicelib.flows import publish
+from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
+from chalicelib.flows import consult
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def ground(world: World, market_id: str) -> Ground:
 
 def ground_with(world: World, market_id: str, pointer: Row | None) -> Ground:
     """The same, the pointer to the rules having been read with something else."""
-    atlas = None if pointer is None else publish.atlas_of(world, market_id, pointer)
+    atlas = None if pointer is None else consult.atlas_of(world, market_id, pointer)
     return Ground(atlas, facts.load_fleet(world.table, market_id, world.memory))
 
 
@@ -77,7 +79,7 @@ def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None]) -> Gr
         seen = {row.key: row for row in world.table.get_many([pointer, *wanted])}
     head = seen.get(pointer)
     return Ground(
-        None if head is None else publish.atlas_of(world, order.market_id, head),
+        None if head is None else consult.atlas_of(world, order.market_id, head),
         facts.fleet_of_rows(row for key in wanted if (row := seen.get(key)) is not None),
     )
 

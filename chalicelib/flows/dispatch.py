@@ -12,24 +12,14 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem, cost_of
-from chalicelib.domain.clearance import (
-    HANDLING,
-    HOLDING,
-    OF_THE_PLACES,
-    Clearer,
-    Decision,
-    Delivery,
-    Ground,
-    Phase,
-    Reason,
-    Verdict,
-)
+from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.legs import Assignment, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
+from chalicelib.domain.verdicts import HOLDING, OF_THE_PLACES, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.flows import book, check, enlist, lease
 
 POOL = 1000

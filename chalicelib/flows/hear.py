@@ -12,9 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision, Phase
-from chalicelib.domain.dialect import Callback, Heard
-from chalicelib.domain.errors import Lost, Missing, Unauthorised
+from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import (
     Booking,
@@ -24,67 +22,21 @@ from chalicelib.domain.legs import (
     Refusal,
     Track,
     fold,
-    order_of,
     replace_leg,
 )
 from chalicelib.domain.orders import POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
+from chalicelib.domain.verdicts import Decision, Phase
 from chalicelib.flows import book, check, enlist
+from chalicelib.flows.receive import SKEW
 
 TRIES = 5
-SKEW = timedelta(minutes=5)
-"""A courier's clock is believed within this: not before the attempt, not after its words arrived."""
 LAPSE = timedelta(days=30)
 """So long what was said of an order that is not here can be looked at."""
 ORPHAN = "orphan"
 """Why a job's end is asked for that had been given up for lost."""
 RETELL = timedelta(minutes=30)
 """So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
-
-
-def receive(world: World, market_id: str, courier_id: str, callback: Callback) -> Heard:
-    """A courier's callback: verified on the raw bytes, its events saved, the orders nudged. One write an event.
-
-    Raises `Unauthorised` for anything unproven and `Missing` for a courier we do not have.
-    """
-    courier = enlist.courier(world, market_id, courier_id)
-    dialect = world.dialects[courier.dialect]
-    accounts = world.secrets.accounts(courier.dialect, courier.account)
-    if not accounts:
-        world.log("courier_account_missing", courier=courier_id, market=market_id)
-        raise Unauthorised("no secret is known for this courier")
-    now = world.clock()
-    try:
-        heard = dialect.hear(accounts, callback, courier_id, now)
-    except Unauthorised:
-        world.log("callback_forged", courier=courier_id, market=market_id)
-        raise
-    ours: dict[str, None] = {}
-    for said in heard.events:
-        event = said.model_copy(update={"market_id": market_id})
-        if event.occurred_at > now + SKEW:
-            world.log("callback_from_tomorrow", courier=courier_id, market=market_id)
-            event = event.model_copy(update={"occurred_at": now})
-        named = order_of(event.reference)
-        if named is None:
-            continue
-        if event.kind is EventKind.UNREADABLE:
-            world.log("callback_unreadable", courier=courier_id, status=event.raw_status)
-        book.save_event(world, named[0], event)
-        world.log("callback_heard", order=named[0], courier=courier_id, step=event.kind.value)
-        ours[named[0]] = None
-    if heard.foreign:
-        world.log("callback_foreign", courier=courier_id, count=len(heard.foreign))
-    if ours:
-        world.queues.nudge(Topic.HEAR, ours)
-    return heard
-
-
-def greet(world: World, market_id: str, courier_id: str, callback: Callback) -> bytes:
-    """The answer to a courier that checks our address."""
-    courier = enlist.courier(world, market_id, courier_id)
-    accounts = world.secrets.accounts(courier.dialect, courier.account)
-    return world.dialects[courier.dialect].greet(accounts, callback, world.clock())
 
 
 def hear(world: World, order_id: str) -> None:

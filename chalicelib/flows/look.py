@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import HOLDING, Clearer, Decision, Delivery, Phase, Reason
 from chalicelib.domain.errors import Invalid, Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
+from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Instant, Shape, Slug, Window
-from chalicelib.domain.zones import Handover
-from chalicelib.flows import check, enlist
+from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason
+from chalicelib.flows import enlist
 from chalicelib.flows.place import faults_of
+
+if TYPE_CHECKING:
+    from chalicelib.flows import check
 
 
 def own_order(world: World, brand_id: str, order_id: str) -> Order:
@@ -83,7 +87,9 @@ class ClearanceAnswer(Shape):
 
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
-    from chalicelib.flows.dispatch import reasons_of  # here: importing the app stays small
+    from chalicelib.domain.clearance import Clearer  # here: importing the app stays small
+    from chalicelib.flows import check
+    from chalicelib.flows.dispatch import reasons_of
 
     now = world.clock()
     faults = faults_of(enlist.market(world, question.market), question, now)

@@ -7,9 +7,6 @@ upload lands once, wherever its publisher stopped.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -18,24 +15,21 @@ from chalicelib.domain.canonical import digest as digest_of
 from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing, TooLarge
 from chalicelib.domain.places import Datum
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
+from chalicelib.domain.reading import Faults, Reading, part_of
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
 from chalicelib.domain.uploads import (
     PARTS,
     UPLOAD_BYTES,
     Content,
     Difference,
-    Faults,
     Mode,
-    Reading,
     Upload,
     UploadFault,
     UploadStart,
     UploadState,
     difference,
-    part_of,
 )
-from chalicelib.domain.zones import Atlas, Rules, Zone
-from chalicelib.flows import enlist
+from chalicelib.flows import consult, enlist
 
 TRIES = 5
 KEPT = timedelta(days=30)
@@ -45,8 +39,6 @@ PATIENCE = timedelta(minutes=2)
 OPEN_LIMIT = 20
 """Uploads of one source that take parts at the same time; those begun more than `OPEN_FOR` ago do not count."""
 OPEN_FOR = timedelta(days=1)
-REMEMBERED = 2
-"""Snapshots of a market a process keeps: the present one, and the one that is being left."""
 
 
 # --- handing in ---------------------------------------------------------------------------------------------
@@ -226,7 +218,7 @@ def _settle(world: World, upload: Upload) -> Upload:
         row = world.table.get(facts.pointer_key(upload.market_id))
         pointer = snapshots.pointer_of_row(row) if row else None
         late = _too_late(upload, pointer)
-        base = _loaded(world, upload.market_id, pointer).content if pointer else None
+        base = consult.loaded(world, upload.market_id, pointer).content if pointer else None
         found = Faults([late], 1) if late else reading.settle(base, now, published)
         try:
             if isinstance(found, Faults):
@@ -332,7 +324,7 @@ def _land(
 
 
 def _keep_snapshot(world: World, packed: Packed, pointer: Pointer | None) -> None:
-    known = set(_manifest(world, pointer.digest).chunks) if pointer else set()
+    known = set(consult.manifest_of(world, pointer.digest).chunks) if pointer else set()
     rows = [snapshots.chunk_row(name, chunk) for name, chunk in packed.chunks.items() if name not in known]
     for row in [*rows, snapshots.snapshot_row(packed)]:
         try:
@@ -390,81 +382,3 @@ def _next(upload: Upload, **changes: object) -> Upload:
 
 def _row(upload: Upload, now: datetime) -> Row:
     return snapshots.upload_row(upload, now + PATIENCE, facts.epoch(upload.begun_at + KEPT))
-
-
-# --- reading what holds -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A snapshot in memory."""
-
-    content: Content
-    chunks: Mapping[str, tuple[Zone, ...]]
-    atlas: Atlas
-    """As last published; another publication of the same content swaps only its rules' head."""
-
-
-def in_force(world: World, market_id: str) -> Pointer:
-    """Which rules hold. Raises `Missing` when none were ever published."""
-    row = world.table.get(facts.pointer_key(market_id))
-    if row is None:
-        raise Missing(f"no rules were published for the market {market_id!r}")
-    return snapshots.pointer_of_row(row)
-
-
-def atlas(world: World, market_id: str) -> Atlas | None:
-    """The rules that hold now, laid out for look-ups; None when none were ever published.
-
-    One strong read a call; the snapshot itself is read and parsed once a digest. Raises `Torn` when a part of
-    it is not there: unknown is not open.
-    """
-    row = world.table.get(facts.pointer_key(market_id))
-    return None if row is None else atlas_of(world, market_id, row)
-
-
-def atlas_of(world: World, market_id: str, pointer_row: Row) -> Atlas:
-    """The rules that this row of the pointer makes known. Raises `Torn`."""
-    return _loaded(world, market_id, snapshots.pointer_of_row(pointer_row)).atlas
-
-
-def _loaded(world: World, market_id: str, pointer: Pointer) -> _Loaded:
-    name = f"rules#{market_id}"
-    known: dict[str, _Loaded] = world.memory.get(name, {})
-    loaded = known.get(pointer.digest)
-    if loaded is None:
-        parsed = {digest: zones for other in known.values() for digest, zones in other.chunks.items()}
-        loaded = _load(world, pointer, parsed)
-    said = loaded.atlas.rules
-    if (pointer.version, pointer.published_at) != (said.version, said.published_at):
-        head = copy.copy(loaded.atlas)
-        head.rules = snapshots.rules_of(loaded.content, pointer)
-        loaded = _Loaded(loaded.content, loaded.chunks, head)
-    others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
-    world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: loaded}
-    return loaded
-
-
-def _load(world: World, pointer: Pointer, parsed: Mapping[str, tuple[Zone, ...]]) -> _Loaded:
-    manifest = _manifest(world, pointer.digest)
-    wanted = [digest for digest in manifest.chunks if digest not in parsed]
-    rows = {row.key: row for row in world.table.get_many([snapshots.chunk_key(name) for name in wanted])}
-    chunks: dict[str, tuple[Zone, ...]] = {}
-    for digest in manifest.chunks:
-        if digest in parsed:
-            chunks[digest] = parsed[digest]
-            continue
-        row = rows.get(snapshots.chunk_key(digest))
-        if row is None:
-            raise Torn(f"the chunk {digest!r} of the snapshot {pointer.digest!r} is missing")
-        chunks[digest] = snapshots.unpack_zones(snapshots.unsqueeze(row), digest)
-    content = snapshots.content_of(manifest, (zone for zones in chunks.values() for zone in zones))
-    rules: Rules = snapshots.rules_of(content, pointer)
-    return _Loaded(content, chunks, rules.atlas())
-
-
-def _manifest(world: World, digest: str) -> snapshots.Manifest:
-    row = world.table.get(snapshots.snapshot_key(digest))
-    if row is None:
-        raise Torn(f"the snapshot {digest!r} is missing")
-    return snapshots.unpack_manifest(snapshots.unsqueeze(row), digest)

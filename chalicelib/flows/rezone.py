@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import check, enlist
 
 PAGE = 100

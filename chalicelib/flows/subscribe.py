@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain import facts
-from chalicelib.domain.addresses import fault_of
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.notices import Endpoint, Notice
 from chalicelib.domain.ports import Change, Keep, Key, Row, World
@@ -327,4 +326,6 @@ def _fault_in(url: str, may_be_private: bool) -> str | None:
         return "a URL without a fragment was expected"
     if not host or port == 0:
         return "a URL with a host was expected"
+    from chalicelib.domain.addresses import fault_of  # here: importing the app stays small
+
     return None if may_be_private else fault_of(host)

@@ -14,7 +14,6 @@ from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
 from chalicelib.domain.shapes import Shape, Slug
-from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import look
 from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
@@ -105,6 +104,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         request = bp.current_request
         brand = caller(request, Role.BRAND)
         version = edge.if_match(request)
+        from chalicelib.flows import cancel as cancelling
+
         order = cancelling.cancel(wiring.world(), brand.owner, order_id, version)
         return edge.answer(_seen(brand, order), 202, {"ETag": f'"v{order.version}"'})
 
@@ -131,6 +132,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def record_receipt(order_id: str) -> Response:
         request = bp.current_request
         caller(request, Role.OPERATOR)
+        from chalicelib.flows import cancel as cancelling
+
         order = cancelling.receipt(wiring.world(), order_id)
         return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
 

@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown
 from chalicelib.domain.orders import OrderView
+from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Shape
-from chalicelib.domain.zones import Handover
+from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows.look import ClearanceAnswer
 
 ABOUT_PEOPLE = frozenset(reason for reason in Reason if reason.value.startswith(("crew_", "credential_")))

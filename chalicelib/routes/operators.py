@@ -23,7 +23,7 @@ from chalicelib.domain.keys import Caller, Markets, Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
 from chalicelib.domain.uploads import PARTS, UploadStart
-from chalicelib.flows import enlist, publish
+from chalicelib.flows import enlist
 from chalicelib.routes.calling import caller
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -186,7 +186,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def get_rules(market_id: str) -> Response:
         who(*BOTH)
-        pointer = publish.in_force(wiring.world(), _named(market_id))
+        from chalicelib.flows import consult  # here and below: importing the app stays small
+
+        pointer = consult.in_force(wiring.world(), _named(market_id))
         return edge.answer(pointer, headers={"ETag": f'"v{pointer.version}"'})
 
     @bp.route("/v1/markets/{market_id}/rules/uploads", methods=["POST"], authorizer=authorizer)
@@ -194,6 +196,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def begin_upload(market_id: str) -> Response:
         source = who(*BOTH).owner
         start = edge.body_of(bp.current_request, UploadStart)
+        from chalicelib.flows import publish
+
         upload = publish.begin(wiring.world(), _named(market_id), source, **dict(start))
         place = f"/v1/markets/{market_id}/rules/uploads/{upload.upload_id}"
         return edge.answer(upload, 201, {"Location": place})
@@ -202,6 +206,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def get_upload(market_id: str, upload_id: str) -> Response:
         source = _source(who(*BOTH))
+        from chalicelib.flows import publish
+
         return edge.answer(publish.upload_of(wiring.world(), _named(market_id), _named(upload_id), source))
 
     @bp.route(
@@ -214,6 +220,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         source = _source(who(*BOTH))
         raw: bytes = bp.current_request.raw_body  # type: ignore[assignment]  # always bytes
         name, at = _named(upload_id), _number(number)
+        from chalicelib.flows import publish
+
         return edge.answer(publish.add_part(wiring.world(), _named(market_id), name, at, raw, source))
 
     @bp.route(
@@ -223,6 +231,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def finish_upload(market_id: str, upload_id: str) -> Response:
         source, name = _source(who(*BOTH)), _named(upload_id)
         parts = edge.body_of(bp.current_request, Finish).parts
+        from chalicelib.flows import publish
+
         return edge.answer(publish.finish(wiring.world(), _named(market_id), name, parts, source), 202)
 
     # --- keys -----------------------------------------------------------------------------------------------

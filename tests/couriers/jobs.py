@@ -9,8 +9,8 @@ from chalicelib.domain.gifts import Gift, Item, ItemClass, TemperatureRange
 from chalicelib.domain.legs import reference_of
 from chalicelib.domain.orders import Contact, Recipient
 from chalicelib.domain.places import Address, Coordinate, Datum, MatchQuality, Place
+from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Money
-from chalicelib.domain.zones import Handover
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 """Noon in Shanghai."""

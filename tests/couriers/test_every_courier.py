@@ -29,7 +29,7 @@ from chalicelib.domain.dialect import Account, Booked, Callback, Dialect, Heard,
 from chalicelib.domain.errors import CordonError, Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, fold, reference_of
-from chalicelib.domain.zones import Handover
+from chalicelib.domain.policies import Handover
 from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 
 ROOT = Path(__file__).parents[2]

@@ -36,8 +36,8 @@ from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Uncarr
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.legs import EventKind
 from chalicelib.domain.places import Datum, converted
+from chalicelib.domain.policies import NEAREST_FIRST, Handover
 from chalicelib.domain.shapes import Money
-from chalicelib.domain.zones import NEAREST_FIRST, Handover
 from tests.couriers.jobs import NOON, REFERENCE, gift, job
 from tests.couriers.samples_wechat import ACCOUNT, content, enveloped, told, wrapped
 

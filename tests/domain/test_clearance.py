@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.clearance import HOLDING, Clearer, Decision, Phase, Reason, Verdict
+from chalicelib.domain.atlas import Atlas
+from chalicelib.domain.clearance import Clearer
+from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
+from chalicelib.domain.policies import AgeFrom, Handover, Level, Policy
 from chalicelib.domain.shapes import Window
-from chalicelib.domain.zones import AgeFrom, Atlas, Curfew, Handover, Level, Policy, Zone
+from chalicelib.domain.verdicts import HOLDING, Decision, Phase, Reason, Verdict
+from chalicelib.domain.zones import Zone
 from tests import builders as b
 from tests.domain.test_zones import CURFEWS, REQUIREMENTS, night, policies, square
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from chalicelib.domain.clearance import Decision
 from chalicelib.domain.legs import Assignment, Booking, BookingState, EventKind, Leg
 from chalicelib.domain.orders import (
     ENDED,
@@ -30,7 +29,8 @@ from chalicelib.domain.orders import (
     placed,
     state_of,
 )
-from chalicelib.domain.zones import Handover
+from chalicelib.domain.policies import Handover
+from chalicelib.domain.verdicts import Decision
 from tests import builders as b
 from tests.domain.test_legs import booking
 

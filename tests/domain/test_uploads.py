@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import Invalid, Malformed, TooLarge
-from chalicelib.domain.uploads import (
-    FAULTS,
-    PART_BYTES,
-    Difference,
-    Reading,
-    difference,
-    junk,
-    part_of,
-)
+from chalicelib.domain.reading import FAULTS, Reading, junk, part_of
+from chalicelib.domain.uploads import PART_BYTES, Difference, difference
 from tests.fakes import NOON
 from tests.maps import SQUARE, content, faults, feature, market, part, policy, polygon, start
 

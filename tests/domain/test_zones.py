@@ -11,23 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from chalicelib.domain.curfews import Curfew, curfew_spans, open_hours
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import covers
-from chalicelib.domain.zones import (
+from chalicelib.domain.policies import (
     AgeFrom,
     CredentialKind,
-    Curfew,
     GateProtocol,
     Handover,
     Level,
     Policy,
-    Regime,
     Requirement,
-    Rules,
-    curfew_spans,
-    meet,
-    open_hours,
 )
+from chalicelib.domain.zones import Regime, Rules, meet
 from tests import builders as b
 
 CLASSES = st.frozensets(st.sampled_from(ItemClass))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from chalicelib.domain import facts, snapshots
-from chalicelib.domain.clearance import Decision
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import LIVE, Booking, BookingState
 from chalicelib.domain.notices import Endpoint, notice_id_of
 from chalicelib.domain.orders import ENDED, Order, OrderState, due_at
 from chalicelib.domain.uploads import UploadState
+from chalicelib.domain.verdicts import Decision
 from tests.flows.crash_play import Play, Recording, Story, record
 
 GIVEN = frozenset(

@@ -12,7 +12,7 @@ from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import hear, look, publish
+from chalicelib.flows import consult, look, publish, receive
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.place import place as flow_place
@@ -173,8 +173,8 @@ def read_everything(key: str = "key-1") -> Step:
         play.act(lambda: codes.codes_of(world, "maison", order_id))
         play.act(lambda: enlist.fleet(world, "SHA"))
         play.act(lambda: enlist.markets(world))
-        play.act(lambda: publish.in_force(world, "SHA"))
-        play.act(lambda: publish.atlas(world, "SHA"))
+        play.act(lambda: consult.in_force(world, "SHA"))
+        play.act(lambda: consult.atlas(world, "SHA"))
         assert play.table.rows == before
 
     return step
@@ -248,7 +248,7 @@ def courier(
 
 
 def _receive(play: Play, said: Callback) -> None:
-    play.act(lambda: hear.receive(play.on.world, "SHA", "paper-co", said))
+    play.act(lambda: receive.receive(play.on.world, "SHA", "paper-co", said))
 
 
 @same
@@ -259,7 +259,7 @@ def says(kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: s
         at = play.on.clock.now - timedelta(minutes=minutes_ago)
         for reference in [r for r in play.on.company.jobs if r.startswith(play.order_id(key))][-1:]:
             said = callback(reference, kind, at)
-            refused(play, partial(hear.receive, play.on.world, "SHA", courier_id, said))
+            refused(play, partial(receive.receive, play.on.world, "SHA", courier_id, said))
         play.settle()
 
     return step
@@ -271,7 +271,7 @@ def another_says(kind: str) -> Step:
     def step(play: Play) -> None:
         for reference in list(play.on.company.jobs):
             said = callback(reference, kind, play.on.clock.now, secret="another secret")
-            play.act(partial(hear.receive, play.on.world, "SHA", "other-co", said))
+            play.act(partial(receive.receive, play.on.world, "SHA", "other-co", said))
         play.settle()
 
     return step
@@ -280,7 +280,7 @@ def another_says(kind: str) -> Step:
 def says_of_nobody(play: Play) -> None:
     """A callback about an order that is not here."""
     said = callback(f"{play.order_id('never placed')}-1-1", "delivered", play.on.clock.now)
-    play.act(lambda: hear.receive(play.on.world, "SHA", "paper-co", said))
+    play.act(lambda: receive.receive(play.on.world, "SHA", "paper-co", said))
     play.settle()
 
 

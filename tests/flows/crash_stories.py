@@ -11,7 +11,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import KeyPage, Topic
-from chalicelib.flows import dispatch, enlist, hear, publish, rezone, subscribe, sweep, tell
+from chalicelib.flows import dispatch, enlist, publish, receive, rezone, subscribe, sweep, tell
 from chalicelib.flows.book import ATTEMPTS
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
@@ -581,7 +581,7 @@ def _keys(play: Play) -> None:
 story(
     "market_and_keys",
     operator(lambda play: enlist.put_market(play.on.world, Market.model_validate({**MARKET, "name": "Hu"}))),
-    operator(lambda play: hear.greet(play.on.world, "SHA", "paper-co", callback("", "hello", play.on.clock.now))),
+    operator(lambda play: receive.greet(play.on.world, "SHA", "paper-co", callback("", "hello", play.on.clock.now))),
     _keys, place(), cancel(), minutes(6), ends={"key-1": CANCELLED},
 )  # fmt: skip
 

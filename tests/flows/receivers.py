@@ -12,12 +12,12 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.domain import facts, orders
-from chalicelib.domain.clearance import Decision, Reason
 from chalicelib.domain.dialect import Reply, Request
 from chalicelib.domain.errors import Unanswered
 from chalicelib.domain.notices import Notice
 from chalicelib.domain.orders import NewOrder, Order, Outlook, Private
 from chalicelib.domain.ports import Keep, World
+from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows.subscribe import create
 from chalicelib.flows.tell import due_notices, tell
 from tests import fakes

@@ -14,7 +14,7 @@ from chalicelib.domain.errors import Clashing, Invalid
 from chalicelib.domain.legs import Booking, BookingState
 from chalicelib.domain.orders import OrderState, moved
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import enlist
+from chalicelib.flows import enlist, receive
 from chalicelib.flows.book import ECHO, book
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
@@ -83,9 +83,8 @@ def test_a_refused_end_of_one_booking_says_nothing_of_the_next() -> None:
     on.minutes(40)
     assert [verb for verb, _ in on.company.calls].count("cancel") == 1, "its last word is its last"
     on.company.refuse.clear()
-    from chalicelib.flows import hear
 
-    hear.receive(
+    receive.receive(
         on.world, "SHA", "paper-co", on.company.move(first.reference, "pick_up_failed", on.clock.now)
     )
     on.company.silent.add("book")

@@ -12,7 +12,7 @@ from chalicelib.domain.dialect import Callback
 from chalicelib.domain.errors import Malformed, Missing, Unauthorised
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.flows import hear
+from chalicelib.flows import hear, receive
 from chalicelib.flows.place import place
 from tests.paper import callback
 from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
@@ -67,7 +67,7 @@ def outcome(order: Order) -> tuple[object, ...]:
 def test_the_truth_in_order_ends_as_the_story_says(state: OrderState) -> None:
     on, order_id, reference = booked()
     for said in told(reference, STORIES[state]):
-        hear.receive(on.world, "SHA", "paper-co", said)
+        receive.receive(on.world, "SHA", "paper-co", said)
         on.clock.forward(minutes=1)
     hear.hear(on.world, order_id)
     assert on.order(order_id).state is state
@@ -81,7 +81,7 @@ def test_doubled_reordered_and_forged_callbacks_change_nothing(
     on, order_id, reference = booked()
     plain = told(reference, STORIES[state])
     for said in plain:
-        hear.receive(on.world, "SHA", "paper-co", said)
+        receive.receive(on.world, "SHA", "paper-co", said)
     hear.hear(on.world, order_id)
     wanted, wanted_left = outcome(on.order(order_id)), on.left()
 
@@ -92,10 +92,10 @@ def test_doubled_reordered_and_forged_callbacks_change_nothing(
     for said in data.draw(many):
         if data.draw(st.booleans()):
             with pytest.raises(Unauthorised):
-                hear.receive(
+                receive.receive(
                     on.world, "SHA", "paper-co", forged(data.draw(st.sampled_from(lies)), len(said.body))
                 )
-        hear.receive(on.world, "SHA", "paper-co", said)
+        receive.receive(on.world, "SHA", "paper-co", said)
         if data.draw(st.booleans()):
             hear.hear(on.world, order_id)
     hear.hear(on.world, order_id)
@@ -110,7 +110,7 @@ def test_doubled_reordered_and_forged_callbacks_change_nothing(
 def test_a_callback_of_a_job_that_is_not_ours_is_acknowledged_and_kept_from_the_orders() -> None:
     on, _, _ = booked()
     before = dict(on.world.table.rows)  # type: ignore[attr-defined]
-    heard = hear.receive(on.world, "SHA", "paper-co", callback("somebody-elses", "delivered", NOON))
+    heard = receive.receive(on.world, "SHA", "paper-co", callback("somebody-elses", "delivered", NOON))
     assert heard.foreign == ("somebody-elses",)
     assert on.world.table.rows == before  # type: ignore[attr-defined]
 
@@ -119,7 +119,7 @@ def test_a_signed_callback_for_an_order_that_does_not_exist_is_kept_for_a_while_
     on, _, _ = booked()
     ghost = "ord_" + "a" * 26
     for kind in ("picked_up", "delivered"):
-        hear.receive(on.world, "SHA", "paper-co", callback(f"{ghost}-1-1", kind, NOON))
+        receive.receive(on.world, "SHA", "paper-co", callback(f"{ghost}-1-1", kind, NOON))
     on.settle()
     hear.hear(on.world, ghost)  # a double of the nudge
     rows = on.plain.table.read(ghost).rows
@@ -134,18 +134,18 @@ def test_a_signed_callback_for_an_order_that_does_not_exist_is_kept_for_a_while_
 def test_an_unknown_courier_and_signed_junk_are_refused_without_a_trace() -> None:
     on, _, reference = booked()
     with pytest.raises(Missing):
-        hear.receive(on.world, "SHA", "nobody", callback(reference, "delivered", NOON))
+        receive.receive(on.world, "SHA", "nobody", callback(reference, "delivered", NOON))
     junk = b"{not json"
     from tests.paper import signature
 
     sent = Callback("POST", {}, {"x-paper-signature": signature("paper-secret", junk)}, junk)
     with pytest.raises(Malformed):
-        hear.receive(on.world, "SHA", "paper-co", sent)
+        receive.receive(on.world, "SHA", "paper-co", sent)
 
 
 def test_an_unknown_status_is_kept_and_moves_nothing() -> None:
     on, order_id, reference = booked()
-    hear.receive(on.world, "SHA", "paper-co", callback(reference, "abducted", NOON))
+    receive.receive(on.world, "SHA", "paper-co", callback(reference, "abducted", NOON))
     on.settle()
     order = on.order(order_id)
     assert order.state is OrderState.BOOKED
@@ -155,16 +155,16 @@ def test_an_unknown_status_is_kept_and_moves_nothing() -> None:
 
 def test_a_gift_whose_compound_is_closed_on_the_way_is_recalled_and_ends_returned() -> None:
     on, order_id, reference = booked()
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
     on.settle()
     assert on.order(order_id).state is OrderState.PICKED_UP
     on.clock.forward(minutes=5)
     publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access", zone_id="ban"))
     on.settle()
     assert ("cancel", reference) in on.company.calls
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "returning", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "returning", on.clock.now))
     later = on.clock.forward(minutes=30)
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "returned", later))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "returned", later))
     on.settle()
     order = on.order(order_id)
     assert order.state is OrderState.RETURNED
@@ -173,13 +173,13 @@ def test_a_gift_whose_compound_is_closed_on_the_way_is_recalled_and_ends_returne
 
 def test_a_gift_whose_compound_is_sealed_on_the_way_goes_on_to_the_gate_and_is_not_called_delivered() -> None:
     on, order_id, reference = booked()
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
     on.clock.forward(minutes=5)
     publish_rules(on.world, "amend", zone("Yongjia", "sealed@1", "sealed", zone_id="seal"))
     on.settle()
     assert on.order(order_id).leg.bookings[0].state is BookingState.BOOKED
     on.clock.forward(minutes=10)
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock.now))
     on.settle()
     assert on.order(order_id).state is OrderState.AT_GATE
 
@@ -200,7 +200,7 @@ def test_a_cancellation_nobody_answers_is_asked_again_and_survives_callbacks_in_
     on.company.deaf.add("cancel")
     publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access", zone_id="ban"))
     on.settle()
-    hear.receive(on.world, "SHA", "paper-co", callback(reference, "courier_assigned", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", callback(reference, "courier_assigned", on.clock.now))
     on.settle()
     booking = on.order(order_id).leg.bookings[0]
     assert booking.state is BookingState.CANCELLING
@@ -213,7 +213,7 @@ def test_a_cancellation_nobody_answers_is_asked_again_and_survives_callbacks_in_
 
 def test_a_lost_last_callback_is_found_by_asking() -> None:
     on, order_id, reference = booked()
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "picked_up", on.clock.now))
     on.settle()
     on.clock.forward(minutes=20)
     on.company.move(reference, "delivered", on.clock.now)  # and its callback never comes

@@ -16,7 +16,7 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Secrets
-from chalicelib.flows import enlist, hear, look, publish, subscribe
+from chalicelib.flows import enlist, look, publish, receive, subscribe
 from chalicelib.flows.book import book
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
@@ -37,7 +37,7 @@ def booked(on: Stage, **changes: Any) -> tuple[str, str]:
 def hear_at(on: Stage, order_id: str, reference: str, kind: str, courier_id: str = "paper-co") -> None:
     """The courier's callback that it has come to this now."""
     said = on.company.move(reference, kind, on.clock())
-    hear.receive(on.world, "SHA", courier_id, said)
+    receive.receive(on.world, "SHA", courier_id, said)
     on.settle()
 
 
@@ -48,7 +48,7 @@ def test_what_was_said_before_a_courier_let_go_and_arrives_after_it_revives_noth
     on.clock.forward(minutes=1)
     cancel(on.world, "maison", order_id, on.order(order_id).version)
     on.settle()
-    hear.receive(on.world, "SHA", "paper-co", late)
+    receive.receive(on.world, "SHA", "paper-co", late)
     on.settle()
     order = on.order(order_id)
     steps = [OrderState.PLACED, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.CANCELLED]
@@ -77,7 +77,7 @@ def test_another_couriers_word_does_not_stand_in_the_place_of_the_true_one() -> 
     order_id, reference = booked(on)
     on.clock.now = NOON + timedelta(hours=2)
     forged = callback(reference, "picked_up", on.clock(), secret="other-secret")
-    hear.receive(on.world, "SHA", "other-co", forged)
+    receive.receive(on.world, "SHA", "other-co", forged)
     on.settle()
     assert on.order(order_id).state is OrderState.BOOKED
     hear_at(on, order_id, reference, "picked_up")

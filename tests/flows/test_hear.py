@@ -11,7 +11,7 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
-from chalicelib.flows import enlist, hear
+from chalicelib.flows import enlist, receive
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.place import place
 from tests.paper import callback
@@ -29,7 +29,7 @@ def booked(**changes: object) -> tuple[Stage, str, str]:
 def say(
     on: Stage, reference: str, kind: str, at: datetime, by: str = "paper-co", market: str = "SHA"
 ) -> None:
-    hear.receive(on.world, market, by, callback(reference, kind, at))
+    receive.receive(on.world, market, by, callback(reference, kind, at))
     on.settle()
 
 
@@ -162,15 +162,15 @@ def test_where_the_courier_is_on_its_way_is_kept_and_folded_in_with_the_next_thi
     on.clock.forward(minutes=60)
     (reference,) = on.company.jobs
     for kind in ("accepted", "picked_up"):
-        hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
+        receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
         on.settle()
     before = on.order(order.order_id)
     on.clock.forward(minutes=1)
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "in_transit", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "in_transit", on.clock.now))
     on.settle()
     assert on.order(order.order_id) == before, "nothing is written for it"
     on.clock.forward(minutes=9)
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock.now))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock.now))
     on.settle()
     after = on.order(order.order_id)
     assert after.state is OrderState.DELIVERED
@@ -184,7 +184,7 @@ def test_a_courier_that_reports_on_its_way_is_not_asked_for_its_silence() -> Non
     on.clock.forward(minutes=60)
     (reference,) = on.company.jobs
     for kind in ("accepted", "picked_up", "in_transit"):
-        hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
+        receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
         on.settle()
         on.clock.forward(minutes=9)
     on.minutes(1)
@@ -199,7 +199,7 @@ def test_a_job_that_ends_when_its_slot_is_long_gone_ends_all_the_same() -> None:
     (reference,) = on.company.jobs
     on.clock.forward(days=9)
     del on.world.table.rows[facts.slot_key("SHA", "slot-1")]  # type: ignore[attr-defined]
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "cancelled", on.clock()))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "cancelled", on.clock()))
     on.settle()
     assert on.order(order.order_id).state is OrderState.STRANDED
     assert on.live_bookings(order.order_id) == 0

@@ -12,11 +12,11 @@ import pytest
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.errors import Clashing, Delayed, Invalid, Lost, Malformed, Missing, TooLarge
 from chalicelib.domain.places import Address
+from chalicelib.domain.policies import Level
 from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.snapshots import Torn
 from chalicelib.domain.uploads import PART_BYTES, Difference, UploadState
-from chalicelib.domain.zones import Level
-from chalicelib.flows import enlist, publish
+from chalicelib.flows import consult, enlist, publish
 from tests import fakes
 from tests.maps import SQUARE, feature, handed_in, market, part, policy, polygon, published
 
@@ -46,7 +46,7 @@ def nudges(world: World) -> list[tuple[Topic, str]]:
 
 
 def zone_ids(world: World) -> list[str]:
-    atlas = publish.atlas(cold(world), "SHA")
+    atlas = consult.atlas(cold(world), "SHA")
     assert atlas is not None
     return [zone.zone_id for zone in atlas.rules.zones]
 
@@ -178,16 +178,16 @@ def test_an_upload_that_stands_still_is_nudged_by_the_sweep() -> None:
 
 def test_a_market_without_rules_has_no_atlas() -> None:
     world = fresh()
-    assert publish.atlas(world, "SHA") is None
+    assert consult.atlas(world, "SHA") is None
     with pytest.raises(Missing):
-        publish.in_force(world, "SHA")
+        consult.in_force(world, "SHA")
 
 
 def test_what_was_published_is_what_is_looked_up() -> None:
     world = fresh()
     drawn = feature("z-9", polygon(SQUARE), unit={"kind": "district", "district": "黄浦区"})
     published(world, part(feature("z-1"), drawn, policies=[policy()]))
-    atlas = publish.atlas(cold(world), "SHA")
+    atlas = consult.atlas(cold(world), "SHA")
     assert atlas is not None
     address = Address(country="CN", city="上海", district="黄浦区", compound="永嘉路Z-1弄", line="x")
     assert {zone.zone_id for zone in atlas.named(address)} == {"z-1", "z-9"}
@@ -205,7 +205,7 @@ def test_a_faulty_upload_is_refused_with_its_faults_and_changes_nothing() -> Non
     assert (upload.state, upload.fault_count) == (UploadState.REFUSED, 1)
     assert upload.faults[0].pointer == "/features/0/properties/level"
     assert zone_ids(world) == ["z-1", "z-2"]
-    assert publish.in_force(world, "SHA").version == 1
+    assert consult.in_force(world, "SHA").version == 1
 
 
 def test_an_empty_feed_is_refused() -> None:
@@ -226,9 +226,9 @@ def test_a_feed_that_repeats_itself_is_fresh_and_nothing_new() -> None:
     nudges(world)
     upload = published(world, FIRST)
     assert (upload.state, upload.unchanged, upload.difference) == (UploadState.PUBLISHED, True, Difference())
-    pointer = publish.in_force(world, "SHA")
+    pointer = consult.in_force(world, "SHA")
     assert (pointer.version, pointer.published_at, pointer.changed_at) == (1, now, fakes.NOON)
-    atlas = publish.atlas(world, "SHA")
+    atlas = consult.atlas(world, "SHA")
     assert atlas is not None
     assert not atlas.is_stale(now + timedelta(hours=35))
     assert (Topic.RULES, "rezone:SHA:") in nudges(world)
@@ -251,7 +251,7 @@ def test_an_amendment_lands_on_what_is_in_force() -> None:
     upload = published(world, part(feature("z-3"), released=["z-1"]), mode="amend")
     assert upload.difference == Difference(new=1, changed=1, gone=0)
     assert zone_ids(world) == ["z-1", "z-2", "z-3"]
-    pointer = publish.in_force(world, "SHA")
+    pointer = consult.in_force(world, "SHA")
     assert (pointer.version, pointer.zones, pointer.levels) == (2, 3, {"sealed": 3})
 
 
@@ -338,7 +338,7 @@ def test_wherever_a_publisher_stops_the_upload_is_published_once() -> None:
             done = publish.upload_of(world, "SHA", upload.upload_id)
             assert (done.state, done.rules_version) == (UploadState.PUBLISHED, 2)
             assert done.difference == Difference(new=1, changed=0, gone=1)
-            assert publish.in_force(world, "SHA").version == 2
+            assert consult.in_force(world, "SHA").version == 2
             assert zone_ids(world) == ["z-1", "z-3"]
             assert (Topic.RULES, "rezone:SHA:") in nudges(world)
             if dying.count < stop_at:
@@ -406,7 +406,7 @@ def test_two_workers_at_one_upload_publish_it_once() -> None:
     upload = handed_in(world, FIRST)
     race = Before(world, lambda: publish.publish(cold(world), "SHA", upload.upload_id))
     publish.publish(race.world, "SHA", upload.upload_id)
-    assert publish.in_force(world, "SHA").version == 1
+    assert consult.in_force(world, "SHA").version == 1
 
 
 def test_a_publisher_that_keeps_losing_is_delayed_and_nothing_is_lost() -> None:
@@ -453,9 +453,9 @@ def test_a_snapshot_is_read_once_and_the_pointer_every_time() -> None:
     world = fresh()
     published(world, FIRST)
     counting = Counting(world)
-    first = publish.atlas(counting.world, "SHA")
+    first = consult.atlas(counting.world, "SHA")
     assert counting.keys == ["market", "snapshot", "chunk"]
-    assert publish.atlas(counting.world, "SHA") is first
+    assert consult.atlas(counting.world, "SHA") is first
     assert counting.keys[3:] == ["market"]
 
 
@@ -463,12 +463,12 @@ def test_after_an_amendment_only_what_changed_is_read() -> None:
     world = fresh()
     published(world, *many(3000))
     counting = Counting(world)
-    publish.atlas(counting.world, "SHA")
+    consult.atlas(counting.world, "SHA")
     chunks = counting.keys.count("chunk")
     assert chunks > 2
     published(world, part(feature("z-00001", level="controlled")), mode="amend")
     counting.keys.clear()
-    atlas = publish.atlas(counting.world, "SHA")
+    atlas = consult.atlas(counting.world, "SHA")
     assert counting.keys == ["market", "snapshot", "chunk"]
     assert atlas is not None
     assert {zone.level for zone in atlas.rules.zones} == {Level.SEALED, Level.CONTROLLED}
@@ -478,7 +478,7 @@ def test_two_snapshots_are_remembered_and_no_more() -> None:
     world = fresh()
     for number in range(5):
         published(world, part(feature(f"z-{number}"), policies=[policy()]))
-    publish.atlas(world, "SHA")
+    consult.atlas(world, "SHA")
     assert len(world.memory["rules#SHA"]) == 2
 
 
@@ -486,10 +486,10 @@ def test_a_fresh_publication_of_the_same_rules_keeps_what_is_laid_out() -> None:
     clock = fakes.FakeClock()
     world = fresh(clock=clock)
     published(world, FIRST)
-    first = publish.atlas(world, "SHA")
+    first = consult.atlas(world, "SHA")
     now = clock.forward(hours=1)
     published(world, FIRST)
-    second = publish.atlas(world, "SHA")
+    second = consult.atlas(world, "SHA")
     assert first is not None
     assert second is not None
     assert second.rules.zones is first.rules.zones
@@ -504,7 +504,7 @@ def test_a_snapshot_that_is_not_whole_is_an_alarm_and_not_an_open_city(kind: str
     for key in [key for key in rows if key.pk.startswith(kind)]:
         del rows[key]
     with pytest.raises(Torn):
-        publish.atlas(cold(world), "SHA")
+        consult.atlas(cold(world), "SHA")
 
 
 def test_the_first_list_of_shanghai_goes_through_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,12 +519,12 @@ def test_the_first_list_of_shanghai_goes_through_in_parts(capsys: pytest.Capture
     handing = time.process_time()
     publish.publish(world, "SHA", upload.upload_id)
     publishing = time.process_time()
-    atlas = publish.atlas(cold(world), "SHA")
+    atlas = consult.atlas(cold(world), "SHA")
     reading = time.process_time()
     assert upload.parts > 4
     assert atlas is not None
     assert len(atlas.rules.zones) == 17_649
-    pointer = publish.in_force(world, "SHA")
+    pointer = consult.in_force(world, "SHA")
     assert pointer.levels == {"sealed": 7_624, "controlled": 2_460, "precautionary": 7_565}
     with capsys.disabled():
         print(  # noqa: T201
@@ -559,8 +559,8 @@ def test_rules_are_published_on_the_emulated_store(moto: None) -> None:
     publish.publish(world, "SHA", upload.upload_id)
     publish.publish(world, "SHA", upload.upload_id)
     assert zone_ids(world) == ["z-1", "z-2", "z-3"]
-    assert publish.in_force(world, "SHA").version == 2
-    late = Keep(snapshots.pointer_row(publish.in_force(world, "SHA")), was=1)
+    assert consult.in_force(world, "SHA").version == 2
+    late = Keep(snapshots.pointer_row(consult.in_force(world, "SHA")), was=1)
     with pytest.raises(Lost):
         world.table.write(late)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.clearance import Decision, Phase, Reason
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.verdicts import Decision, Phase, Reason
 from chalicelib.flows import check, enlist
 from chalicelib.flows.look import ClearanceQuestion, clearance, evidence_of
 from chalicelib.flows.place import place

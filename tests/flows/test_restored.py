@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.domain import facts
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Count, Key, Row
-from chalicelib.flows import hear
+from chalicelib.flows import receive
 from chalicelib.flows.place import place
 from tests.stage import Stage, new_order, stage
 
@@ -47,7 +47,7 @@ def test_an_order_put_back_to_before_its_booking_finds_the_job_it_has_and_books_
     assert len(on.brand.heard) == told, "the same states under the same numbers are not told again"
     on.clock.forward(minutes=60)
     for kind in ("picked_up", "delivered"):
-        hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock()))
+        receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock()))
         on.minutes(1)
     assert on.order(order.order_id).state is OrderState.DELIVERED
     assert [said["data"]["state"] for said in on.brand.heard][-2:] == ["picked_up", "delivered"]
@@ -75,7 +75,7 @@ def test_an_order_that_was_lost_and_is_put_back_whole_goes_on_where_it_was() -> 
     rows_of(on).update({key: row for key, row in then.items() if key.pk == order.order_id})
     (reference,) = on.company.jobs
     on.clock.forward(minutes=60)
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock()))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "delivered", on.clock()))
     on.minutes(3)
     assert on.order(order.order_id).state is OrderState.DELIVERED
     assert list(on.company.jobs) == [reference]
@@ -87,7 +87,7 @@ def test_what_hangs_on_an_order_that_was_lost_waits_for_it_and_does_not_lapse() 
     on.settle()
     (reference,) = on.company.jobs
     del rows_of(on)[facts.order_key(order.order_id)]
-    hear.receive(on.world, "SHA", "paper-co", on.company.move(reference, "accepted", on.clock()))
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "accepted", on.clock()))
     on.settle()
     lapsing = {
         row.key.sk.split("#")[0]

@@ -13,7 +13,8 @@ import pytest
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.orders import NewOrder
 from chalicelib.domain.places import Datum, Market, MatchQuality, covers
-from chalicelib.domain.uploads import Content, Reading, UploadStart
+from chalicelib.domain.reading import Reading
+from chalicelib.domain.uploads import Content, UploadStart
 from sandbox import districts
 from sandbox.checker import RULES
 from sandbox.districts import untangled

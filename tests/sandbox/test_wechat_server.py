@@ -31,7 +31,7 @@ from chalicelib.domain.dialect import (
 )
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.legs import Event, EventKind, fold, reference_of
-from chalicelib.domain.zones import Handover
+from chalicelib.domain.policies import Handover
 from sandbox.wechat import Conduct, CourierCompany, CourierJob, Delivered, Fate, Timings
 from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 from tests.couriers.samples_wechat import ACCOUNT

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.uploads import PART_BYTES, Part
+from chalicelib.domain.reading import Part
+from chalicelib.domain.uploads import PART_BYTES
 from chalicelib.edge import BODY_LIMIT
 from chalicelib.routes.couriers import LIMIT as CALLBACK_LIMIT
 from cli.openapi import DOCUMENT, OPERATIONS

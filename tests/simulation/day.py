@@ -24,7 +24,7 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
 from chalicelib.domain.shapes import stamp
 from chalicelib.flows import cancel, enlist, look, place, publish, subscribe, sweep, tell
-from chalicelib.flows import hear as hearing
+from chalicelib.flows import receive as receiving
 from tests import drive, fakes
 from tests.paper import callback
 from tests.simulation import plan as plans
@@ -645,7 +645,7 @@ class Day:
         self.run(
             "api",
             f"callback {where}",
-            lambda world: hearing.receive(world, market_id, courier_id, said),
+            lambda world: receiving.receive(world, market_id, courier_id, said),
             done,
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.keys import Role
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import cancel, enlist, hear, place, publish
+from chalicelib.flows import cancel, enlist, place, publish, receive
 from tests import drive, stage
 
 
@@ -36,7 +36,7 @@ def record() -> dict[str, Any]:
         (booking,) = [b for b in on.order(orders[name]).leg.bookings if b.is_live]
         for kind in kinds:
             on.clock.forward(minutes=1)
-            hear.receive(world, "SHA", "paper-co", on.company.move(booking.reference, kind, on.clock.now))
+            receive.receive(world, "SHA", "paper-co", on.company.move(booking.reference, kind, on.clock.now))
             on.settle()
 
     def dispatched() -> None:

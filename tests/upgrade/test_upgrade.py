@@ -18,7 +18,7 @@ from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.uploads import UploadState
-from chalicelib.flows import hear, publish
+from chalicelib.flows import publish, receive
 from tests import fakes, stage
 from tests.paper import PaperCompany, PaperJob
 
@@ -57,7 +57,7 @@ class Left:
         for kind in kinds:
             self.on.clock.forward(minutes=1)
             said = self.on.company.move(job.reference, kind, self.on.clock.now)
-            hear.receive(self.on.world, "SHA", "paper-co", said)
+            receive.receive(self.on.world, "SHA", "paper-co", said)
             self.on.settle()
 
 

@@ -1,0 +1,475 @@
+"""Rules as they are handed in: begun, filled with parts, finished, and then read as a whole or not at all.
+
+A part is JSON of at most 1,000,000 bytes:
+
+    {"policies": [Policy ...],
+     "features": [{"type": "Feature", "geometry": Polygon | MultiPolygon | null,
+                   "properties": {"zone_id", "level": "sealed", "policy": "sealed@1",
+                                  "unit": {"kind", "district", "compound", "building"},
+                                  "valid_from", "valid_to", "expected_end", "known_since",
+                                  "precision_m", "basis"}}],
+     "released": ["zone-7", {"zone_id": "zone-8", "valid_to": "2022-04-18T00:00:00+08:00"}]}
+
+`replace` says everything there is; `amend` adds, changes and releases, and leaves the rest as it was. Every
+fault names the part, the feature and the place in the part (RFC 6901). Nothing is guessed and nothing is half
+taken: a zone that was dropped because it could not be read would look like a place without rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from chalicelib.domain.canonical import Doubled, digest, read_once
+from chalicelib.domain.errors import Fault, Invalid, Malformed, TooLarge
+from chalicelib.domain.places import Market, Polygon
+from chalicelib.domain.policies import Level, Policy
+from chalicelib.domain.rings import read_geometry
+from chalicelib.domain.shapes import Instant, Shape, Slug, folded
+from chalicelib.domain.uploads import PART_BYTES, STALE_AFTER_HOURS, Content, Mode, UploadFault, UploadStart
+from chalicelib.domain.zones import NamedUnit, Zone
+
+FAULTS: Final = 50
+"""Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
+
+
+def _level(name: object) -> object:
+    found = Level.__members__.get(name.upper()) if isinstance(name, str) and name == name.lower() else None
+    if found is None:
+        raise ValueError(f"one of {', '.join(level.lower() for level in Level.__members__)} was expected")
+    return found
+
+
+class ZoneStated(Shape):
+    """The properties of a feature."""
+
+    zone_id: Slug
+    level: Annotated[Level, BeforeValidator(_level)]
+    policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")]
+    unit: NamedUnit | None = None
+    valid_from: Instant
+    valid_to: Instant | None = None
+    expected_end: Instant | None = None
+    known_since: Instant | None = None
+    precision_m: float = Field(default=0, ge=0, le=5_000, allow_inf_nan=False)
+    basis: str = Field(default="", max_length=500)
+
+
+class Feature(Shape):
+    """One zone as GeoJSON. `id` and `bbox` may stand there and say nothing to us."""
+
+    type: Literal["Feature"]
+    geometry: Any
+    properties: ZoneStated
+    id: Any = None
+    bbox: Any = None
+
+
+class Release(Shape):
+    """The end of a zone. Without a time it ends when the release is published."""
+
+    zone_id: Slug
+    valid_to: Instant | None = None
+
+
+def _release(stated: object) -> object:
+    return {"zone_id": stated} if isinstance(stated, str) else stated
+
+
+@cache
+def _releases() -> TypeAdapter[Release]:
+    return TypeAdapter(Annotated[Release, BeforeValidator(_release)])
+
+
+class Part(Shape):
+    """A part as it is described to the outside. It is read item by item, so that one fault hides no other."""
+
+    policies: tuple[Policy, ...] = ()
+    features: tuple[Feature, ...] = ()
+    released: tuple[Slug | Release, ...] = ()
+
+
+LISTS: Final = tuple(Part.model_fields)
+
+
+def part_of(raw: bytes) -> dict[str, list[Any]]:
+    """A part's three lists. Raises `TooLarge`, `Malformed`, `Invalid` for what cannot be a part at all."""
+    if len(raw) > PART_BYTES:
+        raise TooLarge(
+            f"the part has {len(raw)} bytes, at most {PART_BYTES} are taken; send it as several parts"
+        )
+    try:
+        from_json(raw)  # refuses what is nested too deeply to be read by anybody else
+        found = read_once(raw)
+    except Doubled as error:
+        raise Malformed(f"the name {_named(error.name)!r} stands twice in one object") from None
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the part is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Malformed(f"a part is a JSON object with {', '.join(LISTS)}, got {type(found).__name__!r}")
+    faults = [
+        Fault(f"/{_escaped(_named(name))}", f"one of {', '.join(LISTS)} was expected")
+        for name in found
+        if name not in LISTS
+    ]
+    faults += [
+        Fault(f"/{name}", f"a list was expected, got {type(found[name]).__name__!r}")
+        for name in LISTS
+        if not isinstance(found.get(name, []), list)
+    ]
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}{more}", faults[:FAULTS])
+    return {name: found.get(name, []) for name in LISTS}
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in an upload."""
+
+    part: int
+    feature: int | None
+    pointer: str
+
+    def __str__(self) -> str:
+        return f"part {self.part}, {self.pointer}"
+
+
+@dataclass
+class Faults:
+    """The first faults of an upload, and how many there are."""
+
+    listed: list[UploadFault] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, spot: Spot | None, pointer: str, detail: str, value: str | None = None) -> None:
+        self.count += 1
+        if len(self.listed) < FAULTS:
+            self.listed.append(
+                UploadFault(
+                    part=spot.part if spot else None,
+                    feature=spot.feature if spot else None,
+                    pointer=(spot.pointer if spot else "") + pointer,
+                    detail=detail,
+                    value=value,
+                )
+            )
+
+
+@dataclass(frozen=True)
+class _Stated:
+    zone: ZoneStated
+    polygons: tuple[Polygon, ...]
+    spot: Spot
+
+
+class Reading:
+    """An upload as read so far, part after part."""
+
+    def __init__(self, market: Market, start: UploadStart) -> None:
+        self.market = market
+        self.start = start
+        self.faults = Faults()
+        self.remarks = Faults()
+        self._policies: dict[str, tuple[Policy, Spot]] = {}
+        self._unread: set[str] = set()
+        """Policies that are there but faulty: naming one is no second fault."""
+        self._zones: dict[str, _Stated] = {}
+        self._released: dict[str, tuple[Release, Spot]] = {}
+
+    def read(self, number: int, raw: bytes) -> None:
+        """One more part. What is wrong in it is collected, not raised."""
+        try:
+            part = part_of(raw)
+        except (Malformed, Invalid, TooLarge) as error:
+            for fault in error.faults or [Fault("", error.detail)]:
+                self.faults.add(Spot(number, None, ""), fault.pointer, fault.detail, fault.value)
+            return
+        for index, given in enumerate(part["policies"]):
+            self._policy(given, Spot(number, None, f"/policies/{index}"))
+        for index, given in enumerate(part["features"]):
+            self._feature(given, Spot(number, index, f"/features/{index}"))
+        for index, given in enumerate(part["released"]):
+            self._release(given, Spot(number, None, f"/released/{index}"))
+
+    def _policy(self, given: object, spot: Spot) -> None:
+        try:
+            policy = Policy.model_validate(given)
+        except ValidationError as error:
+            self._wrong(spot, error)
+            if isinstance(given, dict):
+                self._unread.add(f"{given.get('policy_id')}@{given.get('version')}")
+            return
+        before = self._policies.setdefault(policy.reference, (policy, spot))
+        if before[0] != policy:
+            self.faults.add(
+                spot,
+                "",
+                f"the same policy as in {before[1]} was expected, or another version",
+                policy.reference,
+            )
+
+    def _feature(self, given: object, spot: Spot) -> None:
+        try:
+            feature = Feature.model_validate(given)
+        except ValidationError as error:
+            self._wrong(spot, error)
+            return
+        zone = feature.properties
+        drawn = read_geometry(feature.geometry, self.start.datum, self.market)
+        for blemish in drawn.blemishes:
+            self.faults.add(spot, f"/geometry{blemish.pointer}", blemish.detail, blemish.value)
+        for remark in drawn.remarks:
+            self.remarks.add(spot, f"/geometry{remark.pointer}", remark.detail, remark.value)
+        if feature.geometry is None and zone.unit is None:
+            self.faults.add(spot, "/properties/unit", "a unit, a geometry, or both were expected")
+        if zone.valid_to is not None and zone.valid_to <= zone.valid_from:
+            self.faults.add(
+                spot,
+                "/properties/valid_to",
+                f"a time after valid_from ({zone.valid_from.isoformat()}) was expected",
+                zone.valid_to.isoformat(),
+            )
+        for name in ("district", "compound", "building"):
+            text = getattr(zone.unit, name, None)
+            why = None if text is None else junk(text)
+            if why is not None:
+                self.faults.add(
+                    spot, f"/properties/unit/{name}", f"a name was expected, this is {why}", repr(text)
+                )
+        before = self._zones.setdefault(zone.zone_id, _Stated(zone, drawn.polygons, spot))
+        if before.spot != spot:
+            self.faults.add(
+                spot,
+                "/properties/zone_id",
+                f"a zone once an upload was expected, see {before.spot}",
+                repr(zone.zone_id),
+            )
+
+    def _release(self, given: object, spot: Spot) -> None:
+        if self.start.mode is not Mode.AMEND:
+            self.faults.add(spot, "", "no release was expected: a replacing upload leaves out what is over")
+            return
+        try:
+            release = _releases().validate_python(given)
+        except ValidationError as error:
+            self._wrong(spot, error)
+            return
+        before = self._released.setdefault(release.zone_id, (release, spot))
+        if before[1] != spot:
+            self.faults.add(
+                spot, "", f"a zone once an upload was expected, see {before[1]}", repr(release.zone_id)
+            )
+
+    def _wrong(self, spot: Spot, error: ValidationError) -> None:
+        for detail in error.errors(include_url=False, include_context=False):
+            self.faults.add(spot, *_plain(detail))
+
+    # --- the whole -----------------------------------------------------------------------------------------
+
+    def settle(
+        self, base: Content | None, now: datetime, published: Mapping[str, str] | None = None
+    ) -> Content | Faults:
+        """What the rules are with this upload on top of `base`, or every fault. Reads nothing but itself.
+
+        `published`: the hash of every version of a policy that ever held, in force or not.
+        """
+        faults = Faults(list(self.faults.listed), self.faults.count)
+        amending = self.start.mode is Mode.AMEND
+        if amending and base is None:
+            faults.add(
+                None, "/mode", "rules to amend were expected; publish them with replace first", "'amend'"
+            )
+        if not self._zones and not amending and not self.faults.count:
+            faults.add(None, "", "at least one zone was expected; an empty feed opens nothing")
+        if amending and not (self._zones or self._released or self._policies or self.faults.count):
+            faults.add(None, "", "at least one policy, feature or release was expected, this amends nothing")
+        if amending and base is not None and base.time_zone != self.start.time_zone:
+            faults.add(
+                None, "/time_zone", f"{base.time_zone!r} was expected, as before", repr(self.start.time_zone)
+            )
+        policies = self._all_policies(base, amending, published or {}, faults)
+        zones = self._all_zones(base, amending, policies, now, faults)
+        self._once_each(zones.values(), faults)
+        if faults.count:
+            return faults
+        hours = self.start.stale_after_hours
+        if hours is None:
+            hours = base.stale_after_hours if amending and base is not None else STALE_AFTER_HOURS
+        return Content(
+            market_id=self.market.market_id,
+            time_zone=self.start.time_zone,
+            datum=self.market.datum,
+            stale_after_hours=hours,
+            policies=tuple(policies[name] for name in sorted(policies)),
+            zones=tuple(zones[name] for name in sorted(zones)),
+        )
+
+    def _all_policies(
+        self, base: Content | None, amending: bool, published: Mapping[str, str], faults: Faults
+    ) -> dict[str, Policy]:
+        known = {policy.reference: policy for policy in base.policies} if base else {}
+        for name, (policy, spot) in self._policies.items():
+            redefined = name in published and published[name] != digest(policy)
+            if redefined or (name in known and known[name] != policy):
+                faults.add(
+                    spot,
+                    "",
+                    "what is published under this version was expected; a change is a new version",
+                    name,
+                )
+        stated = {name: policy for name, (policy, _) in self._policies.items()}
+        return {**known, **stated} if amending else stated
+
+    def _all_zones(
+        self,
+        base: Content | None,
+        amending: bool,
+        policies: Mapping[str, Policy],
+        now: datetime,
+        faults: Faults,
+    ) -> dict[str, Zone]:
+        known = {zone.zone_id: zone for zone in base.zones} if base else {}
+        zones = dict(known) if amending else {}
+        for name, stated in self._zones.items():
+            given = stated.zone
+            if given.policy not in policies and given.policy not in self._unread:
+                detail = "a policy that this upload states was expected"
+                if amending:
+                    detail = "a policy that this upload states, or one in force, was expected"
+                faults.add(stated.spot, "/properties/policy", detail, repr(given.policy))
+            if given.known_since is not None and given.known_since > now:
+                detail = f"a time up to now ({now.isoformat()}) was expected"
+                faults.add(stated.spot, "/properties/known_since", detail, given.known_since.isoformat())
+            if not faults.count:
+                zones[name] = _zone(stated, known.get(name), now)
+        for name, (release, spot) in self._released.items():
+            if name in self._zones:
+                faults.add(
+                    spot,
+                    "",
+                    f"a zone that is not stated as well was expected, see {self._zones[name].spot}",
+                    name,
+                )
+            elif name not in known:
+                faults.add(spot, "", "a zone in force was expected", repr(name))
+            elif release.valid_to is not None and release.valid_to <= known[name].valid_from:
+                detail = f"a time after the zone began ({known[name].valid_from.isoformat()}) was expected"
+                faults.add(spot, "/valid_to", detail, release.valid_to.isoformat())
+            else:
+                _end(zones, name, release.valid_to, now)
+        return zones
+
+    def _once_each(self, zones: Iterable[Zone], faults: Faults) -> None:
+        """黄浦 and 黄浦区 are compared as one: a district that is named under both is there twice, by mistake."""
+        units = [zone.unit for zone in zones] + [stated.zone.unit for stated in self._zones.values()]
+        first: dict[str, str] = {}
+        for unit in units:
+            if unit is not None and unit.kind == "district":
+                first.setdefault(unit.key, unit.district)
+        for stated in self._zones.values():
+            unit = stated.zone.unit
+            if (
+                unit is not None
+                and unit.kind == "district"
+                and folded(first[unit.key]) != folded(unit.district)
+            ):
+                detail = f"this district once was expected, it is there as {first[unit.key]!r}"
+                faults.add(stated.spot, "/properties/unit/district", detail, repr(unit.district))
+
+
+def _zone(stated: _Stated, before: Zone | None, now: datetime) -> Zone:
+    given = stated.zone
+    policy_id, _, version = given.policy.rpartition("@")
+    zone = Zone(
+        zone_id=given.zone_id,
+        level=given.level,
+        policy_id=policy_id,
+        policy_version=int(version),
+        unit=given.unit,
+        polygons=stated.polygons,
+        precision_m=given.precision_m,
+        valid_from=given.valid_from,
+        valid_to=given.valid_to,
+        expected_end=given.expected_end,
+        known_since=given.known_since or now,
+        basis=given.basis,
+    )
+    if given.known_since is None and before is not None and _says(before) == _says(zone):
+        return zone.model_copy(update={"known_since": before.known_since})
+    return zone
+
+
+def _says(zone: Zone) -> tuple[object, ...]:
+    """What one has to have known to keep to a zone."""
+    return (zone.level, zone.policy_reference, zone.unit, zone.polygons, zone.valid_from)
+
+
+def _end(zones: dict[str, Zone], name: str, valid_to: datetime | None, now: datetime) -> None:
+    zone = zones[name]
+    if valid_to is None:
+        if zone.valid_to is not None and zone.valid_to <= now:
+            return  # it was over: the same release again changes nothing
+        if zone.valid_from >= now:
+            del zones[name]  # it never began
+            return
+    zones[name] = zone.model_copy(update={"valid_to": valid_to or now})
+
+
+_SCREEN: Final = re.compile(
+    "滑动|查看更多|点击|展开全|收起|下拉|上滑"
+    "|swipe (for|to|up|down)|click here|tap here|(show|see|read|load) more"
+    "|[\u2190-\u21ff\u25b2-\u25bf<>{}\ufffd\x00-\x1f]|https?://",
+    re.IGNORECASE,
+)
+
+
+_NOTHING: Final = frozenset({"null", "nan", "undefined", "unknown", "无", "暂无", "未知", "不详"})
+"""`None` is a town near Turin."""
+
+
+def junk(name: str) -> str | None:
+    """What a name is when it is none, or None. Screen texts such as （滑动查看更多↓） were once scraped and
+    geocoded as addresses on 15 of 16 district lists: each would be a phantom zone."""
+    if _SCREEN.search(name):
+        return "a text of a screen"
+    plain = folded(name)
+    if not plain:
+        return "only punctuation"
+    if plain in _NOTHING:
+        return "a word for nothing"
+    return None
+
+
+def _plain(detail: ErrorDetails) -> tuple[str, str, str | None]:
+    """A validation error as pointer, text and value."""
+    path = [str(part) for part in detail["loc"]]
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message = "this field is not known here"
+    elif detail["type"].startswith("timezone"):
+        message = "a time needs its offset, such as 2022-04-11T09:00:00+08:00"
+    elif detail["type"] == "missing":
+        return "".join(f"/{_escaped(part)}" for part in path), "this field was expected", None
+    value = detail.get("input")
+    shown = None if isinstance(value, (dict, list)) else repr(value)[:120]
+    return "".join(f"/{_escaped(part)}" for part in path), message, shown
+
+
+def _named(name: str) -> str:
+    """A name that nobody here gave, if it looks like a field's: it is repeated to whoever sent it."""
+    return name if _A_FIELD.fullmatch(name) else "(a name not shown)"
+
+
+_A_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9./~-]{0,39}", re.ASCII)
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,130 @@
+"""What clearance is asked and what it answers: a delivery, how far it is, yes or hold or no, and every reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from chalicelib.domain.gifts import Gift
+from chalicelib.domain.places import Place
+from chalicelib.domain.policies import Handover
+from chalicelib.domain.shapes import Shape, Window
+
+
+class Reason(StrEnum):
+    """Why not. The first group holds the gift, the second turns it down."""
+
+    RULES_MISSING = "rules_missing"
+    RULES_STALE = "rules_stale"
+    ZONE_UNKNOWN = "zone_unknown"
+    ADDRESS_DOUBTFUL = "address_doubtful"
+    ADDRESS_DISAGREES = "address_disagrees"
+    CREW_HOME_UNKNOWN = "crew_home_unknown"
+
+    NO_HANDOVER = "no_handover"
+    ORIGIN_CLOSED = "origin_closed"
+    ITEM_NOT_ALLOWED = "item_not_allowed"
+    CURFEW = "curfew"
+    WINDOW = "window"
+    SLOT_FULL = "slot_full"
+    OUTRANKED = "outranked"
+    NO_SLOTS = "no_slots"
+    COURIER_SUSPENDED = "courier_suspended"
+    COURIER_REFUSED = "courier_refused"
+    CREW_WITHDRAWN = "crew_withdrawn"
+    CREW_HOME_SEALED = "crew_home_sealed"
+    CREDENTIAL_MISSING = "credential_missing"
+    CREDENTIAL_EXPIRES = "credential_expires"
+    CREDENTIAL_POSITIVE = "credential_positive"
+    PERMIT_MISSING = "permit_missing"
+    PERMIT_SCOPE = "permit_scope"
+    PERMIT_TIME = "permit_time"
+    PERMIT_REVOKED = "permit_revoked"
+    TEMPERATURE = "temperature"
+    DWELL = "dwell"
+    SIGNATURE_CONFLICT = "signature_conflict"
+    PROOF_MISSING = "proof_missing"
+    VALUE_UNINSURED = "value_uninsured"
+    NOT_CARRIED = "not_carried"
+
+
+HOLDING = frozenset(
+    {
+        Reason.RULES_MISSING,
+        Reason.RULES_STALE,
+        Reason.ZONE_UNKNOWN,
+        Reason.ADDRESS_DOUBTFUL,
+        Reason.ADDRESS_DISAGREES,
+        Reason.CREW_HOME_UNKNOWN,
+    }
+)
+
+
+OF_THE_PLACES = frozenset(
+    {
+        Reason.RULES_MISSING,
+        Reason.RULES_STALE,
+        Reason.ZONE_UNKNOWN,
+        Reason.ADDRESS_DOUBTFUL,
+        Reason.ADDRESS_DISAGREES,
+        Reason.NO_HANDOVER,
+        Reason.ORIGIN_CLOSED,
+        Reason.ITEM_NOT_ALLOWED,
+        Reason.SIGNATURE_CONFLICT,
+    }
+)
+"""What the rules at both ends say by themselves: no other courier would make a difference."""
+
+
+class Decision(StrEnum):
+    """The three answers."""
+
+    YES = "yes"
+    HOLD = "hold"
+    NO = "no"
+
+
+class Phase(StrEnum):
+    """How far the delivery is; what lies behind it is not asked again."""
+
+    OPEN = "open"
+    """Nobody has been given it: fetching it and the trip still have to fit into the hours."""
+    GIVEN = "given"
+    """Somebody has: the hours were settled then, and to be late is no lack of permission."""
+    CARRIED = "carried"
+    """The gift is with the crew: where it was fetched no longer matters, no time for handling is reserved."""
+
+
+class Delivery(Shape):
+    """What clearance has to know of an order; carries personal data and is never stored or logged."""
+
+    gift: Gift
+    pick_up: Place
+    drop_off: Place
+    window: Window
+
+
+class Verdict(NamedTuple):
+    """One answer for one delivery and one slot, with what it rests on. A tuple: thousands are made a minute."""
+
+    decision: Decision
+    slot_id: str
+    reasons: tuple[Reason, ...] = ()
+    handovers: tuple[Handover, ...] = ()
+    """Allowed, nearest to the client first."""
+    start: datetime | None = None
+    """The stay: from pick-up ..."""
+    end: datetime | None = None
+    """... to being out again."""
+    hand_over_from: datetime | None = None
+    """Within the stay, outside curfews ..."""
+    hand_over_by: datetime | None = None
+    """... and early enough to come back."""
+    valid_until: datetime | None = None
+    """The first moment at which it may lapse."""
+    zone_ids: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    permit_ids: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    """Kind and sampling time of each."""

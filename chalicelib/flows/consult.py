@@ -1,0 +1,93 @@
+"""Consult the rules that hold: the market's pointer, and the snapshot that it names, read once a digest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.domain import facts, snapshots
+from chalicelib.domain.atlas import Atlas
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.ports import Row, World
+from chalicelib.domain.snapshots import Pointer, Torn
+from chalicelib.domain.uploads import Content
+from chalicelib.domain.zones import Zone
+
+REMEMBERED = 2
+"""Snapshots of a market a process keeps: the present one, and the one that is being left."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A snapshot in memory."""
+
+    content: Content
+    chunks: Mapping[str, tuple[Zone, ...]]
+    atlas: Atlas
+    """As last published; another publication of the same content swaps only its rules' head."""
+
+
+def in_force(world: World, market_id: str) -> Pointer:
+    """Which rules hold. Raises `Missing` when none were ever published."""
+    row = world.table.get(facts.pointer_key(market_id))
+    if row is None:
+        raise Missing(f"no rules were published for the market {market_id!r}")
+    return snapshots.pointer_of_row(row)
+
+
+def atlas(world: World, market_id: str) -> Atlas | None:
+    """The rules that hold now, laid out for look-ups; None when none were ever published.
+
+    One strong read a call; the snapshot itself is read and parsed once a digest. Raises `Torn` when a part of
+    it is not there: unknown is not open.
+    """
+    row = world.table.get(facts.pointer_key(market_id))
+    return None if row is None else atlas_of(world, market_id, row)
+
+
+def atlas_of(world: World, market_id: str, pointer_row: Row) -> Atlas:
+    """The rules that this row of the pointer makes known. Raises `Torn`."""
+    return loaded(world, market_id, snapshots.pointer_of_row(pointer_row)).atlas
+
+
+def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
+    """The snapshot that the pointer names, as this process remembers it or as it stands. Raises `Torn`."""
+    name = f"rules#{market_id}"
+    known: dict[str, Loaded] = world.memory.get(name, {})
+    found = known.get(pointer.digest)
+    if found is None:
+        parsed = {digest: zones for other in known.values() for digest, zones in other.chunks.items()}
+        found = _load(world, pointer, parsed)
+    said = found.atlas.rules
+    if (pointer.version, pointer.published_at) != (said.version, said.published_at):
+        head = copy.copy(found.atlas)
+        head.rules = snapshots.rules_of(found.content, pointer)
+        found = Loaded(found.content, found.chunks, head)
+    others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
+    world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: found}
+    return found
+
+
+def _load(world: World, pointer: Pointer, parsed: Mapping[str, tuple[Zone, ...]]) -> Loaded:
+    manifest = manifest_of(world, pointer.digest)
+    wanted = [digest for digest in manifest.chunks if digest not in parsed]
+    rows = {row.key: row for row in world.table.get_many([snapshots.chunk_key(name) for name in wanted])}
+    chunks: dict[str, tuple[Zone, ...]] = {}
+    for digest in manifest.chunks:
+        if digest in parsed:
+            chunks[digest] = parsed[digest]
+            continue
+        row = rows.get(snapshots.chunk_key(digest))
+        if row is None:
+            raise Torn(f"the chunk {digest!r} of the snapshot {pointer.digest!r} is missing")
+        chunks[digest] = snapshots.unpack_zones(snapshots.unsqueeze(row), digest)
+    content = snapshots.content_of(manifest, (zone for zones in chunks.values() for zone in zones))
+    return Loaded(content, chunks, Atlas(snapshots.rules_of(content, pointer)))
+
+
+def manifest_of(world: World, digest: str) -> snapshots.Manifest:
+    row = world.table.get(snapshots.snapshot_key(digest))
+    if row is None:
+        raise Torn(f"the snapshot {digest!r} is missing")
+    return snapshots.unpack_manifest(snapshots.unsqueeze(row), digest)
