@@ -40,6 +40,8 @@ STATE = frozenset({"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager
 NONE = "none"
 CHANGE_SET_S, STACK_S, SMOKE_S = 300.0, 1800.0, 45.0
 """The longest that each wait takes."""
+BEGUN_S = 20.0
+"""So long a stack that stands as it did may not have begun to change."""
 LONGEST_NAME = 30
 """Of a stack: functions are called after it and their logs, and CloudFormation cuts a name at 64 characters."""
 
@@ -376,10 +378,13 @@ def execute(aws: Aws, stack: str, name: str) -> dict[str, Any]:
     """Do it and wait, with every failure said as it happens; the stack. Raises `Refusal` when it was taken back."""
     formation = aws.client("cloudformation")
     known = {event["EventId"] for event in _events(formation, stack)}
+    before, began = standing(aws, stack), aws.now()
     formation.execute_change_set(StackName=stack, ChangeSetName=name)
     found: dict[str, Any] = {"StackStatus": "not begun"}
     for _ in aws.waits(STACK_S):
         found = formation.describe_stacks(StackName=stack)["Stacks"][0]
+        if before is not None and aws.now() - began < BEGUN_S and _stands_as(found) == _stands_as(before):
+            continue  # not begun yet: what is read is how the change before it ended
         for event in reversed(_events(formation, stack)):
             if event["EventId"] not in known:
                 known.add(event["EventId"])
@@ -396,6 +401,10 @@ def execute(aws: Aws, stack: str, name: str) -> dict[str, Any]:
                 f"{outputs(found).get('Release', 'nothing')} is what runs"
             )
     raise Refusal(f"not finished after {STACK_S:.0f} s: {found['StackStatus']}; it goes on without us")
+
+
+def _stands_as(stack: Mapping[str, Any]) -> tuple[Any, Any]:
+    return stack["StackStatus"], stack.get("LastUpdatedTime")
 
 
 def _events(formation: Any, stack: str) -> list[dict[str, Any]]:

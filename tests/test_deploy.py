@@ -4,6 +4,7 @@ whole of it, on an emulated AWS, is played in tests/rehearsal/."""
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import zipfile
@@ -314,6 +315,20 @@ def test_no_wait_is_for_ever() -> None:
     with pytest.raises(Refusal, match="goes on without us"):
         deploy.deploy(stuck.aws, asked("--yes"), Release("r2", TEMPLATE))
     assert slow.time < 310 and stuck.time < 1810
+
+
+def test_how_the_change_before_ended_is_not_taken_for_the_end_of_this_one() -> None:
+    scene = Scene(stack=up(Release="r1"), becomes=up(Release="r1"))
+    after = {**up("UPDATE_ROLLBACK_COMPLETE", Release="r1"), "LastUpdatedTime": "now"}
+
+    def sleep(seconds: float) -> None:
+        scene.time += seconds
+        if scene.time > 5:
+            scene.formation.stack = after
+
+    scene.aws = dataclasses.replace(scene.aws, sleep=sleep)
+    with pytest.raises(Refusal, match="took it back"):
+        deploy.deploy(scene.aws, asked("--yes"), Release("r2", TEMPLATE))
 
 
 def test_a_failed_change_is_taken_back_by_itself_and_says_why_and_what_runs() -> None:

@@ -87,7 +87,7 @@ def tell(world: World, order_id: str) -> None:
         try:
             for notice in _owed(order, endpoint, notices, world.clock()):
                 if world.stopwatch() - began >= PATIENCE_S:
-                    _save_together(world, taken)
+                    _save_together(world, taken)  # law 4: before the nudge
                     world.queues.nudge(Topic.TELL, [order_id])
                     return
                 endpoint = _deal_with(world, endpoint, notice, taken)
@@ -95,10 +95,8 @@ def tell(world: World, order_id: str) -> None:
             raise
         except Exception as error:  # an endpoint that breaks us stops no other, and closes no order
             trouble = trouble or error
-        finally:
-            _save_together(
-                world, taken
-            )  # whatever stops the next ones: what arrived is not sent again for it
+        finally:  # whatever stops the next ones: what arrived is not sent again for it
+            _save_together(world, taken)
     if trouble is not None:
         raise trouble
     if closes:
