@@ -145,6 +145,8 @@ class Clearer:
         self._stale_from = atlas.stale_from
         self._permits: dict[str, list[Permit]] = {}
         for permit in fleet.permits.values():
+            if permit.plate is None:
+                continue
             self._permits.setdefault(folded(permit.plate), []).append(permit)
         for permits in self._permits.values():
             permits.sort(key=lambda p: (p.valid.end, p.permit_id), reverse=True)
@@ -475,7 +477,10 @@ class Clearer:
         permits = self._passes.get(key)
         if permits is None:
             permits = self._passes[key] = [
-                (permit, permit.districts == "all" or needed <= set(map(district_key, permit.districts)))
+                (
+                    permit,
+                    permit.districts == "all" or needed <= set(map(district_key, permit.districts or ())),
+                )
                 for permit in self._permits.get(folded(crew.vehicle.plate), ())
             ]
         if not permits:

@@ -6,6 +6,7 @@ true.
 
 from __future__ import annotations
 
+from datetime import time
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -27,6 +28,20 @@ class Proof(StrEnum):
     PHOTO = "photo"
 
 
+class Listing(Shape):
+    """Stands on an official list (a whitelist of companies, of people) for a time."""
+
+    list_id: Slug
+    since: Instant
+    until: Instant | None = Field(
+        default=None, description="From then on no more. Absent: for the time being."
+    )
+
+    def model_post_init(self, _context: object) -> None:
+        if self.until is not None and self.until <= self.since:
+            raise ValueError(f"until lies after since, on the list {self.list_id!r} it does not")
+
+
 class Courier(Shape):
     """A courier company as this market uses it. `dialect` names the file in `couriers/` that speaks to it."""
 
@@ -37,6 +52,7 @@ class Courier(Shape):
     proofs: frozenset[Proof] = frozenset()
     insured_limit: Money | None = Field(default=None, description="Absent: nothing of value.")
     suspended: bool = False
+    listed: tuple[Listing, ...] = Field(default=(), max_length=50, description="Official lists of companies.")
 
 
 class TestResult(StrEnum):
@@ -82,22 +98,64 @@ class Crew(Shape):
         default=None, description="Where the crew must be able to leave from and return to."
     )
     credentials: tuple[Credential, ...] = Field(default=(), max_length=50)
-    withdrawn: bool = Field(default=False, description="Off duty, off the whitelist, or shut in.")
+    withdrawn: bool = Field(default=False, description="Off duty, or shut in.")
+    listed: tuple[Listing, ...] = Field(default=(), max_length=50, description="Official lists of people.")
+
+
+class Route(Shape):
+    """From one district to one other, and back: a pass for exactly this way."""
+
+    origin: Text
+    destination: Text
+
+
+class DailyHours(Shape):
+    """Hours of every day on the market's own clock, across midnight too."""
+
+    start_local: time
+    end_local: time = Field(description="The same as the start: the whole day.")
+
+    def model_post_init(self, _context: object) -> None:
+        if self.start_local.tzinfo is not None or self.end_local.tzinfo is not None:
+            raise ValueError("daily hours are read off the market's own clock, its times have no offset")
 
 
 class Permit(Shape):
-    """A pass: one vehicle, the districts it names, an interval."""
+    """A pass: a vehicle, a crew or both; where to; an interval. Whatever it states has to hold."""
 
     permit_id: Slug
     market_id: Slug
-    plate: Text
-    districts: Annotated[frozenset[Text], Field(max_length=500)] | Literal["all"] = Field(
-        description="District codes it is good for, or 'all'."
+    plate: Text | None = Field(
+        default=None, description="The vehicle it is bound to; of an articulated truck the tractor's plate."
+    )
+    crew_id: Slug | None = Field(default=None, description="The people it is bound to.")
+    districts: Annotated[frozenset[Text], Field(max_length=500)] | Literal["all"] | None = Field(
+        default=None, description="District codes it is good for, or 'all'. Absent: it names none."
+    )
+    zones: frozenset[Slug] = Field(
+        default=frozenset(),
+        max_length=500,
+        description="Zones it is good for: every one that asks for a permit has to be among them.",
+    )
+    route: Route | None = Field(default=None, description="Good for exactly this way; no other drop on it.")
+    crossings: frozenset[Text] = Field(
+        default=frozenset(), max_length=50, description="Crossings it lets pass, as the rules name them."
+    )
+    item_classes: frozenset[ItemClass] | None = Field(
+        default=None, min_length=1, description="What may be carried under it. Absent: everything."
     )
     valid: Window
+    daily_hours: DailyHours | None = None
+    single_use: bool = Field(default=False, description="For one delivery, there and back.")
     revoked_at: Instant | None = Field(
         default=None, description="From then on it is worth nothing; a stay that reaches it is not covered."
     )
+
+    def model_post_init(self, _context: object) -> None:
+        if self.plate is None and self.crew_id is None:
+            raise ValueError("a permit is bound to a plate, to a crew, or to both")
+        if self.districts is None and self.route is None and not (self.zones or self.crossings):
+            raise ValueError("a permit names districts, zones, a route or crossings that it is good for")
 
 
 class Slot(Shape):
@@ -130,3 +188,7 @@ class Fleet(Shape):
     permits: dict[str, Permit]
     slots: dict[str, Slot]
     left: dict[str, int]
+    uses_left: dict[str, int] = Field(
+        default_factory=dict,
+        description="Of permits for a single use; one that is not named has its one left.",
+    )

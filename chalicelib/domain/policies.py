@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -39,8 +40,20 @@ class Handover(StrEnum):
 NEAREST_FIRST = (Handover.DOOR, Handover.LOBBY, Handover.GATE, Handover.SHELF, Handover.COLLECTION_POINT)
 
 
+FETCHED = frozenset({Handover.GATE, Handover.SHELF, Handover.COLLECTION_POINT})
+"""Hand-overs after which the client has to come out of the building."""
+
+
 TO_THE_CLIENT = frozenset({Handover.DOOR, Handover.LOBBY})
 """Hand-overs in which the client receives; the others end at the compound: `at_gate` is not `delivered`."""
+
+
+class LastLeg(StrEnum):
+    """Who brings the gift from the hand-over to the flat. For people to read; nothing is decided by it."""
+
+    RECIPIENT = "recipient"
+    VOLUNTEER = "volunteer"
+    PROPERTY_STAFF = "property_staff"
 
 
 class CredentialKind(StrEnum):
@@ -65,6 +78,22 @@ class Requirement(Shape):
     kind: CredentialKind
     max_age_hours: float = Field(gt=0, le=24 * 365)
     age_from: AgeFrom = AgeFrom.SAMPLED
+    sequence: Literal["2+2"] | None = Field(
+        default=None,
+        description="2+2: on one local day two antigen tests, on the next a PCR and an antigen test, and again.",
+    )
+
+    def model_post_init(self, _context: object) -> None:
+        if self.sequence is not None and self.kind is not CredentialKind.ANTIGEN:
+            raise ValueError(f"a sequence {self.sequence!r} is of kind 'antigen', got {self.kind.value!r}")
+
+
+class Quota(Shape):
+    """So many deliveries a local day, for each zone, household or courier by itself."""
+
+    per: Literal["zone", "household", "courier"]
+    limit: int = Field(strict=True, ge=0, le=1_000_000)
+    period: Literal["local_day"] = "local_day"
 
 
 class GateProtocol(Shape):
@@ -94,6 +123,19 @@ class Policy(Shape):
         default=False, description="The vehicle needs a permit that covers this place."
     )
     gate: GateProtocol = GateProtocol()
+    auto_release: bool = Field(
+        default=False, description="An announced end (expected_end) ends a zone: a statute with dates."
+    )
+    companies: frozenset[Slug] = Field(
+        default=frozenset(), max_length=20, description="Official lists: the courier stands on every one."
+    )
+    persons: frozenset[Slug] = Field(
+        default=frozenset(), max_length=20, description="Official lists: the crew stands on every one."
+    )
+    quotas: tuple[Quota, ...] = Field(default=(), max_length=10)
+    last_leg: frozenset[LastLeg] = Field(
+        default=frozenset(), description="Who brings it to the flat: for people to read. Empty: says nothing."
+    )
     source: str = Field(default="", max_length=500, description="The bulletin it was read from.")
 
     @property

@@ -237,7 +237,7 @@ class Reading:
                 f"a time after valid_from ({zone.valid_from.isoformat()}) was expected",
                 zone.valid_to.isoformat(),
             )
-        for name in ("district", "compound", "building"):
+        for name in ("district", "compound", "building", "address", "crossing"):
             text = getattr(zone.unit, name, None)
             why = None if text is None else junk(text)
             if why is not None:
@@ -373,13 +373,13 @@ class Reading:
         first: dict[str, str] = {}
         for unit in units:
             if unit is not None and unit.kind == "district":
-                first.setdefault(unit.key, unit.district)
+                first.setdefault(unit.key, unit.district or "")
         for stated in self._zones.values():
             unit = stated.zone.unit
             if (
                 unit is not None
                 and unit.kind == "district"
-                and folded(first[unit.key]) != folded(unit.district)
+                and folded(first[unit.key]) != folded(unit.district or "")
             ):
                 detail = f"this district once was expected, it is there as {first[unit.key]!r}"
                 faults.add(stated.spot, "/properties/unit/district", detail, repr(unit.district))

@@ -8,35 +8,119 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.gifts import ESSENTIAL_BY_DEFAULT, ItemClass
-from chalicelib.domain.places import Datum, Polygon, unit_key
-from chalicelib.domain.policies import AgeFrom, CredentialKind, Handover, Level, Policy, Requirement
-from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
+from chalicelib.domain.places import Datum, Polygon, district_key, unit_key
+from chalicelib.domain.policies import AgeFrom, CredentialKind, Handover, Level, Policy, Quota, Requirement
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, folded
 
 
 class NamedUnit(Shape):
-    """A district, compound or building by code or name; the district always belongs to it."""
+    """A district, compound, building, address or crossing by code or name.
 
-    kind: Literal["district", "compound", "building"]
-    district: Text
+    The district always belongs to it; a crossing lies between two sets of them. It is the river, or the line, and
+    not one of several bridges: a zone over it speaks for every delivery whose ends lie on different sides.
+    """
+
+    kind: Literal["district", "compound", "building", "address", "crossing"]
+    district: Text | None = Field(default=None, description="Needed, but for a crossing.")
     compound: Text | None = None
     building: Text | None = None
+    address: Text | None = Field(default=None, description="A road with its lane or number: 永嘉路580弄.")
+    crossing: Text | None = Field(default=None, description="Its name, as permits name it.")
+    sides: tuple[Side, Side] | None = Field(
+        default=None,
+        description="What lies on either side: districts, or `<district>/<street>` where a district lies on both.",
+    )
 
     def model_post_init(self, _context: object) -> None:
-        needs = {"district": 0, "compound": 1, "building": 2}[self.kind]
-        given = (self.compound is not None) + (self.building is not None)
-        if given != needs or (needs == 1 and self.compound is None):
-            names = ("district", "district and compound", "district, compound and building")
-            raise ValueError(f"a {self.kind} is named by {names[needs]}")
+        given = tuple(name for name in _PARTS if getattr(self, name) is not None)
+        if given != _NAMED_BY[self.kind]:
+            *most, last = _NAMED_BY[self.kind]
+            names = f"{', '.join(most)} and {last}" if most else last
+            raise ValueError(f"{'an' if self.kind == 'address' else 'a'} {self.kind} is named by {names}")
+        if self.sides is not None:
+            one, other = (frozenset(map(side_key, side)) for side in self.sides)
+            if both := one & other:
+                raise ValueError(f"a district lies on one side of a crossing, not on both: {sorted(both)!r}")
 
     @property
     def key(self) -> str:
+        """How it is looked up; no two kinds share one."""
+        if self.crossing is not None:
+            return f"{CROSSING}{folded(self.crossing)}"
+        assert self.district is not None
+        if self.address is not None:
+            return f"{unit_key(self.district)}/@{folded(self.address)}"
         return unit_key(self.district, self.compound, self.building)
+
+
+Side = Annotated[frozenset[Text], Field(min_length=1, max_length=500)]
+_PARTS = ("district", "compound", "building", "address", "crossing", "sides")
+_NAMED_BY: dict[str, tuple[str, ...]] = {
+    "district": ("district",),
+    "compound": ("district", "compound"),
+    "building": ("district", "compound", "building"),
+    "address": ("district", "address"),
+    "crossing": ("crossing", "sides"),
+}
+CROSSING = "//"
+"""What the key of a crossing begins with, and no other's: a folded name has no slash."""
+
+
+def side_key(named: str) -> str:
+    """A district of one side, or `<district>/<street>`, as it is compared."""
+    district, _, street = named.partition("/")
+    return f"{district_key(district)}/{folded(street)}" if street else district_key(district)
+
+
+class Lift(StrEnum):
+    """What of a policy an exemption lifts."""
+
+    CURFEW = "curfew"
+    ITEMS = "items"
+    PERMIT = "permit"
+    REQUIREMENTS = "requirements"
+    COMPANIES = "companies"
+    PERSONS = "persons"
+    HANDOVER = "handover"
+
+
+PolicyReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")]
+
+
+class Exemption(Shape):
+    """What an authority has let off: this part of this policy, there, for this time. Nothing else relaxes anything."""
+
+    exemption_id: Slug
+    policy: PolicyReference
+    lifts: frozenset[Lift] = Field(min_length=1)
+    item_classes: frozenset[ItemClass] | None = Field(
+        default=None, min_length=1, description="For these classes. Absent: for all."
+    )
+    unit: NamedUnit | None = Field(default=None, description="There. Absent: wherever the policy speaks.")
+    valid_from: Instant
+    valid_to: Instant | None = None
+    known_since: Instant
+    authority: Text = Field(description="Who granted it.")
+    basis: str = Field(default="", max_length=500)
+
+    def model_post_init(self, _context: object) -> None:
+        if self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError("valid_to lies after valid_from")
+
+    def holds(self, start: datetime, end: datetime, known_at: datetime) -> bool:
+        """True when it covers all of `[start, end)` as far as was known at `known_at`."""
+        return (
+            self.known_since <= known_at
+            and self.valid_from <= start
+            and (self.valid_to is None or end <= self.valid_to)
+        )
 
 
 class Zone(Shape):
@@ -74,6 +158,14 @@ class Zone(Shape):
         )
 
 
+class Quoted(NamedTuple):
+    """A quota and the zone that sets it."""
+
+    zone_id: str
+    policy: str
+    quota: Quota
+
+
 class Regime(Shape):
     """What is allowed at one place over one interval: the meet of every policy that speaks there."""
 
@@ -89,6 +181,9 @@ class Regime(Shape):
     permit_needed: bool
     rest_minutes: int
     antigen_at_gate: bool
+    companies: frozenset[str] = Field(description="Lists that the courier has to stand on.")
+    persons: frozenset[str] = Field(description="Lists that the crew has to stand on.")
+    quotas: tuple[Quoted, ...]
     next_change: Instant | None = Field(description="When a zone that is already known starts or ends here.")
     near_border: tuple[str, ...] = Field(
         description="Zones met only through the buffer; they count as inside."
@@ -107,11 +202,15 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
     items: frozenset[ItemClass] | None = None
     denied: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
-    strictest: dict[tuple[CredentialKind, AgeFrom], Requirement] = {}
+    strictest: dict[tuple[CredentialKind, AgeFrom, str], Requirement] = {}
     rest, essential, permit, antigen = 0, False, False, False
+    companies: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()
+    quotas: set[Quoted] = set()
     spoken: dict[str, None] = {}
     for zone in zones:
         policy = policies[zone.policy_reference]
+        quotas.update(Quoted(zone.zone_id, policy.reference, quota) for quota in policy.quotas)
         if policy.reference in spoken:
             continue
         spoken[policy.reference] = None
@@ -122,13 +221,16 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         denied |= policy.items_denied
         curfews.update(dict.fromkeys(policy.curfews))
         for need in policy.requirements:
-            had = strictest.get((need.kind, need.age_from))
+            key = (need.kind, need.age_from, need.sequence or "")
+            had = strictest.get(key)
             if had is None or need.max_age_hours < had.max_age_hours:
-                strictest[need.kind, need.age_from] = need
+                strictest[key] = need
         rest = max(rest, policy.gate.rest_minutes)
         essential = essential or policy.essential_only
         permit = permit or policy.permit_needed
         antigen = antigen or policy.gate.antigen_at_gate
+        companies |= policy.companies
+        persons |= policy.persons
     return Regime.model_construct(
         zone_ids=tuple(sorted(zone.zone_id for zone in zones)),
         policies=tuple(sorted(spoken)),
@@ -138,10 +240,13 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         items_denied=denied,
         essential_only=essential,
         curfews=tuple(curfews),
-        requirements=tuple(sorted(strictest.values(), key=lambda need: (need.kind, need.age_from))),
+        requirements=tuple(strictest[key] for key in sorted(strictest)),
         permit_needed=permit,
         rest_minutes=rest,
         antigen_at_gate=antigen,
+        companies=companies,
+        persons=persons,
+        quotas=tuple(sorted(quotas, key=lambda quoted: (quoted.zone_id, quoted.policy, str(quoted.quota)))),
         next_change=None,
         near_border=(),
     )
@@ -159,6 +264,7 @@ class Rules(Shape):
     stale_after_hours: float = Field(default=36, gt=0, le=24 * 366)
     zones: tuple[Zone, ...]
     policies: tuple[Policy, ...]
+    exemptions: tuple[Exemption, ...] = ()
 
     def model_post_init(self, _context: object) -> None:
         known = {(policy.policy_id, policy.version) for policy in self.policies}
