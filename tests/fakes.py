@@ -24,6 +24,7 @@ from chalicelib.domain.ports import (
     Page,
     Require,
     Row,
+    Take,
     Topic,
     World,
 )
@@ -108,6 +109,8 @@ class FakeTable:
             return version == change.version
         if isinstance(change, Drop):
             return version == change.was
+        if isinstance(change, Take):
+            return change.by + (0 if row is None else row.counters.get(change.counter, 0)) <= change.ceiling
         if row is None or change.floor is None:
             return row is not None
         left = row.counters.get(change.counter)
@@ -128,6 +131,11 @@ class FakeTable:
             row = self.rows[change.key]
             counters = {**row.counters, change.counter: row.counters.get(change.counter, 0) + change.by}
             self.rows[change.key] = replace(row, counters=counters)
+        elif isinstance(change, Take):
+            row = self.rows.get(change.key) or Row(change.key, 1, "{}")
+            counters = {**row.counters, change.counter: row.counters.get(change.counter, 0) + change.by}
+            expires_at = row.expires_at if change.expires_at is None else change.expires_at
+            self.rows[change.key] = replace(row, counters=counters, expires_at=expires_at)
 
 
 ITEM_LIMIT = 400 * 1024

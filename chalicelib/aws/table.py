@@ -20,7 +20,7 @@ from chalicelib.aws.calls import PATIENCE, Patience, call, code_of
 from chalicelib.aws.clients import client
 from chalicelib.aws.packing import pack, unpack
 from chalicelib.domain.errors import Lost, Throttled
-from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row
+from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row, Take
 from chalicelib.domain.shapes import stamp
 
 BATCH = 100
@@ -204,6 +204,8 @@ class DynamoTable:
                 "ExpressionAttributeNames": {"#counter": change.counter},
                 "ExpressionAttributeValues": values,
             }
+        if isinstance(change, Take):
+            return "Update", _taking(change)
         if isinstance(change, Require):
             if change.version is None:
                 return "ConditionCheck", {
@@ -283,6 +285,31 @@ def _replacing(change: Keep) -> dict[str, Any]:
             **{f":{name}": value for name, value in fields.items()},
             ":was": {"N": str(change.was)},
         },
+    }
+
+
+def _taking(change: Take) -> dict[str, Any]:
+    # without a row, what is set here makes it one; a counter that is not there has room up to the ceiling
+    names = {"#counter": change.counter, "#version": "version", "#body": "body"}
+    values = {
+        ":by": {"N": str(change.by)},
+        ":most": {"N": str(change.ceiling - change.by)},
+        ":first": {"N": "1"},
+        ":nothing": {"S": "{}"},
+    }
+    made = "#version = if_not_exists(#version, :first), #body = if_not_exists(#body, :nothing)"
+    if change.expires_at is not None:
+        names["#expires_at"], values[":expires_at"] = "expires_at", {"N": str(change.expires_at)}
+        made += ", #expires_at = :expires_at"
+    condition = "#counter <= :most"
+    if change.by <= change.ceiling:
+        condition = f"attribute_not_exists(#counter) OR {condition}"
+    return {
+        "Key": _key(change.key),
+        "UpdateExpression": f"SET {made} ADD #counter :by",
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
     }
 
 

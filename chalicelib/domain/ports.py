@@ -65,6 +65,22 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Take:
+    """Add `by` to a counter that begins at nothing, unless it would pass `ceiling`.
+
+    Where there is no row yet it is made, of version 1 and with nothing in it: whoever is the first of a day needs no
+    write of its own. `Count` with a negative `by` gives it back.
+    """
+
+    key: Key
+    counter: str
+    by: int
+    ceiling: int
+    expires_at: int | None = None
+    """Of the row from now on."""
+
+
+@dataclass(frozen=True)
 class Require:
     """The row's version is still this (None: there is no such row)."""
 
@@ -80,7 +96,7 @@ class Drop:
     was: int
 
 
-Change = Keep | Count | Require | Drop
+Change = Keep | Count | Take | Require | Drop
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ test says there which one it leaves out.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import CordonError, Lost
-from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Require, Row, Table
+from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Require, Row, Table, Take
 from chalicelib.domain.shapes import stamp
 
 NOW = datetime(2022, 4, 11, 4, tzinfo=UTC)
@@ -212,6 +213,72 @@ def test_nothing_is_counted_on_a_row_that_is_not_there(table: Table) -> None:
             table.write(Count(Key("a", "x"), "left", 1, floor=floor))
         assert (lost.value.at, lost.value.found) == ((0,), None)
     assert table.get(Key("a", "x")) is None
+
+
+# --- counters that begin at nothing ---------------------------------------------------------------------------
+
+
+def test_the_first_who_takes_makes_the_row_and_no_more_is_taken_than_the_ceiling(table: Table) -> None:
+    key = Key("quota", "x")
+    table.write(Take(key, "taken", 2, ceiling=3, expires_at=2 * 10**9))
+    first = Row(key, 1, "{}", counters={"taken": 2}, expires_at=2 * 10**9)
+    assert there(table, "quota") == first
+    with pytest.raises(Lost) as lost:
+        table.write(Take(key, "taken", 2, ceiling=3, expires_at=2 * 10**9))
+    assert (lost.value.at, lost.value.found) == ((0,), first)
+    table.write(Take(key, "taken", 1, ceiling=3))
+    assert there(table, "quota") == Row(key, 1, "{}", counters={"taken": 3}, expires_at=2 * 10**9)
+    table.write(Take(key, "taken", 1, ceiling=4, expires_at=3 * 10**9))
+    assert there(table, "quota") == Row(key, 1, "{}", counters={"taken": 4}, expires_at=3 * 10**9)
+
+
+def test_more_than_the_ceiling_is_not_taken_from_nothing_either(table: Table) -> None:
+    with pytest.raises(Lost) as lost:
+        table.write(Take(Key("a", "x"), "taken", 3, ceiling=2))
+    assert (lost.value.at, lost.value.found) == ((0,), None)
+    keep(table, row(pk="b"))
+    for ceiling in (0, -1):
+        with pytest.raises(Lost):
+            table.write(Take(Key("b", "x"), "taken", 1, ceiling=ceiling))
+    assert table.get(Key("a", "x")) is None and there(table, "b") == row(pk="b")
+
+
+def test_what_was_taken_under_a_higher_ceiling_stays_and_the_lower_one_holds_from_then_on(
+    table: Table,
+) -> None:
+    key = Key("a", "x")
+    table.write(Take(key, "taken", 5, ceiling=9))
+    with pytest.raises(Lost):
+        table.write(Take(key, "taken", 1, ceiling=3))
+    table.write(Count(key, "taken", -3, floor=None))
+    table.write(Take(key, "taken", 1, ceiling=3))
+    assert there(table, "a").counters == {"taken": 3}
+
+
+def test_taking_from_a_row_that_is_there_leaves_what_is_in_it(table: Table) -> None:
+    whole = row(version=7, sealed=b"s", work="pool", due=stamp(NOW), counters={"left": 2}, expires_at=5)
+    keep(table, whole)
+    table.write(Take(Key("a", "x"), "taken", 1, ceiling=1))
+    assert there(table, "a") == dataclasses.replace(whole, counters={"left": 2, "taken": 1})
+
+
+def test_taking_is_part_of_a_transaction_or_of_none(table: Table) -> None:
+    keep(table, row(pk="order"))
+    takes = [Take(Key("quota", f"{n}"), "taken", 1, ceiling=1, expires_at=2 * 10**9) for n in range(3)]
+    table.write(Keep(row(pk="order", version=2), was=1), *takes)
+    assert [r.counters for r in table.read("quota").rows] == [{"taken": 1}] * 3
+    for fails, changes in (
+        ((1, 3), (Keep(row(pk="order", version=3), 2), takes[0], Take(Key("new", "x"), "taken", 1, 1), takes[2])),
+        ((0,), (Keep(row(pk="order", version=3), 7), Take(Key("new", "x"), "taken", 1, 1))),
+        ((1,), (Keep(row(pk="order", version=3), 2), Take(Key("new", "x"), "taken", 2, 1))),
+    ):  # fmt: skip
+        with pytest.raises(Lost) as lost:
+            table.write(*changes)
+        assert lost.value.at == fails
+    assert table.get(Key("new", "x")) is None
+    table.write(Keep(row(pk="order", version=3), 2), *(Count(t.key, "taken", -1, floor=None) for t in takes))
+    assert [r.counters for r in table.read("quota").rows] == [{"taken": 0}] * 3
+    assert there(table, "order").version == 3
 
 
 # --- several changes ------------------------------------------------------------------------------------------
@@ -508,6 +575,26 @@ def test_transactions_of_order_and_slot_sell_what_there_is(table: Table, at_once
     assert all(isinstance(a, Lost) and a.at == (1,) for a in answers if a is not None), answers
     assert len(table.get_many([Key(f"order-{n}", "x") for n in range(48)])) == 30
     assert there(table, "slot").counters == {"left": 0}
+
+
+def test_of_many_who_take_the_first_makes_the_row_and_never_one_too_many_is_taken(
+    table: Table, at_once: Any
+) -> None:
+    answers = at_once(lambda n: table.write(Take(Key("quota", f"{n % 2}"), "taken", 1, ceiling=12)), 48)
+    assert sum(a is None for a in answers) == 24
+    assert all(isinstance(a, Lost) for a in answers if a is not None), answers
+    assert [r.counters for r in table.read("quota").rows] == [{"taken": 12}] * 2
+
+
+def test_transactions_of_order_and_quota_take_what_there_is(table: Table, at_once: Any) -> None:
+    answers = at_once(
+        lambda n: table.write(Keep(row(pk=f"order-{n}"), was=None), Take(Key("quota", "x"), "taken", 1, 20)),
+        40,
+    )
+    assert sum(a is None for a in answers) == 20
+    assert all(isinstance(a, Lost) and a.at == (1,) for a in answers if a is not None), answers
+    assert len(table.get_many([Key(f"order-{n}", "x") for n in range(40)])) == 20
+    assert there(table, "quota").counters == {"taken": 20}
 
 
 def test_transactions_are_whole_to_whoever_reads_and_writes_beside_them(table: Table, at_once: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Row
+from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Row, Take
 from chalicelib.domain.shapes import stamp
 from tests.fakes import FakeTable
 from tests.simulation.dice import number
@@ -143,7 +143,7 @@ class Store(FakeTable):
             return
         if isinstance(change, Keep):
             key = change.row.key
-        elif isinstance(change, Drop):
+        elif isinstance(change, Drop | Take):
             key = change.key
         else:
             return
