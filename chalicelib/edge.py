@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
@@ -55,6 +55,7 @@ _A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """What a name in a path can be: whatever else comes reaches no key of ours."""
 _A_FIELD = re.compile(r"(?!.*\d{6})[A-Za-z_][A-Za-z0-9_.-]{0,63}|\d{1,6}", re.ASCII)
 
+_A_QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 _A_TAG = re.compile(r"v\d{1,11}", re.ASCII)
 
 _P = ParamSpec("_P")
@@ -191,6 +192,33 @@ def idempotency_key(request: Any) -> str:
     return key
 
 
+def preferred(request: Any, kinds: Sequence[str]) -> str:
+    """Which of these media types the caller would rather have: the first, where Accept says nothing that helps.
+
+    RFC 9110, 12.5.1: by quality, the more specific range first. Whoever accepts none of them gets the first as well,
+    which says more than a refusal would.
+    """
+    asked = [_range(part) for part in (header(request, "accept") or "").split(",")]
+    best, chosen = (0.0, 0), kinds[0]
+    for kind in kinds:
+        names = {"*/*": 1, f"{kind.partition('/')[0]}/*": 2, kind: 3}
+        said = [(names[name], quality) for name, quality in asked if name in names]
+        exact, quality = max(said, default=(0, 0.0))
+        if (quality, exact) > best and quality > 0:
+            best, chosen = (quality, exact), kind
+    return chosen
+
+
+def _range(part: str) -> tuple[str, float]:
+    """One range of Accept and its quality; one that cannot be read is not wanted."""
+    name, *parameters = (word.strip().lower() for word in part.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            quality = float(parameter[2:]) if _A_QUALITY.fullmatch(parameter[2:]) else 0.0
+    return name, quality
+
+
 def if_match(request: Any) -> int:
     """The version that If-Match names, written \"v7\". Raises `Unconditional` without, `Malformed` for junk."""
     value = _decisive(request, "if-match")
@@ -219,6 +247,15 @@ def answer(
         body=body,
         status_code=status,
         headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def page(body: str, kind: str, headers: Mapping[str, str]) -> Response:
+    """An answer for people, which is not cached either: it says what stands now."""
+    return Response(
+        body=body,
+        status_code=200,
+        headers={"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-store", **headers},
     )
 
 

@@ -63,6 +63,8 @@ class Operation:
     raw_body: str = ""
     answer: type[BaseModel] | None = None
     operators_answer: type[BaseModel] | None = None
+    pages: tuple[str, ...] = ()
+    """Other media types that Accept may ask for: the same for people."""
     status: int = 200
     headers: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)
@@ -150,6 +152,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand", "operator"),
         answer=brands.BrandEvidenceList,
         operators_answer=brands.EvidenceList,
+        pages=brands.KINDS[1:],
         problems=(404,),
     ),
     ("GET", "/v1/orders/{order_id}/codes"): Operation(
@@ -390,6 +393,9 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             answer["description"] += ". Operators get more than brands do."
             schema = {"anyOf": [schema, _ref(operation.operators_answer)]}
         answer["content"] = {"application/json": {"schema": schema}}
+    if operation.pages:
+        answer["description"] += " As JSON, or as one page of plain words if Accept asks for that."
+        answer["content"] |= {kind: {"schema": {"type": "string"}} for kind in operation.pages}
     responses: dict[str, Any] = {str(operation.status): answer}
     for status in sorted(_refusals(operation, names)):
         responses[str(status)] = {"$ref": f"#/components/responses/{_named(status)}"}

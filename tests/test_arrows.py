@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PURE = ("domain", "flows", "couriers", "channels")
+PURE = ("domain", "flows", "couriers", "channels", "pages")
 FORBIDDEN = {
     "boto3",
     "botocore",

@@ -44,6 +44,9 @@ class Evidence(Shape):
     reasons: tuple[Reason, ...]
     rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
     rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    rules_published_at: Instant | None = Field(
+        default=None, description="When their source had last spoken; absent: not kept in those days."
+    )
     known_at: Instant = Field(description="What was known then counted; nothing later did.")
     zones: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
@@ -51,6 +54,9 @@ class Evidence(Shape):
     crew: str | None = None
     courier: str | None = None
     permits: tuple[str, ...] = ()
+    permit_ends: dict[str, Instant] = Field(
+        default={}, description="How long each was good for, as known then."
+    )
     credentials: tuple[str, ...] = ()
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None

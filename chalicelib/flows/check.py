@@ -147,6 +147,7 @@ def evidence(
             reasons=verdict.reasons if reasons is None else reasons,
             rules_version=on.atlas.rules.version if on.atlas else None,
             rules_digest=on.atlas.rules.digest if on.atlas else None,
+            rules_published_at=on.atlas.rules.published_at if on.atlas else None,
             known_at=at if step in (Step.PICK_UP, Step.HAND_OVER) else on.knowing(at),
             zones=verdict.zone_ids,
             policies=verdict.policies,
@@ -154,6 +155,11 @@ def evidence(
             crew=crew.crew_id if crew else None,
             courier=slot.courier_id if slot else None,
             permits=verdict.permit_ids,
+            permit_ends={
+                name: permit.valid.end
+                for name in verdict.permit_ids
+                if (permit := on.fleet.permits.get(name)) is not None
+            },
             credentials=verdict.credentials,
             handovers=tuple(verdict.handovers),
             valid_until=verdict.valid_until,

@@ -19,6 +19,10 @@ from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
 from chalicelib.routes.calling import caller
 
+KINDS = ("application/json", "text/html", "text/plain")
+"""How evidence is told: to programs, or to people on a page; Accept says which."""
+VARY = {"Vary": "Accept"}
+
 
 class OrderList(Shape):
     """A page of orders, the last placed first."""
@@ -112,12 +116,16 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}/evidence", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_evidence(order_id: str) -> Response:
-        who, order = _readable(bp.current_request, order_id)
+        request = bp.current_request
+        who, order = _readable(request, order_id)
         pieces = look.evidence_of(wiring.world(), order.order_id)
+        kind = edge.preferred(request, KINDS)
+        if kind != KINDS[0]:
+            return _page(kind, order, pieces, whole=who.role is Role.OPERATOR)
         if who.role is Role.BRAND:
             told = tuple(disclosure.evidence(piece) for piece in pieces)
-            return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told))
-        return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)))
+            return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told), headers=VARY)
+        return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)), headers=VARY)
 
     @bp.route("/v1/orders/{order_id}/codes", methods=["GET"], authorizer=authorizer)
     @edge.spoken
@@ -154,6 +162,24 @@ def _readable(request: Any, order_id: str) -> tuple[Caller, Order]:
     if who.role is Role.OPERATOR:
         return who, look.any_order(wiring.world(), order_id)
     return who, look.own_order(wiring.world(), who.owner, order_id)
+
+
+def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
+    """The evidence as a page for people; `whole`: for operators."""
+    from chalicelib.flows.recall import recalled  # here: importing the app stays small
+    from chalicelib.pages import evidence, html, text
+
+    world = wiring.world()
+    sheet = evidence.sheet(
+        view(order) if whole else disclosure.order(view(order)),
+        [disclosure.piece(piece, whole=whole) for piece in pieces],
+        recalled(world, pieces),
+        order.brand_id,
+        world.clock(),
+    )
+    if kind == "text/html":
+        return edge.page(html.rendered(sheet), kind, {**VARY, **html.HEADERS})
+    return edge.page(text.rendered(sheet), kind, {**VARY, "X-Content-Type-Options": "nosniff"})
 
 
 def _seen(who: Caller, order: Order) -> OrderView:

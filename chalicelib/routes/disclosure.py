@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -17,6 +18,9 @@ from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows.look import ClearanceAnswer
+
+if TYPE_CHECKING:
+    from chalicelib.pages.evidence import Piece
 
 ABOUT_PEOPLE = frozenset(reason for reason in Reason if reason.value.startswith(("crew_", "credential_")))
 """By name, so that a reason that is new tomorrow is kept back, too. A brand reads `crew_not_cleared` for each."""
@@ -50,6 +54,7 @@ class BrandEvidence(Shape):
     reasons: tuple[BrandReason, ...]
     rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
     rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    rules_published_at: Instant | None = Field(default=None, description="When their source had last spoken.")
     known_at: Instant = Field(description="What was known then counted; nothing later did.")
     zones: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
@@ -94,6 +99,42 @@ def evidence(piece: Evidence) -> BrandEvidence:
     }
     changed = {"reasons": _reasons(piece.reasons), "turned_down": _counted(piece.turned_down)}
     return BrandEvidence.model_construct(**{**kept, **changed})
+
+
+def piece(known: Evidence, *, whole: bool) -> Piece:
+    """The evidence as it goes on a page: `whole` for operators, else no more than its brand may read."""
+    from chalicelib.pages import evidence as pages  # here: importing the app stays small
+
+    told = known if whole else evidence(known)
+    groups = (
+        tuple(pages.Turned(g.reason, len(g.slots) + g.more, g.slots) for g in known.turned_down)
+        if whole
+        else tuple(pages.Turned(g.reason, g.count) for g in _counted(known.turned_down))
+    )
+    return pages.Piece(
+        evidence_id=told.evidence_id,
+        step=told.step,
+        decision=told.decision,
+        reasons=told.reasons,
+        decided_at=told.decided_at,
+        known_at=told.known_at,
+        rules_version=told.rules_version,
+        rules_digest=told.rules_digest,
+        rules_published_at=told.rules_published_at,
+        zones=told.zones,
+        client_zones=None,
+        policies=told.policies,
+        handovers=told.handovers,
+        judged_from=None,
+        judged_until=None,
+        valid_until=told.valid_until,
+        courier=told.courier,
+        turned_down=groups,
+        crew=known.crew if whole else None,
+        slot=known.slot if whole else None,
+        permits={name: known.permit_ends.get(name) for name in known.permits} if whole else None,
+        credentials=known.credentials if whole else None,
+    )
 
 
 def clearance(answer: ClearanceAnswer) -> BrandClearance:

@@ -1,0 +1,19 @@
+"""What an old snapshot said, recalled for evidence that points at it; and a decision made again under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.domain.zones import Policy, Zone
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """Of one snapshot what some decision named: its policies, and those zones."""
+
+    digest: str
+    time_zone: str
+    policies: Mapping[str, Policy]
+    """By `id@version`."""
+    zones: Mapping[str, Zone]

@@ -1,0 +1,1 @@
+"""What people read: pages built of words, and how they look."""

@@ -1,0 +1,404 @@
+"""Why it was decided so, on one page, for a regulator, a brand or a client adviser: in order of time, in plain words.
+
+Whom the gift is for is not on it, nor where the client lives, nor what the gift is called: the kind is enough. What
+a brand may not know of a crew has been taken out before it comes here (`routes/disclosure.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.orders import OrderView
+from chalicelib.domain.recall import Recalled
+from chalicelib.domain.shapes import zone_info
+from chalicelib.domain.zones import NEAREST_FIRST, Policy, Zone
+from chalicelib.pages import regimes, words
+from chalicelib.pages.sheet import (
+    Block,
+    Bullets,
+    Facts,
+    Line,
+    Moment,
+    Paragraph,
+    Section,
+    Sheet,
+    ahead,
+    moment,
+    span,
+)
+
+SHOWN_OF_A_HASH = 16
+
+
+@dataclass(frozen=True)
+class Turned:
+    """So many offers that could not, for one reason."""
+
+    reason: str
+    count: int
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One decision as this reader may know it."""
+
+    evidence_id: str
+    step: str
+    decision: str
+    reasons: tuple[str, ...]
+    decided_at: datetime
+    known_at: datetime
+    rules_version: int | None
+    rules_digest: str | None
+    rules_published_at: datetime | None
+    zones: tuple[str, ...]
+    client_zones: tuple[str, ...] | None
+    """None: written before that was kept."""
+    policies: tuple[str, ...]
+    handovers: tuple[str, ...]
+    judged_from: datetime | None
+    judged_until: datetime | None
+    valid_until: datetime | None
+    courier: str | None
+    turned_down: tuple[Turned, ...]
+    crew: str | None = None
+    slot: str | None = None
+    permits: Mapping[str, datetime | None] | None = None
+    """Each with its end; None: kept back from this reader."""
+    credentials: tuple[str, ...] | None = None
+    """As they were written down; None: kept back from this reader."""
+
+
+def sheet(
+    order: OrderView, pieces: Sequence[Piece], recalled: Mapping[str, Recalled], brand: str, at: datetime
+) -> Sheet:
+    """The page, as read at that moment; `recalled`: by digest, what could be read of the snapshots."""
+    pieces = sorted(pieces, key=lambda piece: (piece.decided_at, piece.evidence_id))
+    last = next((r for p in reversed(pieces) if (r := recalled.get(p.rules_digest or ""))), None)
+    zone = zone_info(last.time_zone if last is not None else order.window.time_zone)
+    page = _Page(order, pieces, recalled, zone)
+    return Sheet(
+        title=f"Why it was decided so: order {order.reference}",
+        lead=tuple(page.lead(brand, at)),
+        sections=(
+            Section(("What was asked",), (page.asked(),)),
+            Section(("What became of it",), (page.became(),)),
+            Section(("Every decision, in order of time",), (page.opening(),)),
+            *page.decisions(),
+            *page.rules(),
+            Section(("What this page rests on",), tuple(page.grounds())),
+        ),
+    )
+
+
+class _Page:
+    def __init__(
+        self,
+        order: OrderView,
+        pieces: Sequence[Piece],
+        recalled: Mapping[str, Recalled],
+        zone: ZoneInfo,
+    ) -> None:
+        self.order, self.pieces, self.recalled, self.zone = order, pieces, recalled, zone
+        self.keeps_back = any(piece.permits is None for piece in pieces)
+
+    def _when(self, at: datetime) -> Moment:
+        return moment(at, self.zone)
+
+    # --- what was asked and what came of it -------------------------------------------------------------------
+
+    def lead(self, brand: str, at: datetime) -> Iterator[Block]:
+        state = words.said(words.STATES, self.order.state)
+        count = len(self.pieces)
+        decided = (
+            f"{count} decision{'' if count == 1 else 's'} about it {'is' if count == 1 else 'are'} on record"
+        )
+        yield Paragraph((f"Now: {state}. {decided}; each was written when it was taken and never since.",))
+        yield Paragraph(
+            (
+                f"Order {self.order.order_id} of {brand}, market {self.order.market}. Read ",
+                self._when(at),
+                f". Times are those of {self.zone.key.replace('_', ' ')} ({ahead(at, self.zone)} now), UTC beside "
+                "them. Whom the gift is for is not on this page.",
+            )
+        )
+
+    def asked(self) -> Facts:
+        order, gift = self.order, self.order.gift
+        kinds = sorted(words.said(words.ITEM_CLASSES, name) for name in gift.item_classes)
+        lines: list[Line] = [(f"{_first_up(words.listed(kinds))}",)]
+        kept = {(i.temperature.min_c, i.temperature.max_c) for i in gift.items if i.temperature is not None}
+        lines += [(f"kept at {low:g} to {high:g} °C",) for low, high in sorted(kept)]
+        if gift.dwell_limit_minutes is not None:
+            lines.append((f"at most {gift.dwell_limit_minutes} minutes from fetching it to handing it over",))
+        rows: list[tuple[str, tuple[Line, ...]]] = [
+            ("Gift", tuple(lines)),
+            ("Placed", ((self._when(order.placed_at),),)),
+            ("Hours asked for", (("from ", self._when(order.window.start)), self._until(order))),
+            ("Rank", ((f"{order.tier.name.lower()}: higher ranks are served first",),)),
+            (
+                "If nobody may go",
+                ((words.said(words.FALLBACKS, order.fallback),),),
+            ),
+        ]
+        return Facts(tuple(rows))
+
+    def _until(self, order: OrderView) -> Line:
+        return ("to ", self._when(order.window.end))
+
+    def became(self) -> Bullets:
+        """The states the order went through."""
+        return Bullets(
+            tuple(
+                (self._when(step.at), f": {words.said(words.STATES, step.state)}")
+                for step in self.order.history
+            )
+        )
+
+    # --- decisions --------------------------------------------------------------------------------------------
+
+    def opening(self) -> Paragraph:
+        if not self.pieces:
+            return Paragraph(("None yet. Until one is taken, the gift goes nowhere.",))
+        return Paragraph(("A decision that repeats the one before it is not written down again.",))
+
+    def decisions(self) -> Iterator[Section]:
+        for number, piece in enumerate(self.pieces, start=1):
+            headline = words.HEADLINES.get((piece.step, piece.decision), f"{piece.step}: {piece.decision}")
+            yield Section(
+                heading=(f"{number}. ", self._when(piece.decided_at)),
+                blocks=tuple(self._decision(piece, headline)),
+                level=3,
+                tone=piece.decision,
+            )
+
+    def _decision(self, piece: Piece, headline: str) -> Iterator[Block]:
+        yield Paragraph((f"{headline}.",), tone=piece.decision)
+        if len(piece.reasons) == 1:
+            yield Paragraph((words.said(words.REASONS, piece.reasons[0]),))
+        elif piece.reasons:
+            yield Bullets(tuple((words.said(words.REASONS, reason),) for reason in piece.reasons))
+        rows = [
+            ("Step", ((words.said(words.STEPS, piece.step),),)),
+            ("Known then", (self._known(piece),)),
+            ("Rules", (self._version(piece),)),
+            ("Zones", tuple(self._zones(piece))),
+            ("Hours judged", tuple(self._hours(piece))),
+            ("Hand-over", tuple(self._handovers(piece))),
+            ("Courier", tuple(self._courier(piece))),
+            ("Permit", tuple(self._permits(piece))),
+            ("Tests", tuple(self._credentials(piece))),
+            ("Good until", tuple(self._lasts(piece))),
+            ("Turned down", tuple(self._turned_down(piece))),
+        ]
+        yield Facts(tuple((term, lines) for term, lines in rows if lines))
+
+    def _known(self, piece: Piece) -> Line:
+        if piece.known_at == piece.decided_at:
+            return ("What was known at that moment counted, and nothing that became known later.",)
+        return (
+            "What was known at ",
+            self._when(piece.known_at),
+            " counted, and nothing that became known later.",
+        )
+
+    def _version(self, piece: Piece) -> Line:
+        if piece.rules_version is None or piece.rules_digest is None:
+            return ("None had been published.",)
+        line: list[str | Moment] = [f"Version {piece.rules_version} of this market"]
+        if piece.rules_published_at is not None:
+            line += [", last published ", self._when(piece.rules_published_at)]
+        line.append(f"; kept under {piece.rules_digest[:SHOWN_OF_A_HASH]}…")
+        if piece.rules_digest not in self.recalled:
+            line.append(" It cannot be read any more, so its zones are given by their names only.")
+        return tuple(line)
+
+    def _zones(self, piece: Piece) -> Iterator[Line]:
+        known = self.recalled.get(piece.rules_digest or "")
+        for name in piece.zones:
+            zone = known.zones.get(name) if known is not None else None
+            if zone is None:
+                yield (name,)
+            else:
+                yield self._zone(zone, piece)
+        if not piece.zones and piece.rules_version is not None:
+            yield ("No list named either end of the way.",)
+
+    def _zone(self, zone: Zone, piece: Piece) -> Line:
+        policy = self._policy(piece, zone.policy_reference)
+        title = policy.title if policy is not None else zone.policy_reference
+        where = ""
+        if piece.client_zones is not None:
+            where = (
+                ", at the client's place" if zone.zone_id in piece.client_zones else ", where it is fetched"
+            )
+        level = words.said(words.LEVELS, zone.level.name.lower())
+        what = f"“{title}”" if level.casefold() in title.casefold() else f"“{title}”, {level}"
+        line: list[str | Moment] = [
+            f"{what}{where} ({zone.zone_id}): in force since ",
+            self._when(zone.valid_from),
+        ]
+        if zone.valid_to is not None:
+            line += [" until ", self._when(zone.valid_to)]
+        line += [", known since ", self._when(zone.known_since)]
+        if zone.known_since > zone.valid_from:
+            line.append(f", {span(zone.known_since - zone.valid_from)} after it began")
+        if zone.expected_end is not None:
+            ends = bool(policy is not None and getattr(policy, "auto_release", False))
+            does = "and ends by itself then" if ends else "which by itself releases nothing"
+            line += ["; announced to end ", self._when(zone.expected_end), f", {does}"]
+        line.append(f". Bulletin: {zone.basis}" if zone.basis else ". No bulletin was named.")
+        return tuple(line)
+
+    def _hours(self, piece: Piece) -> Iterator[Line]:
+        if piece.judged_from is not None and piece.judged_until is not None:
+            yield (
+                "From ",
+                self._when(piece.judged_from),
+                " to ",
+                self._when(piece.judged_until),
+                ": the rules had to permit it for all of that time.",
+            )
+
+    def _handovers(self, piece: Piece) -> Iterator[Line]:
+        allowed = [name for name in NEAREST_FIRST if name.value in piece.handovers]
+        if allowed:
+            ways = words.listed([words.said(words.HANDOVERS, name) for name in allowed], "or")
+            yield (f"Allowed {ways}.",)
+        if piece.client_zones is None:
+            return
+        speaking = list(self._speaking(piece))
+        for way in NEAREST_FIRST:
+            if way in allowed:
+                continue
+            against = [
+                policy.title
+                for policy in speaking
+                if policy.handovers is not None and way not in policy.handovers
+            ]
+            place = words.said(words.HANDOVERS, way)
+            if against:
+                titles = words.listed([f"“{title}”" for title in dict.fromkeys(against)])
+                does = "does" if len(set(against)) == 1 else "do"
+                yield (f"Not {place}: {titles} {does} not allow it.",)
+            elif allowed and "high_value" in self.order.gift.item_classes:
+                yield (f"Not {place}: a gift of high value is handed over at the door only.",)
+            elif allowed:
+                yield (f"Not {place}: the courier had been told otherwise before.",)
+
+    def _speaking(self, piece: Piece) -> Iterator[Policy]:
+        """The policies at the client's place."""
+        known = self.recalled.get(piece.rules_digest or "")
+        if known is None:
+            return
+        for name in piece.client_zones or ():
+            zone = known.zones.get(name)
+            policy = known.policies.get(zone.policy_reference) if zone is not None else None
+            if policy is not None:
+                yield policy
+
+    def _courier(self, piece: Piece) -> Iterator[Line]:
+        if piece.courier is None:
+            return
+        more = [
+            f"{word} {name}"
+            for word, name in (("crew", piece.crew), ("hours", piece.slot))
+            if name is not None
+        ]
+        yield (", ".join([piece.courier, *more]),)
+
+    def _permits(self, piece: Piece) -> Iterator[Line]:
+        if piece.permits is None:
+            return
+        for name, end in piece.permits.items():
+            yield (name,) if end is None else (f"{name}, good until ", self._when(end))
+
+    def _credentials(self, piece: Piece) -> Iterator[Line]:
+        if piece.permits is None:
+            if piece.decision == "yes":
+                yield (
+                    "The crew's permits and tests were checked. They are the crew's own, and the control room keeps "
+                    "them.",
+                )
+            return
+        for text in piece.credentials or ():
+            yield self._credential(text)
+
+    def _credential(self, text: str) -> Line:
+        """`pcr sampled 2022-04-11T01:00:00+00:00 until ...`, with its kind and its times in words."""
+        kind, *rest = text.split(" ")
+        line: list[str | Moment] = [words.said(words.CREDENTIALS, kind)]
+        for part in rest:
+            line.append(", good " if part == "until" else " ")
+            try:
+                line.append(self._when(datetime.fromisoformat(part)))
+            except ValueError:
+                line.append(part)
+        return tuple(line)
+
+    def _lasts(self, piece: Piece) -> Iterator[Line]:
+        if piece.valid_until is not None and piece.decision == "yes":
+            yield (self._when(piece.valid_until), ", if nothing new becomes known before")
+
+    def _turned_down(self, piece: Piece) -> Iterator[Line]:
+        for group in piece.turned_down:
+            names = list(group.named)
+            if names and group.count > len(names):
+                names.append(f"{group.count - len(names)} more")
+            who = f" ({words.listed(names)})" if names else ""
+            offers = "1 offer" if group.count == 1 else f"{group.count} offers"
+            yield (f"{offers}{who}: {words.said(words.REASONS, group.reason)}",)
+
+    # --- the rules --------------------------------------------------------------------------------------------
+
+    def _policy(self, piece: Piece, reference: str) -> Policy | None:
+        known = self.recalled.get(piece.rules_digest or "")
+        return known.policies.get(reference) if known is not None else None
+
+    def rules(self) -> Iterator[Section]:
+        found: dict[str, Policy] = {}
+        for piece in self.pieces:
+            for reference in piece.policies:
+                policy = self._policy(piece, reference)
+                if policy is not None:
+                    found[reference] = policy
+        if not found:
+            return
+        text = "A version of a rule never changes what it says. Where several hold, all of them have to permit it."
+        yield Section(("The rules that held, in words",), (Paragraph((text,)),))
+        for reference, policy in sorted(found.items()):
+            yield Section((f"“{policy.title}” ({reference})",), tuple(_rule(policy)), level=3)
+
+    def grounds(self) -> Iterator[Block]:
+        digests = list(dict.fromkeys(p.rules_digest for p in self.pieces if p.rules_digest))
+        yield Paragraph(
+            (
+                "Rules are kept for good under the hash of what they say, so what held can be read again as it was "
+                "known then. The couriers' fleet is kept as it is now and not as it was: what a decision says of "
+                "crews, permits, tests and places left is what was written down with it.",
+            )
+        )
+        if self.keeps_back:
+            yield Paragraph(
+                (
+                    "Crews are people. That one of them was ill, tested or shut in is told to the control room only; "
+                    "here it is one reason, with its count.",
+                )
+            )
+        if digests:
+            yield Paragraph(("Kept under:",))
+            yield Bullets(tuple((digest,) for digest in digests))
+
+
+def _rule(policy: Policy) -> Iterable[Block]:
+    yield Bullets(tuple((text,) for text in regimes.told(policy)))
+    if policy.source:
+        yield Paragraph((f"Source: {policy.source}",))
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]

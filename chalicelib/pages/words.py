@@ -1,0 +1,164 @@
+"""Our own words in plain English, for whoever has never read the API: one sentence a reason.
+
+By value and not by member, because a brand reads reasons of its own (`crew_not_cleared`). A word that is missing here
+is shown as it is spelled; a test holds that none is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+REASONS: Final[dict[str, str]] = {
+    "rules_missing": "No rules have been published for this market, and where nobody has ruled nothing is sent.",
+    "rules_stale": "The rules would have been older than their source promises before the courier was out again, "
+    "and rules that old are not believed.",
+    "zone_unknown": "No list says what holds at one end of the way, and unknown is not open.",
+    "address_doubtful": "The address is not exact enough to say which rules hold there.",
+    "address_disagrees": "The point on the map lies outside the district that the address names.",
+    "crew_home_unknown": "Nobody has ruled on the place where the crew lives, so it might not get home again.",
+    "no_handover": "The rules at the client's place allow no way of handing anything over.",
+    "origin_closed": "The place where the gift is fetched is closed, and nobody there may hand it out.",
+    "item_not_allowed": "The rules let no gift of this kind through.",
+    "curfew": "A curfew leaves no time to fetch the gift, hand it over and be out again.",
+    "window": "The trip does not fit into the hours that are left of those asked for.",
+    "slot_full": "The courier might have gone, and has no place left in those hours.",
+    "outranked": "The courier might have gone, and its places went to gifts that come first.",
+    "no_slots": "No courier offers hours in that time.",
+    "courier_suspended": "The courier company is suspended in this market.",
+    "courier_refused": "The courier had turned this gift down before, and is not asked twice.",
+    "crew_withdrawn": "The crew has been withdrawn: off duty, off the list, or shut in.",
+    "crew_home_sealed": "The crew lives in a place that nobody may leave.",
+    "credential_missing": "The crew cannot show a test that the rules ask for.",
+    "credential_expires": "A test of the crew lapses before it would be out again.",
+    "credential_positive": "A test of the crew was positive, and no later one has taken it back.",
+    "permit_missing": "No permit is known for the crew or its vehicle.",
+    "permit_scope": "The permit does not cover this way.",
+    "permit_time": "The permit does not last for the whole way, there and back.",
+    "permit_revoked": "The permit has been revoked.",
+    "temperature": "The vehicle cannot keep the gift at the temperature it needs.",
+    "dwell": "The gift would be under way longer than it keeps, the rest at the gate included.",
+    "signature_conflict": "A gift of this value is handed over in person at the door, and the rules at the client's "
+    "place do not let a courier come there.",
+    "proof_missing": "The courier cannot bring back a proof that the client received it.",
+    "value_uninsured": "The courier's insurance does not cover the value of the gift.",
+    "not_carried": "The courier does not carry gifts of this kind.",
+    "crew_not_cleared": "The crew is not cleared to go. Why is between it and the control room.",
+}
+"""Each is true of an order as a whole and of one courier's hours alike."""
+
+STEPS: Final[dict[str, str]] = {
+    "dispatch": "choosing a courier",
+    "book": "the last look before booking",
+    "pick_up": "the gift was fetched, and that moment was judged",
+    "hand_over": "the gift was handed over, and that moment was judged",
+    "rezone": "rules or fleet had changed, and it was decided again",
+}
+
+HEADLINES: Final[dict[tuple[str, str], str]] = {
+    ("dispatch", "yes"): "A courier may go, and was given the gift",
+    ("dispatch", "hold"): "Held, until what is unknown is known",
+    ("dispatch", "no"): "Nobody may go",
+    ("book", "yes"): "Cleared once more before booking",
+    ("book", "hold"): "Not booked: something is no longer known",
+    ("book", "no"): "Not booked: the courier may no longer go",
+    ("pick_up", "yes"): "Fetched, and rightly so",
+    ("pick_up", "hold"): "Fetched, though something was not known then",
+    ("pick_up", "no"): "Fetched by a courier that might not: called back",
+    ("hand_over", "yes"): "Handed over, and rightly so",
+    ("hand_over", "hold"): "Handed over, though something was not known then",
+    ("hand_over", "no"): "Handed over where it might not be: on record as such",
+    ("rezone", "yes"): "It still may go, and changes hands in another way",
+    ("rezone", "hold"): "Stopped: something is no longer known",
+    ("rezone", "no"): "Stopped: it may no longer go",
+}
+"""By step and decision."""
+
+HANDOVERS: Final[dict[str, str]] = {
+    "door": "at the client's door",
+    "lobby": "in the lobby of the building",
+    "gate": "at the gate of the compound",
+    "shelf": "on a shelf at the gate",
+    "collection_point": "at a collection point",
+}
+
+ITEM_CLASSES: Final[dict[str, str]] = {
+    "hot_meal": "a hot meal",
+    "chilled": "chilled food",
+    "frozen": "frozen food",
+    "ambient_food": "food that needs no cooling",
+    "flowers": "flowers",
+    "alcohol": "alcohol",
+    "cosmetics": "cosmetics",
+    "fashion": "fashion",
+    "high_value": "a gift of high value",
+    "medicine": "medicine",
+    "document": "a document",
+}
+
+LEVELS: Final[dict[str, str]] = {
+    "open": "open",
+    "curfew_only": "curfew only",
+    "precautionary": "precautionary zone",
+    "controlled": "controlled zone",
+    "sealed": "sealed zone",
+    "sealed_building": "sealed building",
+    "no_access": "no access",
+}
+
+CREDENTIALS: Final[dict[str, str]] = {
+    "pcr": "PCR test",
+    "antigen": "antigen test",
+    "health_code": "green health code",
+    "closed_loop": "closed loop",
+}
+
+STATES: Final[dict[str, str]] = {
+    "placed": "placed, and not decided yet",
+    "held": "held, and looked at again",
+    "stranded": "stranded: nobody may go in the time asked for",
+    "assigned": "given to a courier, and not booked yet",
+    "booked": "booked with a courier",
+    "picked_up": "with the courier, on its way",
+    "at_gate": "handed to the compound; the client's own receipt has not been told",
+    "delivered": "received by the client",
+    "failed": "failed after it was fetched",
+    "returning": "on its way back",
+    "returned": "back at the shop",
+    "cancelled": "cancelled",
+    "fulfilled_digitally": "sent as a gift that needs no courier",
+}
+
+FALLBACKS: Final[dict[str, str]] = {
+    "hold": "hold the gift",
+    "digital": "send one that needs no courier",
+    "cancel": "cancel it",
+}
+
+DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+"""Not `strftime`, which speaks the language of the machine."""
+
+
+def said(words: dict[str, str], name: str) -> str:
+    """The words for that name; a name that has none is read out."""
+    return words.get(name) or name.replace("_", " ")
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
