@@ -446,7 +446,9 @@ def _named(status: int) -> str:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    words = {kind.status: kind.title for kind in Refused.__subclasses__() if kind is not Uncarriable}
+    # of the tree's own: which of the flows' refusals are there depends on what was imported before
+    kinds = [kind for kind in Refused.__subclasses__() if kind.__module__ == Refused.__module__]
+    words = {kind.status: kind.title for kind in kinds if kind is not Uncarriable}
     return {
         "description": ANYWHERE.get(status, words.get(status, "")),
         "content": {"application/problem+json": {"schema": _ref(Problem)}},

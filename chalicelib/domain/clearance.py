@@ -198,7 +198,9 @@ class Clearer:
         # Rules, tests and permits are held against the stay as it is before curfews shorten it: else a curfew
         # more could turn a no into a yes.
         end = high + offer.back
-        base = self._ground(surveyed, start, high if moment and is_carried else end, phase, moment)
+        until = high if moment and is_carried else end
+        judged = (start, until)
+        base = self._ground(surveyed, start, until, phase, moment)
         regime = base.destination
         at_gate = GATE_TEST if regime.antigen_at_gate else _NO_TIME
         if at_gate and is_open:
@@ -262,6 +264,8 @@ class Clearer:
             base.policies,
             permit_ids,
             tuple(shown),
+            regime.zone_ids,
+            judged,
         )
 
     # --- what is remembered -----------------------------------------------------------------------------------

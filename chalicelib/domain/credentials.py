@@ -38,7 +38,9 @@ def shown_by(crew: Crew, needs: Iterable[Requirement], now: datetime) -> Shown:
     shown: list[tuple[str, datetime | None]] = []
     for need in needs:
         best, expiry = _freshest(known, need)
-        text = "" if best is None else f"{best.kind} sampled {best.sampled_at.isoformat()}"
+        text = ""
+        if best is not None and expiry is not None:
+            text = f"{best.kind} sampled {best.sampled_at.isoformat()} until {expiry.isoformat()}"
         shown.append((text, expiry))
     return is_positive, tuple(shown)
 

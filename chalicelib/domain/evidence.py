@@ -48,7 +48,14 @@ class Evidence(Shape):
         default=None, description="When their source had last spoken; absent: not kept in those days."
     )
     known_at: Instant = Field(description="What was known then counted; nothing later did.")
+    judged_from: Instant | None = Field(
+        default=None, description="The rules were asked for the time from here"
+    )
+    judged_until: Instant | None = Field(default=None, description="to here: there and back.")
     zones: tuple[str, ...] = ()
+    client_zones: tuple[str, ...] | None = Field(
+        default=None, description="Those of them at the client's place; absent: not kept in those days."
+    )
     policies: tuple[str, ...] = ()
     slot: str | None = None
     crew: str | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib.domain.zones import Policy, Zone
+from chalicelib.domain.policies import Policy
+from chalicelib.domain.zones import Zone
 
 
 @dataclass(frozen=True)

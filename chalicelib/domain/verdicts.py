@@ -127,4 +127,8 @@ class Verdict(NamedTuple):
     policies: tuple[str, ...] = ()
     permit_ids: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
-    """Kind and sampling time of each."""
+    """Of each its kind, when it was sampled and until when it is good."""
+    client_zones: tuple[str, ...] | None = None
+    """Those of `zone_ids` that speak at the client's place."""
+    judged: tuple[datetime, datetime] | None = None
+    """For which time the rules were asked: the stay before any curfew shortened it."""

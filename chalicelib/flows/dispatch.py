@@ -329,7 +329,12 @@ def _waits(
     if changed:
         nobody = Verdict(decision, "", reasons)
         if ground is not None:
-            nobody = nobody._replace(zone_ids=ground.zone_ids, policies=ground.policies)
+            nobody = nobody._replace(
+                zone_ids=ground.zone_ids,
+                policies=ground.policies,
+                client_zones=ground.destination.zone_ids,
+                judged=(max(now, order.window.start), max(order.window.end, now + HANDLING)),
+            )
         piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
     after = moved(
         order,

@@ -12,9 +12,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.orders import OrderView
+from chalicelib.domain.policies import NEAREST_FIRST, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
-from chalicelib.domain.zones import NEAREST_FIRST, Policy, Zone
+from chalicelib.domain.zones import Zone
 from chalicelib.pages import regimes, words
 from chalicelib.pages.sheet import (
     Block,

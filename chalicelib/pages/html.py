@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from html import escape
+from html import escape as escaped
 from typing import Final
 
-from chalicelib.pages.sheet import Block, Bullets, Line, Moment, Paragraph, Section, Sheet
+from chalicelib.pages.sheet import Block, Bullets, Line, Moment, Paragraph, Section, Sheet, seen
 
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d8dee4;--paper:#fff;--yes:#1a6b3c;--hold:#8a5a00;
@@ -100,3 +100,7 @@ def _moment(moment: Moment) -> str:
         f'<time datetime="{escape(machine)}">{escape(moment.local)} '
         f'<span class="utc">({escape(moment.utc)})</span></time>'
     )
+
+
+def escape(text: str) -> str:
+    return escaped(seen(text))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from chalicelib.domain.zones import NEAREST_FIRST, AgeFrom, Curfew, Policy, Requirement
+from chalicelib.domain.curfews import Curfew
+from chalicelib.domain.policies import NEAREST_FIRST, AgeFrom, Policy, Requirement
 from chalicelib.pages import words
 
 

@@ -5,11 +5,15 @@ Nothing in it is markup, so no look can forget to escape one part and not anothe
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.pages.words import DAYS, MONTHS
+
+UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Of Unicode's categories: control, format, line and paragraph separators."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ class Sheet:
     title: str
     lead: tuple[Block, ...]
     sections: tuple[Section, ...]
+
+
+def seen(text: str) -> str:
+    """The text without what is not seen: a control character in a name moves no cursor, colours nothing and turns no
+    text round."""
+    return "".join(" " if unicodedata.category(char) in UNSEEN else char for char in text)
 
 
 def moment(at: datetime, zone: ZoneInfo) -> Moment:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
-from chalicelib.pages.sheet import Block, Bullets, Line, Paragraph, Sheet
+from chalicelib.pages.sheet import Block, Bullets, Line, Paragraph, Sheet, seen
 
 WIDTH = 96
 TERM = 18
@@ -14,8 +13,8 @@ TERM = 18
 
 
 def rendered(sheet: Sheet) -> str:
-    """The page. Control characters that came in with a name move no cursor and colour nothing."""
-    lines = [sheet.title, "=" * min(len(sheet.title), WIDTH)]
+    """The page."""
+    lines = [*textwrap.wrap(sheet.title, WIDTH), "=" * min(len(sheet.title), WIDTH)]
     for block in sheet.lead:
         lines += ["", *_block(block, "")]
     for section in sheet.sections:
@@ -25,7 +24,7 @@ def rendered(sheet: Sheet) -> str:
         lines += ["-" * min(len(heading), WIDTH)] if is_top else []
         for block in section.blocks:
             lines += _block(block, "" if is_top else "  ")
-    return "\n".join(_seen(line).rstrip() for line in lines) + "\n"
+    return "\n".join(seen(line).rstrip() for line in lines) + "\n"
 
 
 def _block(block: Block, indent: str) -> Iterator[str]:
@@ -36,9 +35,13 @@ def _block(block: Block, indent: str) -> Iterator[str]:
             yield from _wrapped(_plain(line), f"{indent}- ", f"{indent}  ")
     else:
         for term, lines in block.rows:
-            for number, line in enumerate(lines):
-                first = f"{indent}{term if number == 0 else '':<{TERM}}"
-                yield from _wrapped(_plain(line), first, indent + " " * TERM)
+            told = f"{indent}{term:<{TERM}}"
+            if len(term) >= TERM:
+                yield from _wrapped(term, indent, indent)
+                told = indent + " " * TERM
+            for line in lines:
+                yield from _wrapped(_plain(line), told, indent + " " * TERM)
+                told = indent + " " * TERM
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
@@ -54,7 +57,3 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
 
 def _plain(line: Line) -> str:
     return "".join(map(str, line))
-
-
-def _seen(line: str) -> str:
-    return "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") else char for char in line)

@@ -56,7 +56,14 @@ class BrandEvidence(Shape):
     rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
     rules_published_at: Instant | None = Field(default=None, description="When their source had last spoken.")
     known_at: Instant = Field(description="What was known then counted; nothing later did.")
+    judged_from: Instant | None = Field(
+        default=None, description="The rules were asked for the time from here"
+    )
+    judged_until: Instant | None = Field(default=None, description="to here: there and back.")
     zones: tuple[str, ...] = ()
+    client_zones: tuple[str, ...] | None = Field(
+        default=None, description="Those of them at the client's place; absent: not kept in those days."
+    )
     policies: tuple[str, ...] = ()
     courier: str | None = None
     handovers: tuple[str, ...] = ()
@@ -122,11 +129,11 @@ def piece(known: Evidence, *, whole: bool) -> Piece:
         rules_digest=told.rules_digest,
         rules_published_at=told.rules_published_at,
         zones=told.zones,
-        client_zones=None,
+        client_zones=told.client_zones,
         policies=told.policies,
         handovers=told.handovers,
-        judged_from=None,
-        judged_until=None,
+        judged_from=told.judged_from,
+        judged_until=told.judged_until,
         valid_until=told.valid_until,
         courier=told.courier,
         turned_down=groups,

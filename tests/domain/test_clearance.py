@@ -57,7 +57,7 @@ def test_the_plain_case_is_a_yes_with_hand_overs_stay_and_what_it_rests_on() -> 
     assert verdict.valid_until == verdict.end
     assert len(verdict.zone_ids) == 2 and verdict.policies == ("precautionary@1",)
     assert verdict.permit_ids == ("permit-1",)
-    assert verdict.credentials == ("pcr sampled 2022-04-10T08:00:00+00:00",)
+    assert verdict.credentials == ("pcr sampled 2022-04-10T08:00:00+00:00 until 2022-04-12T08:00:00+00:00",)
 
 
 def test_a_yes_lapses_when_the_rules_it_rests_on_grow_stale() -> None:
