@@ -266,6 +266,7 @@ class Clearer:
             tuple(shown),
             regime.zone_ids,
             judged,
+            regime.quotas,
         )
 
     # --- what is remembered -----------------------------------------------------------------------------------
@@ -497,6 +498,8 @@ class Clearer:
                 against.append(Reason.PERMIT_SCOPE)
             elif not (permit.valid.start <= start and end <= permit.valid.end):
                 against.append(Reason.PERMIT_TIME)
+            elif permit.single_use and self.fleet.uses_left.get(permit.permit_id, 1) < 1:
+                against.append(Reason.PERMIT_USED)
             else:
                 return permit, []
         return None, against

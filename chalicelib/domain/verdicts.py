@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.places import Place
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Shape, Window
+
+if TYPE_CHECKING:  # the API reads verdicts and no rules
+    from chalicelib.domain.zones import Quoted
 
 
 class Reason(StrEnum):
@@ -28,6 +31,7 @@ class Reason(StrEnum):
     CURFEW = "curfew"
     WINDOW = "window"
     SLOT_FULL = "slot_full"
+    QUOTA_FULL = "quota_full"
     OUTRANKED = "outranked"
     NO_SLOTS = "no_slots"
     COURIER_SUSPENDED = "courier_suspended"
@@ -41,6 +45,7 @@ class Reason(StrEnum):
     PERMIT_SCOPE = "permit_scope"
     PERMIT_TIME = "permit_time"
     PERMIT_REVOKED = "permit_revoked"
+    PERMIT_USED = "permit_used"
     TEMPERATURE = "temperature"
     DWELL = "dwell"
     SIGNATURE_CONFLICT = "signature_conflict"
@@ -132,3 +137,5 @@ class Verdict(NamedTuple):
     """Those of `zone_ids` that speak at the client's place."""
     judged: tuple[datetime, datetime] | None = None
     """For which time the rules were asked: the stay before any curfew shortened it."""
+    quotas: tuple[Quoted, ...] = ()
+    """Of the destination's zones: what a yes still has to take one of."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.curfews import Curfew
+from chalicelib.domain.fleet import Fleet, Permit
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.policies import AgeFrom, Handover, Level, Policy
 from chalicelib.domain.shapes import Window
@@ -87,10 +88,17 @@ def test_what_is_on_its_way_is_judged_by_the_rules_of_now() -> None:
 UNREAD = {
     R.RULES_MISSING: "flows: there is no atlas to ask",
     R.SLOT_FULL: "flows: counted in the table",
+    R.QUOTA_FULL: "flows: counted in the table",
     R.OUTRANKED: "flows: the plan says so",
     R.NO_SLOTS: "flows: nobody was asked",
 }
 """Reasons that are not for `Clearer` to find."""
+
+
+def used(permit: Permit) -> Fleet:
+    """The fleet when somebody has gone under that permit."""
+    return b.fleet(permits=[permit]).model_copy(update={"uses_left": {permit.permit_id: 0}})
+
 
 CASES: dict[Reason, dict[str, Any]] = {
     R.RULES_STALE: {"on": b.atlas(published_at=b.NOON - b.hours(36))},
@@ -125,6 +133,7 @@ CASES: dict[Reason, dict[str, Any]] = {
     R.PERMIT_MISSING: {"with_fleet": b.fleet(permits=[b.permit(plate="沪A00000")])},
     R.PERMIT_SCOPE: {"with_fleet": b.fleet(permits=[b.permit(districts=[b.XUHUI])])},
     R.PERMIT_TIME: {"with_fleet": b.fleet(permits=[b.permit(valid=b.window(-24, 4.25))])},
+    R.PERMIT_USED: {"with_fleet": used(b.permit(single_use=True))},
     R.PERMIT_REVOKED: {"with_fleet": b.fleet(permits=[b.permit(revoked_at=b.NOON)])},
     R.TEMPERATURE: {
         "of": b.delivery(gift=b.gift(b.item("frozen", temperature={"min_c": -25, "max_c": -18})))
@@ -698,3 +707,30 @@ def test_deliveries_that_come_and_go_are_not_taken_for_one_another() -> None:
 
 def test_windows_far_apart_do_not_overflow() -> None:
     assert b.clear(of=b.delivery(window=FAR_AWAY)).decision is Decision.YES
+
+
+# --- what is counted ------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_names_the_quotas_of_the_clients_zones_and_who_sets_them() -> None:
+    limited = b.silent("limited", quotas=[{"per": "household", "limit": 2}, {"per": "zone", "limit": 40}])
+    verdict = b.clear(on=at_home(limited))
+    assert verdict.decision is Decision.YES
+    assert sorted((quoted.quota.per, quoted.quota.limit) for quoted in verdict.quotas) == [
+        ("household", 2),
+        ("zone", 40),
+    ]
+    assert {quoted.policy for quoted in verdict.quotas} == {"limited@1"}
+    assert b.clear().quotas == ()
+
+
+def test_a_permit_that_is_good_once_has_its_one_use_until_it_is_taken() -> None:
+    once = b.permit(single_use=True)
+    assert b.clear(with_fleet=b.fleet(permits=[once])).permit_ids == ("permit-1",)
+    other = b.permit("permit-2", single_use=True)
+    both = b.fleet(permits=[once, other])
+    assert b.clear(with_fleet=both.model_copy(update={"uses_left": {"permit-1": 0}})).permit_ids == (
+        "permit-2",
+    )
+    many = b.fleet(permits=[b.permit()]).model_copy(update={"uses_left": {"permit-1": 0}})
+    assert b.clear(with_fleet=many).decision is Decision.YES, "of a permit for many uses nobody counts any"
