@@ -22,6 +22,7 @@ REASONS: Final[dict[str, str]] = {
     "curfew": "A curfew leaves no time to fetch the gift, hand it over and be out again.",
     "window": "The trip does not fit into the hours that are left of those asked for.",
     "slot_full": "The courier might have gone, and has no place left in those hours.",
+    "quota_full": "The rules let only so many deliveries through there in a day, and those are given away.",
     "outranked": "The courier might have gone, and its places went to gifts that come first.",
     "no_slots": "No courier offers hours in that time.",
     "courier_suspended": "The courier company is suspended in this market.",
@@ -35,6 +36,7 @@ REASONS: Final[dict[str, str]] = {
     "permit_scope": "The permit does not cover this way.",
     "permit_time": "The permit does not last for the whole way, there and back.",
     "permit_revoked": "The permit has been revoked.",
+    "permit_used": "The permit is good for one delivery, and that one has been given away.",
     "temperature": "The vehicle cannot keep the gift at the temperature it needs.",
     "dwell": "The gift would be under way longer than it keeps, the rest at the gate included.",
     "signature_conflict": "A gift of this value is handed over in person at the door, and the rules at the client's "
