@@ -41,7 +41,7 @@ def _random() -> secrets.SystemRandom:
 
 def real(told: Settings | None = None) -> World:
     """The world on AWS, as told or from the environment."""
-    from chalicelib import settings
+    from chalicelib import feeds, settings
     from chalicelib.aws.line import UrllibLine
     from chalicelib.aws.queues import SqsQueues
     from chalicelib.aws.sealer import KmsSealer
@@ -63,6 +63,7 @@ def real(told: Settings | None = None) -> World:
         secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),
         channels={"webhook": webhook},
+        feeds=feeds.Folder(),
         clock=lambda: datetime.now(UTC),
         dice=_random().random,
         token=lambda: secrets.token_urlsafe(32),

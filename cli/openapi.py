@@ -60,7 +60,7 @@ class Operation:
     tag: str
     roles: tuple[str, ...] = ()
     body: type[BaseModel] | None = None
-    raw_body: str = ""
+    raw_body: tuple[str, ...] = ()
     answer: type[BaseModel] | None = None
     operators_answer: type[BaseModel] | None = None
     pages: tuple[str, ...] = ()
@@ -181,7 +181,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier's callback, in its own dialect; the proof is in the request",
         "Couriers",
-        raw_body="*/*",
+        raw_body=("*/*",),
         problems=(400, 401, 404, 413),
     ),
     ("GET", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
@@ -272,10 +272,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "How an upload stands, its difference or its faults", "Rules", BOTH, answer=Upload, problems=(404,)
     ),
     ("PUT", "/v1/markets/{market_id}/rules/uploads/{upload_id}/parts/{number}"): Operation(
-        "One part: policies, GeoJSON features, releases; at most 1,000,000 bytes",
+        "One part: policies, GeoJSON features, releases; or a piece of an official file; at most 1,000,000 bytes",
         "Rules",
         BOTH,
-        raw_body="application/json",
+        raw_body=("application/json", "application/octet-stream"),
         answer=Have,
         problems=(400, 404, 409, 413, 422),
     ),
@@ -418,7 +418,10 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": _ref(operation.body)}},
         }
     elif operation.raw_body:
-        document["requestBody"] = {"required": True, "content": {operation.raw_body: {"schema": {}}}}
+        document["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": {}} for kind in operation.raw_body},
+        }
     return document
 
 

@@ -29,6 +29,7 @@ from chalicelib.domain.ports import (
     World,
 )
 from chalicelib.domain.shapes import stamp
+from chalicelib.feeds import Folder
 from chalicelib.solver import ExactSolver
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
@@ -276,6 +277,7 @@ def world(
         "secrets": secrets or FakeSecrets(),
         "dialects": dialects or {},
         "channels": {"webhook": webhook},
+        "feeds": Folder(),
         "clock": clock or FakeClock(),
         "dice": chance.random,
         "token": lambda: f"{chance.getrandbits(256):064x}",

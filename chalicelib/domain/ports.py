@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.notices import Notice, Outcome
 
-if TYPE_CHECKING:  # the API plans nothing
+if TYPE_CHECKING:  # the API plans nothing, and reads no list
     from chalicelib.domain.assignment import Plan, Problem
+    from chalicelib.domain.feeds import Feed
 
 
 class Key(NamedTuple):
@@ -254,3 +255,5 @@ class World:
     """Seconds, for durations only."""
     webhooks_may_be_private: bool = False
     """True only where receivers live on loopback: the sandbox and tests."""
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
+    """How the official lists are read, by their format."""

@@ -18,11 +18,11 @@ taken: a zone that was dropped because it could not be read would look like a pl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -35,6 +35,9 @@ from chalicelib.domain.rings import read_geometry
 from chalicelib.domain.shapes import Instant, Shape, Slug, folded
 from chalicelib.domain.uploads import PART_BYTES, STALE_AFTER_HOURS, Content, Mode, UploadFault, UploadStart
 from chalicelib.domain.zones import NamedUnit, Zone
+
+if TYPE_CHECKING:  # the API takes parts and reads no list
+    from chalicelib.domain.feeds import Feed, Note
 
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
@@ -99,12 +102,17 @@ class Part(Shape):
 LISTS: Final = tuple(Part.model_fields)
 
 
-def part_of(raw: bytes) -> dict[str, list[Any]]:
-    """A part's three lists. Raises `TooLarge`, `Malformed`, `Invalid` for what cannot be a part at all."""
+def check_size(raw: bytes) -> None:
+    """Raises `TooLarge` for more than a part may have."""
     if len(raw) > PART_BYTES:
         raise TooLarge(
             f"the part has {len(raw)} bytes, at most {PART_BYTES} are taken; send it as several parts"
         )
+
+
+def part_of(raw: bytes) -> dict[str, list[Any]]:
+    """A part's three lists. Raises `TooLarge`, `Malformed`, `Invalid` for what cannot be a part at all."""
+    check_size(raw)
     try:
         from_json(raw)  # refuses what is nested too deeply to be read by anybody else
         found = read_once(raw)
@@ -137,9 +145,23 @@ class Spot:
     part: int
     feature: int | None
     pointer: str
+    named: Callable[[str], str] | None = None
+    """Where a pointer into the feature leads, when somebody else's words were made into it."""
+
+    def at(self, pointer: str) -> str:
+        return self.pointer + (pointer if self.named is None else self.named(pointer))
 
     def __str__(self) -> str:
         return f"part {self.part}, {self.pointer}"
+
+
+FILE: Final = 1
+"""The part that faults in somebody else's file are said to be in: the parts, joined, are one file."""
+_WHOLE: Final = Spot(FILE, None, "")
+
+
+def _spot(note: Note) -> Spot | None:
+    return None if note.of_upload else Spot(FILE, note.number, "")
 
 
 @dataclass
@@ -156,7 +178,7 @@ class Faults:
                 UploadFault(
                     part=spot.part if spot else None,
                     feature=spot.feature if spot else None,
-                    pointer=(spot.pointer if spot else "") + pointer,
+                    pointer=spot.at(pointer) if spot else pointer,
                     detail=detail,
                     value=value,
                 )
@@ -173,9 +195,19 @@ class _Stated:
 class Reading:
     """An upload as read so far, part after part."""
 
-    def __init__(self, market: Market, start: UploadStart) -> None:
+    def __init__(
+        self,
+        market: Market,
+        start: UploadStart,
+        feed: Feed | None = None,
+        book: Mapping[str, Policy] | None = None,
+    ) -> None:
+        """`feed` reads the file that the parts are pieces of; without one they are our own."""
         self.market = market
         self.start = start
+        self.feed = feed
+        self._book = book or {}
+        self._file: list[bytes] = []
         self.faults = Faults()
         self.remarks = Faults()
         self._policies: dict[str, tuple[Policy, Spot]] = {}
@@ -183,9 +215,13 @@ class Reading:
         """Policies that are there but faulty: naming one is no second fault."""
         self._zones: dict[str, _Stated] = {}
         self._released: dict[str, tuple[Release, Spot]] = {}
+        self._owns: str | None = None
 
     def read(self, number: int, raw: bytes) -> None:
-        """One more part. What is wrong in it is collected, not raised."""
+        """One more part, in their order. What is wrong in it is collected, not raised."""
+        if self.feed is not None:
+            self._file.append(raw)
+            return
         try:
             part = part_of(raw)
         except (Malformed, Invalid, TooLarge) as error:
@@ -272,6 +308,25 @@ class Reading:
         for detail in error.errors(include_url=False, include_context=False):
             self.faults.add(spot, *_plain(detail))
 
+    def _translated(self, feed: Feed, base: Content | None, now: datetime) -> Reading:
+        """The file in our own words. What it says may rest on what was known before, so it is read when that is."""
+        from chalicelib.domain.feeds import Told
+
+        told = Told(self.market, self.start, base if self.start.mode is Mode.AMEND else None, now, self._book)
+        listed = feed.read(b"".join(self._file), told)
+        ours = Reading(self.market, self.start)
+        ours._owns = listed.owns
+        for note in listed.faults:
+            ours.faults.add(_spot(note), note.pointer, note.detail, note.value)
+        for note in listed.remarks:
+            ours.remarks.add(_spot(note), note.pointer, note.detail, note.value)
+        for policy in listed.policies:
+            ours._policies[policy.reference] = (policy, _WHOLE)
+        for entry in listed.entries:
+            ours._feature(entry.feature, Spot(FILE, entry.number, entry.pointer, entry.named))
+        self.faults, self.remarks = ours.faults, ours.remarks
+        return ours
+
     # --- the whole -----------------------------------------------------------------------------------------
 
     def settle(
@@ -281,6 +336,8 @@ class Reading:
 
         `published`: the hash of every version of a policy that ever held, in force or not.
         """
+        if self.feed is not None:
+            return self._translated(self.feed, base, now).settle(base, now, published)
         faults = Faults(list(self.faults.listed), self.faults.count)
         amending = self.start.mode is Mode.AMEND
         if amending and base is None:
@@ -338,6 +395,8 @@ class Reading:
     ) -> dict[str, Zone]:
         known = {zone.zone_id: zone for zone in base.zones} if base else {}
         zones = dict(known) if amending else {}
+        if self._owns is not None:
+            zones = {name: zone for name, zone in zones.items() if not name.startswith(self._owns)}
         for name, stated in self._zones.items():
             given = stated.zone
             if given.policy not in policies and given.policy not in self._unread:

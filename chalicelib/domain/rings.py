@@ -72,7 +72,7 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
             Blemish("/type", "a Polygon, a MultiPolygon or null was expected", _shown(kind))
         )
         return drawn
-    if "crs" in geometry and not (datum is Datum.WGS84 and _names_wgs84(geometry["crs"])):
+    if "crs" in geometry and not (datum is Datum.WGS84 and names_wgs84(geometry["crs"])):
         detail = (
             f"no crs was expected, the upload says {datum.value}; a frame that contradicts it moves the zone"
         )
@@ -98,7 +98,7 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
     return drawn
 
 
-def _names_wgs84(crs: object) -> bool:
+def names_wgs84(crs: object) -> bool:
     """The member that GeoJSON had until RFC 7946 (2016), in one of the spellings of longitude and latitude."""
     named = crs.get("properties") if isinstance(crs, dict) and crs.get("type") == "name" else None
     return isinstance(named, dict) and named.get("name") in _WGS84

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Policy
-from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
 from chalicelib.domain.zones import Zone
 
 PART_BYTES: Final = 1_000_000
@@ -34,6 +35,31 @@ class Mode(StrEnum):
     AMEND = "amend"
 
 
+class Format(StrEnum):
+    """Whose language the parts are in: ours, or a list's as its authority publishes it."""
+
+    CORDON = "cordon"
+    GEOJSON = "geojson"
+    SHANGHAI_DAILY = "shanghai_daily"
+    ITALY_ZONES = "italy_zones"
+    RISK_LIST = "risk_list"
+
+
+class Wording(Shape):
+    """How an authority's GeoJSON calls what a zone of ours needs. Our names are those of a feature's properties,
+    with `district`, `compound`, `building` and `address` for the unit's."""
+
+    names: dict[Text, Text] = Field(
+        default={}, max_length=20, description="Our name to theirs; absent: the same name."
+    )
+    words: dict[Text, dict[Text, Text]] = Field(
+        default={}, max_length=20, description="Of our names: their word to ours. A word not here is a fault."
+    )
+    fixed: dict[Text, Text] = Field(
+        default={}, max_length=20, description="What holds for every feature, by our name."
+    )
+
+
 class UploadStart(Shape):
     """What an upload states about itself before its first part."""
 
@@ -47,6 +73,35 @@ class UploadStart(Shape):
         allow_inf_nan=False,
         description="How long the rules hold without a new publication. Absent: 36; amending: as before.",
     )
+    format: Format = Field(
+        default=Format.CORDON,
+        description="Any but cordon: the parts, joined, are the file as its authority publishes it.",
+    )
+    day: date | None = Field(
+        default=None, description="Of a list that does not say so itself: the local day whose cases it names."
+    )
+    area: Text | None = Field(
+        default=None,
+        description="Of a list that covers more than this market: whose rows are read. A region's ISTAT code, or "
+        "a city as the list spells it.",
+    )
+    wording: Wording | None = Field(default=None, description="How to read a GeoJSON file of an authority.")
+
+    @model_validator(mode="after")
+    def _of_its_format(self) -> UploadStart:
+        needed = {
+            Format.SHANGHAI_DAILY: "day",
+            Format.ITALY_ZONES: "area",
+            Format.RISK_LIST: "area",
+            Format.GEOJSON: "wording",
+        }
+        wanted = needed.get(self.format)
+        if wanted is not None and getattr(self, wanted) is None:
+            raise ValueError(f"the format {self.format.value!r} needs {wanted!r}")
+        for name in ("day", "area", "wording"):
+            if name != wanted and getattr(self, name) is not None:
+                raise ValueError(f"the format {self.format.value!r} has no {name!r}")
+        return self
 
 
 class UploadState(StrEnum):
@@ -88,6 +143,10 @@ class Upload(Shape):
     time_zone: TimeZone
     datum: Datum
     stale_after_hours: float | None = None
+    format: Format = Format.CORDON
+    day: date | None = None
+    area: Text | None = None
+    wording: Wording | None = None
     state: UploadState = UploadState.OPEN
     begun_at: Instant
     finished_at: Instant | None = None
@@ -102,6 +161,11 @@ class Upload(Shape):
     remarks: tuple[UploadFault, ...] = Field(default=(), description="What was put right on the way.")
     remark_count: int = 0
     version: int = Field(default=1, exclude=True)
+
+    @property
+    def start(self) -> UploadStart:
+        """What it stated of itself."""
+        return UploadStart.model_validate({name: getattr(self, name) for name in UploadStart.model_fields})
 
 
 @dataclass(frozen=True)

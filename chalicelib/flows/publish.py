@@ -13,15 +13,15 @@ from hashlib import sha256
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.canonical import digest as digest_of
 from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing, TooLarge
-from chalicelib.domain.places import Datum
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
-from chalicelib.domain.reading import Faults, Reading, part_of
+from chalicelib.domain.reading import Faults, Reading, check_size, part_of
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
 from chalicelib.domain.uploads import (
     PARTS,
     UPLOAD_BYTES,
     Content,
     Difference,
+    Format,
     Mode,
     Upload,
     UploadFault,
@@ -48,20 +48,15 @@ def begin(
     world: World,
     market_id: str,
     source: str,
-    *,
-    mode: Mode | str,
-    time_zone: str,
-    datum: Datum | str,
-    stale_after_hours: float | None = None,
+    **start: object,
 ) -> Upload:
     """A new upload, empty and open. Raises `Missing` without such a market, `Clashing` for one too many.
 
     They are counted in an index that may lag by a moment, so a few more can slip in: a bound, not a count.
+    `start`: the fields of `UploadStart`.
     """
     market = enlist.market(world, market_id)
-    start = UploadStart.model_validate(
-        {"mode": mode, "time_zone": time_zone, "datum": datum, "stale_after_hours": stale_after_hours}
-    )
+    stated = UploadStart.model_validate(start)
     now = world.clock()
     _check_open(world, source, now)
     upload = Upload(
@@ -69,7 +64,7 @@ def begin(
         market_id=market.market_id,
         source=source,
         begun_at=now,
-        **dict(start),
+        **dict(stated),
     )
     world.table.write(Keep(_row(upload, now), was=None))
     return upload
@@ -100,8 +95,10 @@ def add_part(
     """
     if not 1 <= number <= PARTS:
         raise Missing(f"parts are numbered 1 to {PARTS}, got {number!r}")
-    part_of(raw)
+    check_size(raw)
     upload = upload_of(world, market_id, upload_id, source)
+    if upload.format is Format.CORDON:
+        part_of(raw)
     if upload.state is not UploadState.OPEN:
         raise Clashing(f"the upload {upload_id!r} is {upload.state.value}, parts are taken while it is open")
     row = world.table.get(snapshots.have_key(upload_id, number))
@@ -233,15 +230,8 @@ def _settle(world: World, upload: Upload) -> Upload:
 
 def _read(world: World, upload: Upload) -> Reading:
     market = enlist.market(world, upload.market_id)
-    reading = Reading(
-        market,
-        UploadStart(
-            mode=upload.mode,
-            time_zone=upload.time_zone,
-            datum=upload.datum,
-            stale_after_hours=upload.stale_after_hours,
-        ),
-    )
+    feed = None if upload.format is Format.CORDON else world.feeds[upload.format.value]
+    reading = Reading(market, upload.start, feed)
     pk = snapshots.upload_key(upload.upload_id).pk
     arrived = len(world.table.read(pk, "have#").rows)
     if arrived != upload.parts:

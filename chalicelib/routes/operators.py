@@ -214,6 +214,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         "/v1/markets/{market_id}/rules/uploads/{upload_id}/parts/{number}",
         methods=["PUT"],
         authorizer=authorizer,
+        content_types=["application/json", "application/octet-stream"],  # an official file is not always JSON
     )
     @edge.spoken
     def put_part(market_id: str, upload_id: str, number: str) -> Response:

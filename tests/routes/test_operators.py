@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -194,6 +195,29 @@ def test_rules_are_handed_in_and_read_back(staffed: Api) -> None:
     rules = staffed("GET", "/markets/SHA/rules")
     assert rules.headers["ETag"] == '"v1"'
     assert (rules.json_body["version"], rules.json_body["levels"]) == (1, {"sealed": 1})
+
+
+def test_an_official_file_is_handed_in_as_its_bytes_are(staffed: Api) -> None:
+    place = begun(staffed, mode="amend", format="italy_zones", area="03")
+    raw = bytes(range(256))
+    headers = {"Authorization": "source:city", "Content-Type": "application/octet-stream"}
+    have = staffed.client.http.request("PUT", f"/v1{place}/parts/1", headers=headers, body=raw)
+    assert (have.status_code, have.json_body["size"]) == (200, 256)
+    assert have.json_body["digest"] == sha256(raw).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("stated", "detail"),
+    [
+        ({"format": "shanghai_daily"}, "needs 'day'"),
+        ({"format": "geojson"}, "needs 'wording'"),
+        ({"area": "03"}, "has no 'area'"),
+    ],
+)
+def test_an_upload_says_what_its_format_needs(staffed: Api, stated: dict[str, Any], detail: str) -> None:
+    response = staffed("POST", "/markets/SHA/rules/uploads", {**START, **stated}, "source:city")
+    assert response.status_code == 422
+    assert detail in response.json_body["errors"][0]["detail"]
 
 
 def test_the_faults_of_an_upload_are_read(staffed: Api) -> None:

@@ -47,7 +47,7 @@ def unbounded(
     kind = schema.get("type")
     if kind == "string" and not (
         "maxLength" in schema
-        or schema.get("format") in ("date-time", "time")
+        or schema.get("format") in ("date-time", "date", "time")
         or _is_short(schema.get("pattern"))
     ):
         yield f"{at}: a text without an end"

@@ -1,0 +1,79 @@
+"""What a feed is: one official source's whole dialect, from the bytes it publishes to zones of ours.
+
+A feed is pure, as a courier's dialect is: the bytes of a list and what was known before in, zones, policies,
+remarks and faults out. What it makes goes through the same checks as what is handed in as our own parts
+(`domain.reading`), and is published whole or not at all. It never opens anything: what a list does not name stays
+as it was, unless the rules of its day say when a zone ends *and* the lists show that nothing speaks against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from chalicelib.domain.places import Market
+from chalicelib.domain.policies import Policy
+from chalicelib.domain.uploads import Content, UploadStart
+
+
+class Note(NamedTuple):
+    """A fault or a remark: where in the file, what, and what stood there."""
+
+    pointer: str
+    """RFC 6901, from the file's root; of the upload itself where `of_upload` is true."""
+    detail: str
+    value: str | None = None
+    number: int | None = None
+    """Of the entry, feature or record in the file."""
+    of_upload: bool = False
+
+
+def _of_the_entry(_pointer: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One zone as a feed makes it: a feature of ours, and where in the file it comes from."""
+
+    feature: Mapping[str, Any]
+    pointer: str
+    number: int | None = None
+    named: Callable[[str], str] = _of_the_entry
+    """Where in the entry a pointer into our feature leads; by default to the entry as a whole."""
+
+
+@dataclass
+class Listed:
+    """What a list says, in our words."""
+
+    entries: list[Entry] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
+    """That the entries name, beside those in force."""
+    owns: str | None = None
+    """The beginning of the ids of this feed's zones, when it states all of them anew each time: one in force that
+    is not stated again is gone."""
+    faults: list[Note] = field(default_factory=list)
+    remarks: list[Note] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a feed is told beside the file."""
+
+    market: Market
+    start: UploadStart
+    base: Content | None
+    """The rules that this upload amends."""
+    now: datetime
+    book: Mapping[str, Policy] = field(default_factory=dict)
+    """Policies by reference: the rule books that ship."""
+
+
+class Feed(Protocol):
+    """One official source: a file in `feeds/`."""
+
+    def read(self, raw: bytes, told: Told) -> Listed:
+        """The file as zones of ours. Whatever is wrong with it is a fault in the answer, never raised."""
