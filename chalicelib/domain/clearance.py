@@ -346,7 +346,11 @@ class Clearer:
             # a shop that nobody has ruled on is not known to be open
             if origin.handovers is None:
                 reasons.append(Reason.ZONE_UNKNOWN)
-            elif not origin.handovers or origin.level >= Level.SEALED:
+            elif (
+                not origin.handovers
+                or origin.level >= Level.SEALED
+                or not origin.hand_out_denied.isdisjoint(classes)
+            ):
                 reasons.append(Reason.ORIGIN_CLOSED)
             allowed = allowed and all(map(origin.permits, classes))
             asked = (origin, destination)

@@ -116,6 +116,10 @@ class Policy(Shape):
     )
     items: frozenset[ItemClass] | None = Field(default=None, description="Absent: says nothing about items.")
     items_denied: frozenset[ItemClass] = frozenset()
+    hand_out_denied: frozenset[ItemClass] = Field(
+        default=frozenset(),
+        description="Classes that shops here may not give out; what comes from elsewhere may still be delivered.",
+    )
     essential_only: bool = False
     curfews: tuple[Curfew, ...] = Field(default=(), max_length=50)
     requirements: tuple[Requirement, ...] = Field(default=(), max_length=20)

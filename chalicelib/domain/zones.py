@@ -175,6 +175,7 @@ class Regime(Shape):
     handovers: frozenset[Handover] | None
     items: frozenset[ItemClass] | None
     items_denied: frozenset[ItemClass]
+    hand_out_denied: frozenset[ItemClass]
     essential_only: bool
     curfews: tuple[Curfew, ...]
     requirements: tuple[Requirement, ...]
@@ -201,6 +202,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
     handovers: frozenset[Handover] | None = None
     items: frozenset[ItemClass] | None = None
     denied: frozenset[ItemClass] = frozenset()
+    kept_in: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
     strictest: dict[tuple[CredentialKind, AgeFrom, str], Requirement] = {}
     rest, essential, permit, antigen = 0, False, False, False
@@ -219,6 +221,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         if policy.items is not None:
             items = policy.items if items is None else items & policy.items
         denied |= policy.items_denied
+        kept_in |= policy.hand_out_denied
         curfews.update(dict.fromkeys(policy.curfews))
         for need in policy.requirements:
             key = (need.kind, need.age_from, need.sequence or "")
@@ -238,6 +241,7 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         handovers=handovers,
         items=items,
         items_denied=denied,
+        hand_out_denied=kept_in,
         essential_only=essential,
         curfews=tuple(curfews),
         requirements=tuple(strictest[key] for key in sorted(strictest)),

@@ -471,6 +471,20 @@ def test_the_longest_stretch_between_curfews_is_taken_and_a_short_one_is_none() 
     assert b.clear(on=on, by=b.slot(return_minutes=0)).reasons == (R.CURFEW,)
 
 
+def test_what_a_shop_may_not_give_out_may_still_be_delivered_there() -> None:
+    red = b.policy("red", hand_out_denied=["fashion", "high_value"])
+    scarf = b.delivery(gift=b.gift(b.item("fashion")))
+    at_the_shop = b.atlas([b.zone(b.KITCHEN, policy_id="red"), b.zone()], [red])
+    at_the_client = b.atlas([b.zone(b.KITCHEN), b.zone(policy_id="red")], [red])
+    for phase in (Phase.OPEN, Phase.GIVEN):
+        assert b.clear(of=scarf, on=at_the_shop, phase=phase).reasons == (R.ORIGIN_CLOSED,)
+    assert b.clear(of=scarf, on=at_the_shop, phase=Phase.CARRIED).decision is Decision.YES
+    assert b.clear(of=scarf, on=at_the_client).decision is Decision.YES
+    assert b.clear(on=at_the_shop).decision is Decision.YES, "cake is not kept in"
+    box = b.delivery(gift=b.gift(b.item(), b.item("fashion")))
+    assert b.clear(of=box, on=at_the_shop).reasons == (R.ORIGIN_CLOSED,)
+
+
 def test_a_gift_is_fetched_only_once_the_curfew_of_its_origin_is_over() -> None:
     on = b.atlas(
         [b.zone(b.KITCHEN, policy_id="night"), b.zone()],

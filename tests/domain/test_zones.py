@@ -51,6 +51,7 @@ def policies(name: str) -> st.SearchStrategy[Policy]:
         handovers=st.none() | st.frozensets(st.sampled_from(Handover)),
         items=st.none() | CLASSES,
         items_denied=CLASSES,
+        hand_out_denied=CLASSES,
         essential_only=st.booleans(),
         curfews=st.lists(CURFEWS, max_size=2).map(tuple),
         requirements=st.lists(REQUIREMENTS, max_size=3).map(tuple),
@@ -74,6 +75,7 @@ def test_adding_a_zone_never_permits_more(given_policies: tuple[Policy, ...], fe
     if less.handovers is not None:
         assert more.handovers is not None and more.handovers <= less.handovers
     assert not [c for c in ItemClass if more.permits(c) and not less.permits(c)]
+    assert less.hand_out_denied <= more.hand_out_denied
     assert set(less.curfews) <= set(more.curfews)
     ages = {(need.kind, need.age_from): need.max_age_hours for need in more.requirements}
     assert all(ages[need.kind, need.age_from] <= need.max_age_hours for need in less.requirements)
