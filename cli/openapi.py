@@ -24,7 +24,7 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.uploads import PARTS, Upload, UploadStart
-from chalicelib.flows import look, subscribe
+from chalicelib.flows import look, replay, subscribe
 from chalicelib.routes import brands, cursors, disclosure, operators, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
@@ -153,6 +153,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=brands.BrandEvidenceList,
         operators_answer=brands.EvidenceList,
         pages=brands.KINDS[1:],
+        problems=(404,),
+    ),
+    ("GET", "/v1/orders/{order_id}/evidence/{evidence_id}/replay"): Operation(
+        "Decide once more what was decided then, under the rules of then as known then, and say what differs",
+        "Orders",
+        ("operator",),
+        answer=replay.Replay,
         problems=(404,),
     ),
     ("GET", "/v1/orders/{order_id}/codes"): Operation(

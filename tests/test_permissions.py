@@ -454,6 +454,7 @@ def _ask_everything(on: stage.Stage, ask: Any, hook: str, names: list[str]) -> N
     ask(brand, "GET", f"/v1/orders?limit=2&cursor={page['next_cursor']}")
     ask(brand, "GET", f"/v1/orders/{names[0]}")
     ask(operator, "GET", f"/v1/orders/{names[0]}/evidence")
+    ask(operator, "GET", f"/v1/orders/{names[0]}/evidence/0001/replay")
     assert ask(brand, "GET", f"/v1/orders/{names[0]}/codes")["codes"]
     order = ask(brand, "GET", f"/v1/orders/{names[0]}")
     ask(brand, "POST", f"/v1/orders/{names[0]}/cancel", If_Match=f'"v{order["version"]}"')

@@ -24,7 +24,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.policies import NEAREST_FIRST, Handover, Level, Requirement
 from chalicelib.domain.shapes import folded
-from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
+from chalicelib.domain.verdicts import HOLDING, Asked, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Regime
 
 HANDLING = timedelta(minutes=20)
@@ -159,9 +159,17 @@ class Clearer:
         self._passes: dict[tuple[str, frozenset[str]], list[tuple[Permit, bool]]] = {}
         self._nights: dict[tuple[int, date, date], list[_Span]] = {}
 
-    def ground(self, delivery: Delivery, start: datetime, end: datetime, phase: Phase = Phase.OPEN) -> Ground:
+    def ground(
+        self,
+        delivery: Delivery,
+        start: datetime,
+        end: datetime,
+        phase: Phase = Phase.OPEN,
+        *,
+        moment: bool = False,
+    ) -> Ground:
         """Rules at both ends during `[start, end)`, as known now."""
-        return self._ground(self._surveyed(delivery), start, end, phase, moment=False)
+        return self._ground(self._surveyed(delivery), start, end, phase, moment)
 
     def clear(
         self,
@@ -199,7 +207,7 @@ class Clearer:
         # more could turn a no into a yes.
         end = high + offer.back
         until = high if moment and is_carried else end
-        judged = (start, until)
+        asked = Asked(start, until, phase, moment)
         base = self._ground(surveyed, start, until, phase, moment)
         regime = base.destination
         at_gate = GATE_TEST if regime.antigen_at_gate else _NO_TIME
@@ -265,7 +273,7 @@ class Clearer:
             permit_ids,
             tuple(shown),
             regime.zone_ids,
-            judged,
+            asked,
             regime.quotas,
         )
 

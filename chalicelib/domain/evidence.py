@@ -9,7 +9,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from chalicelib.domain.shapes import Instant, Shape
-from chalicelib.domain.verdicts import Decision, Reason, Verdict
+from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
 
 LISTED = 8
 """How many couriers' slots are named under one reason; the rest is counted. Keeps an item under 4 KB."""
@@ -52,6 +52,7 @@ class Evidence(Shape):
         default=None, description="The rules were asked for the time from here"
     )
     judged_until: Instant | None = Field(default=None, description="to here: there and back.")
+    phase: Phase | None = Field(default=None, description="How far it was; absent: not kept in those days.")
     zones: tuple[str, ...] = ()
     client_zones: tuple[str, ...] | None = Field(
         default=None, description="Those of them at the client's place; absent: not kept in those days."

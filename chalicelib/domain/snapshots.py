@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -81,6 +81,14 @@ class Pointer(Shape):
     zones: int
     levels: dict[str, int]
     policies: tuple[str, ...]
+
+
+class Head(NamedTuple):
+    """What a decision wrote down of the pointer that it went by."""
+
+    digest: str
+    version: int
+    published_at: datetime
 
 
 class Have(Shape):
@@ -203,7 +211,7 @@ def content_of(manifest: Manifest, zones: Iterable[Zone]) -> Content:
     return content
 
 
-def rules_of(content: Content, pointer: Pointer) -> Rules:
+def rules_of(content: Content, pointer: Pointer | Head) -> Rules:
     """A snapshot as published: everything was validated when it was read."""
     return Rules.model_construct(
         market_id=content.market_id,

@@ -110,6 +110,16 @@ class Delivery(Shape):
     window: Window
 
 
+class Asked(NamedTuple):
+    """What the rules were asked, so that they can be asked the same again."""
+
+    start: datetime
+    """The stay, before any curfew shortened it."""
+    end: datetime
+    phase: Phase
+    moment: bool = False
+
+
 class Verdict(NamedTuple):
     """One answer for one delivery and one slot, with what it rests on. A tuple: thousands are made a minute."""
 
@@ -135,7 +145,7 @@ class Verdict(NamedTuple):
     """Of each its kind, when it was sampled and until when it is good."""
     client_zones: tuple[str, ...] | None = None
     """Those of `zone_ids` that speak at the client's place."""
-    judged: tuple[datetime, datetime] | None = None
-    """For which time the rules were asked: the stay before any curfew shortened it."""
+    asked: Asked | None = None
+    """What the rules were asked; None: they were not."""
     quotas: tuple[Quoted, ...] = ()
     """Of the destination's zones: what a yes still has to take one of."""

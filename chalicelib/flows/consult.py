@@ -10,7 +10,7 @@ from chalicelib.domain import facts, snapshots
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.ports import Row, World
-from chalicelib.domain.snapshots import Pointer, Torn
+from chalicelib.domain.snapshots import Head, Pointer, Torn
 from chalicelib.domain.uploads import Content
 from chalicelib.domain.zones import Zone
 
@@ -69,7 +69,15 @@ def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
     return found
 
 
-def _load(world: World, pointer: Pointer, parsed: Mapping[str, tuple[Zone, ...]]) -> Loaded:
+def as_known(world: World, market_id: str, head: Head) -> Atlas:
+    """The rules that held once, for looking back. What this process remembers of those that hold stays. Raises
+    `Torn`."""
+    known: dict[str, Loaded] = world.memory.get(f"rules#{market_id}", {})
+    parsed = {name: zones for other in known.values() for name, zones in other.chunks.items()}
+    return _load(world, head, parsed).atlas
+
+
+def _load(world: World, pointer: Pointer | Head, parsed: Mapping[str, tuple[Zone, ...]]) -> Loaded:
     manifest = manifest_of(world, pointer.digest)
     wanted = [digest for digest in manifest.chunks if digest not in parsed]
     rows = {row.key: row for row in world.table.get_many([snapshots.chunk_key(name) for name in wanted])}

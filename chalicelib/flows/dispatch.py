@@ -19,7 +19,16 @@ from chalicelib.domain.legs import Assignment, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
-from chalicelib.domain.verdicts import HOLDING, OF_THE_PLACES, Decision, Delivery, Phase, Reason, Verdict
+from chalicelib.domain.verdicts import (
+    HOLDING,
+    OF_THE_PLACES,
+    Asked,
+    Decision,
+    Delivery,
+    Phase,
+    Reason,
+    Verdict,
+)
 from chalicelib.flows import book, check, enlist, lease
 
 POOL = 1000
@@ -333,7 +342,7 @@ def _waits(
                 zone_ids=ground.zone_ids,
                 policies=ground.policies,
                 client_zones=ground.destination.zone_ids,
-                judged=(max(now, order.window.start), max(order.window.end, now + HANDLING)),
+                asked=Asked(max(now, order.window.start), max(order.window.end, now + HANDLING), Phase.OPEN),
             )
         piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
     after = moved(

@@ -249,7 +249,7 @@ class _Page:
         if zone.known_since > zone.valid_from:
             line.append(f", {span(zone.known_since - zone.valid_from)} after it began")
         if zone.expected_end is not None:
-            ends = bool(policy is not None and getattr(policy, "auto_release", False))
+            ends = policy is not None and policy.auto_release
             does = "and ends by itself then" if ends else "which by itself releases nothing"
             line += ["; announced to end ", self._when(zone.expected_end), f", {does}"]
         line.append(f". Bulletin: {zone.basis}" if zone.basis else ". No bulletin was named.")

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
-from chalicelib.domain.curfews import Curfew
-from chalicelib.domain.policies import NEAREST_FIRST, AgeFrom, Policy, Requirement
+from chalicelib.domain.curfews import Curfew, Stop
+from chalicelib.domain.policies import NEAREST_FIRST, AgeFrom, Policy, Quota, Requirement
 from chalicelib.pages import words
 
 
 def told(policy: Policy) -> Iterator[str]:
     """Its sentences."""
     yield _handovers(policy)
+    if policy.last_leg:
+        who = words.listed(sorted(words.said(words.LAST_LEGS, name) for name in policy.last_leg), "or")
+        yield f"From there to the flat it is brought by {who}."
     yield from _items(policy)
-    for curfew in policy.curfews:
-        yield _curfew(curfew)
-    for need in policy.requirements:
-        yield _requirement(need)
+    yield from map(_curfew, policy.curfews)
+    yield from map(_requirement, policy.requirements)
+    if policy.companies:
+        yield f"The courier company has to be on: {words.listed(sorted(policy.companies))}."
+    if policy.persons:
+        yield f"The crew has to be on: {words.listed(sorted(policy.persons))}."
     if policy.permit_needed:
         yield "The vehicle or its crew needs a permit that covers the place."
+    yield from map(_quota, policy.quotas)
     if policy.gate.antigen_at_gate:
         yield "The crew is tested at the gate before it hands over."
     if policy.gate.rest_minutes:
         yield f"What is brought rests {policy.gate.rest_minutes} minutes at the gate after disinfection."
+    if policy.auto_release:
+        yield "It ends by itself when its announced end comes."
 
 
 def _handovers(policy: Policy) -> str:
@@ -48,19 +57,38 @@ def _classes(names: Iterable[str]) -> str:
 
 
 def _curfew(curfew: Curfew) -> str:
-    hours = f"from {curfew.start_local:%H:%M} to {curfew.end_local:%H:%M}"
+    """`From 22:00 to 05:00 local time no courier is under way, from the night of 15 Mar 2021 on.`"""
+    hours = f"From {curfew.start_local:%H:%M} to {curfew.end_local:%H:%M} local time"
     if curfew.start_local == curfew.end_local:
-        hours = f"from {curfew.start_local:%H:%M} for a whole day"
-    days = "" if len(set(curfew.days)) == 7 else f", begun on {_days(curfew.days)}"
-    what = "" if curfew.item_classes is None else f" for {_classes(curfew.item_classes)}"
-    return f"Curfew{what} {hours} local time{days}."
+        hours = f"From {curfew.start_local:%H:%M} local time for a whole day"
+    whats = words.listed([words.said(words.STOPS, stop) for stop in Stop if stop in curfew.stops])
+    when = "" if len(set(curfew.days)) == 7 else f", begun on {_days(curfew.days)}"
+    if curfew.dates_from is not None:
+        when += f", from the night of {_day(curfew.dates_from)} on"
+    if curfew.dates_until is not None:
+        when += f", no more from that of {_day(curfew.dates_until)} on"
+    what = "" if curfew.item_classes is None else f"; that is for {_classes(curfew.item_classes)}"
+    return f"{hours} {whats}{when}{what}."
 
 
 def _days(days: Iterable[int]) -> str:
     return words.listed([words.DAYS[day] for day in sorted(set(days))])
 
 
+def _day(day: date) -> str:
+    return f"{day.day} {words.MONTHS[day.month - 1]} {day.year}"
+
+
 def _requirement(need: Requirement) -> str:
     kind = words.said(words.CREDENTIALS, need.kind)
     since = "it was taken" if need.age_from is AgeFrom.SAMPLED else "its result was reported"
-    return f"The crew shows a {kind}, at most {need.max_age_hours:g} hours after {since}."
+    article = "an" if kind[0] in "aeiou" else "a"
+    text = f"The crew shows {article} {kind}, at most {need.max_age_hours:g} hours after {since}"
+    if need.sequence is not None:
+        text += f", in the order of “{need.sequence}”: two antigen tests one day, a PCR and an antigen test the next"
+    return f"{text}."
+
+
+def _quota(quota: Quota) -> str:
+    most = "1 delivery" if quota.limit == 1 else f"{quota.limit} deliveries"
+    return f"At most {most} a local day for each {words.said(words.QUOTAS, quota.per)}."

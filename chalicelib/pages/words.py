@@ -114,6 +114,20 @@ CREDENTIALS: Final[dict[str, str]] = {
     "closed_loop": "closed loop",
 }
 
+LAST_LEGS: Final[dict[str, str]] = {
+    "recipient": "the client",
+    "volunteer": "a volunteer",
+    "property_staff": "the people of the house",
+}
+
+STOPS: Final[dict[str, str]] = {
+    "delivery": "no courier is under way",
+    "collection": "no client comes out to fetch",
+    "hand_out": "no shop hands out",
+}
+
+QUOTAS: Final[dict[str, str]] = {"zone": "zone", "household": "household", "courier": "courier"}
+
 STATES: Final[dict[str, str]] = {
     "placed": "placed, and not decided yet",
     "held": "held, and looked at again",

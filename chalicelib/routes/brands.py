@@ -127,6 +127,14 @@ def blueprint(authorizer: Any) -> Blueprint:
             return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told), headers=VARY)
         return edge.answer(EvidenceList(order_id=order.order_id, data=tuple(pieces)), headers=VARY)
 
+    @bp.route("/v1/orders/{order_id}/evidence/{evidence_id}/replay", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def replay_decision(order_id: str, evidence_id: str) -> Response:
+        from chalicelib.flows.replay import replay
+
+        caller(bp.current_request, Role.OPERATOR)
+        return edge.answer(replay(wiring.world(), order_id, evidence_id))
+
     @bp.route("/v1/orders/{order_id}/codes", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_codes(order_id: str) -> Response:

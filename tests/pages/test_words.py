@@ -6,12 +6,12 @@ from enum import EnumType, StrEnum
 
 import pytest
 
+from chalicelib.domain.curfews import Stop
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.orders import Fallback, OrderState
-from chalicelib.domain.policies import CredentialKind, Handover
+from chalicelib.domain.policies import CredentialKind, Handover, LastLeg, Level
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.domain.zones import Level
 from chalicelib.pages import words
 from chalicelib.routes.disclosure import BrandReason
 
@@ -22,6 +22,8 @@ SPOKEN: list[tuple[EnumType, dict[str, str]]] = [
     (Handover, words.HANDOVERS),
     (ItemClass, words.ITEM_CLASSES),
     (CredentialKind, words.CREDENTIALS),
+    (LastLeg, words.LAST_LEGS),
+    (Stop, words.STOPS),
     (OrderState, words.STATES),
     (Fallback, words.FALLBACKS),
 ]

@@ -12,10 +12,12 @@ from typing import Any
 from chalicelib import wiring
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost
+from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.orders import Moved, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
+from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import enlist, publish
 from chalicelib.flows.place import place
 from cli.package import read
@@ -206,6 +208,18 @@ def _names(on: Stage) -> dict[str, str]:
     order, _ = place(on.world, "maison", "gift-1", new_order())
     left, _ = place(on.world, "maison", "gift-2", new_order())
     history = (*left.history, Moved(state=OrderState.AT_GATE, at=NOON))
+    decided = Evidence(
+        evidence_id="0900",  # the planner writes its first
+        order_id=order.order_id,
+        step=Step.DISPATCH,
+        decided_at=NOON,
+        decision=Decision.HOLD,
+        reasons=(Reason.RULES_MISSING,),
+        rules_version=None,
+        rules_digest=None,
+        known_at=NOON,
+    )
+    _keep(on, facts.evidence_row(decided))
     _keep(on, facts.order_row(left.model_copy(update={"history": history, "version": 2})), was=1)
     upload = publish.begin(
         on.world, "SHA", "health-office", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02"
@@ -214,6 +228,7 @@ def _names(on: Stage) -> dict[str, str]:
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     return {
         "order_id": order.order_id,
+        "evidence_id": decided.evidence_id,
         "at_gate": left.order_id,
         "endpoint_id": "hook-1",
         "upload_id": upload.upload_id,

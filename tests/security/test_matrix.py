@@ -24,6 +24,7 @@ from tests.stage import NOON, body, crew, permit, slot
 
 BELONGS: dict[str, Role | None] = {
     "order_id": Role.BRAND,
+    "evidence_id": None,
     "endpoint_id": Role.BRAND,
     "upload_id": Role.SOURCE,
     "key_hash": None,
