@@ -48,6 +48,11 @@ def _items(policy: Policy) -> Iterator[str]:
         yield f"Only these come in: {_classes(policy.items)}." if policy.items else "Nothing comes in."
     if policy.items_denied:
         yield f"These do not come in: {_classes(policy.items_denied)}."
+    if policy.hand_out_denied:
+        yield (
+            f"Shops here may not give out: {_classes(policy.hand_out_denied)}; what comes from elsewhere may still be "
+            "delivered."
+        )
     if policy.essential_only:
         yield "Only what is needed to live comes in: food and medicine."
 

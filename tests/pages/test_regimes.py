@@ -14,6 +14,7 @@ SAYS: dict[str, Any] = {
     "handovers": ["gate"],
     "items": ["flowers"],
     "items_denied": ["alcohol"],
+    "hand_out_denied": ["fashion"],
     "essential_only": True,
     "curfews": [{"start_local": "22:00", "end_local": "05:00"}],
     "requirements": [{"kind": "pcr", "max_age_hours": 48}],
