@@ -71,7 +71,7 @@ _ALSO: Final = re.compile(r"含(?P<houses>[0-9、,，及和号\-]+)")
 _CITY: Final = re.compile(r"^(上海市|上海|中国上海市?)(?=..)")
 _TOWN: Final = re.compile(r"^[\u4e00-\u9fff]{2,3}?(?:街道|镇|乡)(?![路街道弄])(?=..)")
 _NUMBERED: Final = re.compile(
-    r"^(?P<base>\D+?)(?P<numbers>[0-9]+(?:[-、,，/][0-9]+)*)(?P<word>支弄|弄|号)(?P<rest>.*)$", re.DOTALL
+    r"^(?P<base>.*?\D)(?P<numbers>[0-9]+(?:[-、,，/][0-9]+)*)(?P<word>支弄|弄|号)(?P<rest>.*)$", re.DOTALL
 )
 _NEXT: Final = re.compile(
     r"^(?P<numbers>[0-9]+(?:[-、,，/][0-9]+)*)(?P<word>支弄|弄|号)(?P<rest>.*)$", re.DOTALL

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from chalicelib.domain.address_keys import AddressKey, address_key, keys_of
 from chalicelib.domain.places import (
     METRES_PER_DEGREE,
     Address,
@@ -52,6 +53,9 @@ class Atlas:
         self._buildings: dict[str, list[Zone]] = {}
         self._districts: dict[str, list[Zone]] = {}
         self._undrawn: dict[str, list[Zone]] = {}
+        self._addresses: dict[str, list[Zone]] = {}
+        self._roads: dict[str, dict[str, list[tuple[AddressKey, Zone]]]] = {}
+        """Of the districts that were asked about: by road or name, the addresses that lists name there."""
         self._shaped: list[tuple[Box, Zone]] = []
         self._cells: dict[tuple[int, int], list[int]] = {}
         self._wide: list[int] = []
@@ -64,7 +68,9 @@ class Atlas:
                 self._by_unit.setdefault(key, []).append(zone)
                 if zone.unit.kind == "building":
                     self._buildings.setdefault(key.rpartition("/")[0], []).append(zone)
-                if zone.unit.kind != "district" and not zone.polygons:
+                if zone.unit.kind == "address":
+                    self._addresses.setdefault(key.partition("/")[0], []).append(zone)
+                elif zone.unit.kind != "district" and not zone.polygons:
                     self._undrawn.setdefault(key.partition("/")[0], []).append(zone)
                 if zone.unit.kind == "district" and zone.polygons:
                     self._districts.setdefault(key, []).append(zone)
@@ -99,7 +105,38 @@ class Atlas:
             buildings = self._buildings.get(compound)
             if buildings is not None:
                 found += buildings if address.building is None else _may_be(address.building, buildings)
-        return found
+        return found + self._listed(address)
+
+    def _is_another(self, zone: Zone, address: Address) -> bool:
+        """True when a list names a lane or number, and the address states one: where the two were compared by key
+        and did not meet, what was geocoded near by is a neighbour."""
+        if zone.unit is None or zone.unit.address is None or zone.unit.district is None:
+            return False
+        listed = address_key(zone.unit.address, zone.unit.district)
+        return bool(listed.steps) and any(key.steps for key in keys_of(address))
+
+    def _listed(self, address: Address) -> list[Zone]:
+        """Zones that name a road with its lane or number, where this address may be that one."""
+        district = district_key(address.district)
+        if district not in self._addresses:
+            return []
+        roads = self._roads.get(district)
+        if roads is None:
+            roads = self._roads[district] = {}
+            for zone in self._addresses[district]:
+                assert zone.unit is not None
+                assert zone.unit.address is not None
+                named = address_key(zone.unit.address, address.district)
+                for base in named.bases:
+                    roads.setdefault(base, []).append((named, zone))
+        found = {
+            id(zone): zone
+            for key in keys_of(address)
+            for base in key.bases
+            for named, zone in roads.get(base, ())
+            if named.may_meet(key)
+        }
+        return list(found.values())
 
     def drawn(self, lng: float, lat: float, buffer_m: float) -> list[tuple[Zone, bool]]:
         """Zones whose polygon covers the point, and whether only the buffer reaches it."""
@@ -137,9 +174,20 @@ class Atlas:
         )
 
     def needs_compound(self, address: Address, start: datetime, end: datetime, known_at: datetime) -> bool:
-        """True when the address states no compound where compounds are ruled by name alone: it may be any."""
-        return address.compound is None and any(
-            zone.holds(start, end, known_at) for zone in self._undrawn.get(district_key(address.district), ())
+        """True when the address states no compound where compounds are ruled by name alone: it may be any.
+
+        The same for one that states no lane and no number where a list that draws nothing names those.
+        """
+        district = district_key(address.district)
+        if address.compound is None and any(
+            zone.holds(start, end, known_at) for zone in self._undrawn.get(district, ())
+        ):
+            return True
+        listed = self._addresses.get(district)
+        return (
+            listed is not None
+            and not any(key.steps for key in keys_of(address))
+            and any(not zone.polygons and zone.holds(start, end, known_at) for zone in listed)
         )
 
     def around(self, address: Address, point: tuple[float, float] | None, buffer_m: float) -> Found:
@@ -151,7 +199,7 @@ class Atlas:
             for zone, near in self.drawn(*point, buffer_m):
                 # a neighbour *district* reached only through the buffer is not where the address says it is
                 elsewhere = zone.unit is not None and zone.unit.kind == "district" and zone.unit.key != own
-                if id(zone) not in seen and not (near and elsewhere):
+                if id(zone) not in seen and not (near and (elsewhere or self._is_another(zone, address))):
                     found.append((zone, near))
         return found
 

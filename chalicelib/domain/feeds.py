@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from chalicelib.domain.places import Market
 from chalicelib.domain.policies import Policy
 from chalicelib.domain.uploads import Content, UploadStart
+from chalicelib.domain.zones import Zone
 
 
 class Note(NamedTuple):
@@ -52,9 +53,10 @@ class Listed:
     entries: list[Entry] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     """That the entries name, beside those in force."""
-    owns: str | None = None
-    """The beginning of the ids of this feed's zones, when it states all of them anew each time: one in force that
-    is not stated again is gone."""
+    kept: list[Zone] = field(default_factory=list)
+    """Zones in force as they are from now on, and zones made of those: an end that is known, a term that restarts."""
+    gone: set[str] = field(default_factory=set)
+    """Ids of zones in force that others have taken the place of."""
     faults: list[Note] = field(default_factory=list)
     remarks: list[Note] = field(default_factory=list)
 

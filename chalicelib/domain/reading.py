@@ -215,7 +215,8 @@ class Reading:
         """Policies that are there but faulty: naming one is no second fault."""
         self._zones: dict[str, _Stated] = {}
         self._released: dict[str, tuple[Release, Spot]] = {}
-        self._owns: str | None = None
+        self._gone: set[str] = set()
+        self._kept: dict[str, Zone] = {}
 
     def read(self, number: int, raw: bytes) -> None:
         """One more part, in their order. What is wrong in it is collected, not raised."""
@@ -315,7 +316,7 @@ class Reading:
         told = Told(self.market, self.start, base if self.start.mode is Mode.AMEND else None, now, self._book)
         listed = feed.read(b"".join(self._file), told)
         ours = Reading(self.market, self.start)
-        ours._owns = listed.owns
+        ours._gone, ours._kept = listed.gone, {zone.zone_id: zone for zone in listed.kept}
         for note in listed.faults:
             ours.faults.add(_spot(note), note.pointer, note.detail, note.value)
         for note in listed.remarks:
@@ -346,7 +347,9 @@ class Reading:
             )
         if not self._zones and not amending and not self.faults.count:
             faults.add(None, "", "at least one zone was expected; an empty feed opens nothing")
-        if amending and not (self._zones or self._released or self._policies or self.faults.count):
+        if amending and not (
+            self._zones or self._released or self._policies or self._kept or self.faults.count
+        ):
             faults.add(None, "", "at least one policy, feature or release was expected, this amends nothing")
         if amending and base is not None and base.time_zone != self.start.time_zone:
             faults.add(
@@ -395,8 +398,7 @@ class Reading:
     ) -> dict[str, Zone]:
         known = {zone.zone_id: zone for zone in base.zones} if base else {}
         zones = dict(known) if amending else {}
-        if self._owns is not None:
-            zones = {name: zone for name, zone in zones.items() if not name.startswith(self._owns)}
+        zones = {name: zone for name, zone in zones.items() if name not in self._gone} | self._kept
         for name, stated in self._zones.items():
             given = stated.zone
             if given.policy not in policies and given.policy not in self._unread:
