@@ -21,7 +21,7 @@ from chalicelib.domain.places import Address, Coordinate, Datum, Market, MatchQu
 from chalicelib.domain.policies import Handover, Level, Policy
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Delivery, Phase, Verdict
-from chalicelib.domain.zones import NamedUnit, Rules, Zone
+from chalicelib.domain.zones import Exemption, NamedUnit, Rules, Zone
 
 TestResult.__test__ = False  # type: ignore[attr-defined]  # pytest takes its name for a test
 
@@ -29,6 +29,7 @@ NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 """12:00 in Shanghai."""
 HUANGPU = "310101"
 XUHUI = "310104"
+PUDONG = "310115"
 HOME, KITCHEN = "永嘉新村", "外滩厨房"
 HUANGPU_RING = ((121.46, 31.19), (121.52, 31.19), (121.52, 31.25), (121.46, 31.25))
 
@@ -174,6 +175,39 @@ def zone(compound: str | None = HOME, policy_id: str = "precautionary", **change
             "unit": unit,
             "valid_from": NOON - hours(24),
             "known_since": NOON - hours(24),
+            **changes,
+        }
+    )
+
+
+def crossing(policy_id: str = "precautionary", name: str = "Huangpu River", **changes: Any) -> Zone:
+    """Of the river between Huangpu and Xuhui on one side and Pudong on the other."""
+    sides = changes.pop("sides", ([HUANGPU, XUHUI], [PUDONG]))
+    unit = {"kind": "crossing", "crossing": name, "sides": sides}
+    return Zone.model_validate(
+        {
+            "zone_id": f"crossing-{policy_id}",
+            "level": Level.OPEN,
+            "policy_id": policy_id,
+            "policy_version": 1,
+            "unit": unit,
+            "valid_from": NOON - hours(24),
+            "known_since": NOON - hours(24),
+            **changes,
+        }
+    )
+
+
+def exemption(policy_id: str = "precautionary", *lifts: str, **changes: Any) -> Exemption:
+    """Granted and known since yesterday, without an end."""
+    return Exemption.model_validate(
+        {
+            "exemption_id": f"but-{policy_id}",
+            "policy": f"{policy_id}@1",
+            "lifts": lifts,
+            "valid_from": NOON - hours(24),
+            "known_since": NOON - hours(24),
+            "authority": "District government",
             **changes,
         }
     )

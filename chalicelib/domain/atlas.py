@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.address_keys import AddressKey, address_key, keys_of
+from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import (
     METRES_PER_DEGREE,
     Address,
@@ -21,7 +22,8 @@ from chalicelib.domain.places import (
     unit_key,
 )
 from chalicelib.domain.policies import Level
-from chalicelib.domain.zones import Regime, Rules, Zone, meet
+from chalicelib.domain.shapes import folded
+from chalicelib.domain.zones import Exemption, NamedUnit, Regime, Rules, Zone, meet, side_key
 
 Box = tuple[float, float, float, float]
 """West, south, east, north."""
@@ -61,8 +63,14 @@ class Atlas:
         self._wide: list[int] = []
         self.seen: dict[object, object] = {}
         """What clearance found around a place: these zones never change, and the same gift is looked at often."""
-        self._met: dict[tuple[tuple[int, ...], datetime | None, tuple[str, ...]], Regime] = {}
+        self._met: dict[tuple[object, ...], Regime] = {}
+        self._crossings: dict[str, list[tuple[_Sides, Zone]]] = {}
         for zone in rules.zones:
+            if zone.unit is not None and zone.unit.crossing is not None:
+                self._crossings.setdefault(folded(zone.unit.crossing), []).append(
+                    (_sides_of(zone.unit), zone)
+                )
+                continue  # it speaks for what crosses it, not for who is near
             if zone.unit is not None:
                 key = zone.unit.key
                 self._by_unit.setdefault(key, []).append(zone)
@@ -137,6 +145,35 @@ class Atlas:
             if named.may_meet(key)
         }
         return list(found.values())
+
+    def crossed(self, origin: Address, destination: Address) -> list[tuple[str, Found]]:
+        """Each crossing on the way between these two addresses, and its zones.
+
+        By district and street as they are stated, never by the point: parts of a district lie across the river.
+        An address that may lie on either side may have to cross; that is marked as a buffer's reach is.
+        """
+        found: list[tuple[str, Found]] = []
+        for name, zones in self._crossings.items():
+            speaking = []
+            for sides, zone in zones:
+                here, there = _side_of(origin, sides), _side_of(destination, sides)
+                if here and there and (here != there or len(here) > 1):
+                    speaking.append((zone, len(here) + len(there) > 2))
+            if speaking:
+                found.append((name, speaking))
+        return found
+
+    def excusing(self, address: Address) -> tuple[Exemption, ...]:
+        """Exemptions for this address, whatever the time. Nothing that is not stated is taken to be exempt."""
+        return tuple(one for one in self.rules.exemptions if one.unit is None or _is_at(address, one.unit))
+
+    def excusing_crossing(self, name: str) -> tuple[Exemption, ...]:
+        """The same for a crossing."""
+        return tuple(
+            one
+            for one in self.rules.exemptions
+            if one.unit is None or (one.unit.crossing is not None and folded(one.unit.crossing) == name)
+        )
 
     def drawn(self, lng: float, lat: float, buffer_m: float) -> list[tuple[Zone, bool]]:
         """Zones whose polygon covers the point, and whether only the buffer reaches it."""
@@ -218,8 +255,16 @@ class Atlas:
         """
         return self.regime_of(self.around(address, point, buffer_m), start, end, known_at)
 
-    def regime_of(self, found: Found, start: datetime, end: datetime, known_at: datetime) -> Regime:
-        """The same for zones of this atlas that were found before."""
+    def regime_of(
+        self,
+        found: Found,
+        start: datetime,
+        end: datetime,
+        known_at: datetime,
+        excuses: Sequence[Exemption] = (),
+        item_classes: frozenset[ItemClass] = frozenset(),
+    ) -> Regime:
+        """The same for zones of this atlas that were found before, with what may excuse a gift of these classes."""
         met: list[Zone] = []
         edge: list[str] = []
         change: datetime | None = None
@@ -233,12 +278,16 @@ class Atlas:
                 met.append(zone)
                 if near:
                     edge.append(zone.zone_id)
-        key = (tuple(map(id, met)), change, tuple(edge))
+        key: tuple[object, ...] = (tuple(map(id, met)), change, tuple(edge))
+        if excuses:
+            excuses = [one for one in excuses if one.holds(start, end, known_at)]
+            if excuses:
+                key = (*key, tuple(map(id, excuses)), item_classes)
         known = self._met.get(key)
         if known is None:
             if len(self._met) >= REMEMBERED:
                 self._met.clear()
-            known = self._met[key] = meet(met, self.policies).model_copy(
+            known = self._met[key] = meet(met, self.policies, excuses, item_classes).model_copy(
                 update={"next_change": change, "near_border": tuple(sorted(edge))}
             )
         return known
@@ -261,6 +310,70 @@ class Atlas:
         if not is_ruled or self.needs_compound(address, start, until, known_at):
             return None
         return max(zone.level for zone in speaking)
+
+
+_Sides = tuple[frozenset[str], frozenset[str]]
+
+
+def _sides_of(unit: NamedUnit) -> _Sides:
+    assert unit.sides is not None
+    one, other = unit.sides
+    return frozenset(map(side_key, one)), frozenset(map(side_key, other))
+
+
+def _side_of(address: Address, sides: _Sides) -> set[int]:
+    """On which side of a crossing it lies: none where it is not named, both where it cannot be told.
+
+    Where streets of its district are named for a side of their own, what is stated of it decides, or the line.
+    """
+    district = district_key(address.district)
+    streets = {
+        name.partition("/")[2]: n
+        for n, side in enumerate(sides)
+        for name in side
+        if name.startswith(f"{district}/")
+    }
+    if streets:
+        stated = "" if address.street is None else folded(address.street)
+        if stated in streets:
+            return {streets[stated]}
+        line = folded(address.line)
+        named = {n for street, n in streets.items() if street in line}
+        if named:
+            return named
+    plain = {n for n, side in enumerate(sides) if district in side}
+    return plain if address.street is not None or not streets else plain | set(streets.values())
+
+
+def _is_at(address: Address, unit: NamedUnit) -> bool:
+    """True when the address is stated to lie in the unit."""
+    if unit.district is None or district_key(unit.district) != district_key(address.district):
+        return False
+    if unit.kind == "district":
+        return True
+    if unit.address is not None:
+        named = address_key(unit.address, unit.district)
+        return any(_is_within(key, named) for key in keys_of(address))
+    if address.compound is None or unit_key(address.district, address.compound) != unit_key(
+        unit.district, unit.compound
+    ):
+        return False
+    if unit.building is None:
+        return True
+    return address.building is not None and building_key(address.building) == building_key(unit.building)
+
+
+def _is_within(key: AddressKey, named: AddressKey) -> bool:
+    """True when `key` says all that `named` does: an address that may be elsewhere is not excused."""
+    return (
+        bool(named.steps)
+        and not set(key.bases).isdisjoint(named.bases)
+        and len(key.steps) >= len(named.steps)
+        and all(
+            one.kind == other.kind and one.numbers <= other.numbers
+            for one, other in zip(key.steps, named.steps, strict=False)
+        )
+    )
 
 
 def _may_be(building: str, zones: Sequence[Zone]) -> list[Zone]:

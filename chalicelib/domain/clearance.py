@@ -11,21 +11,21 @@ its gate; but nobody there may leave the flat, so no shop in it hands out and no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from chalicelib.domain.atlas import REMEMBERED, Atlas, Found
-from chalicelib.domain.credentials import Shown, shown_by, united
-from chalicelib.domain.curfews import Curfew, curfew_spans, open_hours
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Proof, Slot
+from chalicelib.domain.credentials import Shown, shown_by, stands_on, united
+from chalicelib.domain.curfews import Curfew, Stop, curfew_spans, open_hours
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Proof, Slot
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.permits import Errand, Passes
 from chalicelib.domain.places import MatchQuality, Place, district_key
-from chalicelib.domain.policies import NEAREST_FIRST, Handover, Level, Requirement
-from chalicelib.domain.shapes import folded
+from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Level, Requirement
 from chalicelib.domain.verdicts import HOLDING, Asked, Decision, Delivery, Phase, Reason, Verdict
-from chalicelib.domain.zones import Regime
+from chalicelib.domain.zones import Exemption, Quoted, Regime
 
 HANDLING = timedelta(minutes=20)
 """The shortest stretch of open hours in which a hand-over is planned."""
@@ -33,6 +33,9 @@ HANDLING = timedelta(minutes=20)
 GATE_TEST = timedelta(minutes=20)
 """What a crew that is tested at the client's gate needs there before it may hand over: an antigen test shows its
 result after 15 to 20 minutes (lockdowns.md, 3.22)."""
+
+COMING_OUT = timedelta(minutes=20)
+"""How long the client has to be able to come out, from when a gift that was left for it has rested."""
 
 MOMENT = timedelta(microseconds=1)
 """How long something that has happened took, for the rules."""
@@ -50,10 +53,19 @@ class Ground(NamedTuple):
     handovers: tuple[Handover, ...]
     """Allowed for this gift, nearest to the client first."""
     requirements: tuple[Requirement, ...]
-    """Of both ends; once carried, of the destination."""
-    permit_needed: bool
+    """Of both ends and what is crossed; once carried, no longer of the origin. So is all that follows."""
     zone_ids: tuple[str, ...]
     policies: tuple[str, ...]
+    crossings: tuple[Regime, ...]
+    """What holds on each crossing that the way leads over."""
+    errand: Errand | None
+    """What permits are asked for; None: none is."""
+    companies: tuple[str, ...]
+    persons: tuple[str, ...]
+    has_curfews: bool
+    exemptions: tuple[str, ...]
+    quotas: tuple[Quoted, ...]
+    """Of the destination and the crossings."""
 
 
 def _doubts(place: Place, point: tuple[float, float], atlas: Atlas) -> list[Reason]:
@@ -74,10 +86,12 @@ class _Surveyed:
     destination: Found
     item_classes: frozenset[ItemClass]
     dwell_limit: timedelta | None
-    here_and_there: frozenset[str]
-    """The districts a permit has to name, ..."""
-    there: frozenset[str]
-    """... and once it is carried."""
+    districts: tuple[str, str]
+    """Of origin and destination, as they are compared."""
+    crossings: tuple[tuple[str, Found], ...]
+    """Each crossing on the way by name, and its zones."""
+    excuses: tuple[tuple[Exemption, ...], ...]
+    """Exemptions that may hold at the origin, at the destination, and on each of the crossings."""
     kept: dict[str, bool] = field(default_factory=dict)
     """By crew: can its vehicle keep everything at its temperature?"""
 
@@ -86,7 +100,12 @@ def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
     there, doubts = _seen(delivery.drop_off, atlas)
     here, others = _seen(delivery.pick_up, atlas)
     limit = delivery.gift.dwell_limit_minutes
-    goal = district_key(delivery.drop_off.address.district)
+    origin, destination = delivery.pick_up.address, delivery.drop_off.address
+    crossings = tuple(atlas.crossed(origin, destination))
+    excuses: tuple[tuple[Exemption, ...], ...] = ((),) * (2 + len(crossings))
+    if atlas.rules.exemptions:
+        over = (atlas.excusing_crossing(name) for name, _ in crossings)
+        excuses = (atlas.excusing(origin), atlas.excusing(destination), *over)
     return _Surveyed(
         delivery,
         doubts=tuple(dict.fromkeys((*doubts, *others))),
@@ -94,8 +113,9 @@ def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
         destination=there,
         item_classes=delivery.gift.item_classes,
         dwell_limit=None if limit is None else timedelta(minutes=limit),
-        here_and_there=frozenset({goal, district_key(delivery.pick_up.address.district)}),
-        there=frozenset({goal}),
+        districts=(district_key(origin.district), district_key(destination.district)),
+        crossings=crossings,
+        excuses=excuses,
     )
 
 
@@ -129,6 +149,9 @@ class _Offer:
 
 
 _NO_TIME = timedelta(0)
+_CARRYING = frozenset({Stop.DELIVERY})
+_FETCHING = frozenset({Stop.DELIVERY, Stop.HAND_OUT})
+_COMING_OUT = frozenset({Stop.COLLECTION})
 _Span = tuple[datetime, datetime]
 
 
@@ -143,20 +166,15 @@ class Clearer:
         self.fleet = fleet
         self.now = now
         self._stale_from = atlas.stale_from
-        self._permits: dict[str, list[Permit]] = {}
-        for permit in fleet.permits.values():
-            if permit.plate is None:
-                continue
-            self._permits.setdefault(folded(permit.plate), []).append(permit)
-        for permits in self._permits.values():
-            permits.sort(key=lambda p: (p.valid.end, p.permit_id), reverse=True)
+        self._time_zone = atlas.rules.time_zone
+        self._permits = Passes(fleet, self._time_zone)
         self._offers: dict[int, _Offer] = {}
         self._surveys: dict[int, _Surveyed] = {}
         self._grounds: dict[tuple[int, datetime, datetime, Phase, bool], Ground] = {}
-        self._alike: dict[tuple[int, int, int, Phase, bool, bool], Ground] = {}
+        self._alike: dict[tuple[object, ...], Ground] = {}
         self._needs: dict[tuple[object, ...], tuple[Requirement, ...]] = {}
         self._shown: dict[tuple[str, int], Shown] = {}
-        self._passes: dict[tuple[str, frozenset[str]], list[tuple[Permit, bool]]] = {}
+        self._errands: dict[Errand, Errand] = {}
         self._nights: dict[tuple[int, date, date], list[_Span]] = {}
 
     def ground(
@@ -179,8 +197,11 @@ class Clearer:
         phase: Phase = Phase.GIVEN,
         *,
         moment: bool = False,
+        held: Collection[str] = (),
     ) -> Verdict:
         """May this slot's crew take it? `refused` are slots and couriers that turned it down before.
+
+        `held`: permits it was given; of those for a single use the use is its own.
 
         Where slot and window share no hours, nothing more is asked: there is no stay for rules to hold over.
 
@@ -219,12 +240,21 @@ class Clearer:
                 return _answer(slot.slot_id, reasons)
         reasons += base.reasons
         stay = (low, high)
-        if regime.curfews or base.origin.curfews:
-            fetched, hours = self._open_hours(surveyed, base, phase, start, stay, trip, offer.back, moment)
+        handovers = base.handovers
+        if base.has_curfews:
+            fetched, hours, out = self._open_hours(
+                surveyed, base, phase, start, stay, trip, offer.back, moment
+            )
+            indoors = handovers
+            if out is not None:  # in some of these hours the client cannot come out
+                indoors = tuple(way for way in handovers if way not in FETCHED)
+                hours = hours if indoors else out
             hours = [span for span in hours if span[1] - span[0] >= least]
             if hours:
                 stay = max(hours, key=lambda span: (span[1] - span[0], -span[0].timestamp()))
                 start = fetched
+                if out is not None and not any(a <= stay[0] and stay[1] <= b for a, b in out):
+                    handovers = indoors
             else:
                 reasons.append(Reason.CURFEW)
         left = stay[1] + offer.back
@@ -237,21 +267,26 @@ class Clearer:
             is_positive, tests = self._tests(crew, base.requirements)
             if is_positive:
                 reasons.append(Reason.CREDENTIAL_POSITIVE)
-            for text, expiry in tests:
+            for texts, expiry in tests:
                 if expiry is None:
                     reasons.append(Reason.CREDENTIAL_MISSING)
                 elif expiry < end:
                     reasons.append(Reason.CREDENTIAL_EXPIRES)
                 else:
-                    shown.append(text)
+                    shown += texts
                     until = min(until, expiry)
-            if base.permit_needed:
-                districts = surveyed.there if is_carried else surveyed.here_and_there
-                permit, against = self._permit(crew, districts, begun, end)
+            if base.errand is not None:
+                permits, against = self._permits.cover(crew, base.errand, begun, end, is_open, held)
                 reasons += against
-                if permit is not None:
-                    permit_ids = (permit.permit_id,)
+                for permit in permits:
+                    permit_ids = (*permit_ids, permit.permit_id)
                     until = min(until, permit.valid.end)
+            if base.persons:
+                is_listed, lasts = stands_on(crew.listed, base.persons, begun, end)
+                if not is_listed:
+                    reasons.append(Reason.PERSON_UNLISTED)
+                elif lasts is not None:
+                    until = min(until, lasts)
             if crew.home is not None:
                 if end not in offer.homes:
                     offer.homes[end] = self._home(crew, begun, end)
@@ -259,10 +294,16 @@ class Clearer:
                 # with the gift on board a crew is out already: where it sleeps is then no reason to turn back
                 if home is not None and not (is_carried and home is Reason.CREW_HOME_UNKNOWN):
                     reasons.append(home)
+        if base.companies and offer.courier is not None:
+            is_listed, lasts = stands_on(offer.courier.listed, base.companies, begun, end)
+            if not is_listed:
+                reasons.append(Reason.COMPANY_UNLISTED)
+            elif lasts is not None:
+                until = min(until, lasts)
         return _answer(
             slot.slot_id,
             reasons,
-            base.handovers,
+            handovers,
             start,
             left,
             stay[0],
@@ -274,7 +315,8 @@ class Clearer:
             tuple(shown),
             regime.zone_ids,
             asked,
-            regime.quotas,
+            base.quotas,
+            base.exemptions,
         )
 
     # --- what is remembered -----------------------------------------------------------------------------------
@@ -318,12 +360,21 @@ class Clearer:
         is_vague = atlas.needs_compound(delivery.drop_off.address, start, end, now) or (
             phase is not Phase.CARRIED and atlas.needs_compound(delivery.pick_up.address, start, until, now)
         )
-        origin = atlas.regime_of(surveyed.origin, start, until, now)
-        destination = atlas.regime_of(surveyed.destination, start, end, now)
-        alike = (id(surveyed), id(origin), id(destination), phase, is_stale, is_vague)
+        classes, (here, there, *over) = surveyed.item_classes, surveyed.excuses
+        origin = atlas.regime_of(surveyed.origin, start, until, now, here, classes)
+        destination = atlas.regime_of(surveyed.destination, start, end, now, there, classes)
+        crossings = {
+            name: atlas.regime_of(found, start, end, now, excuses, classes)
+            for (name, found), excuses in zip(surveyed.crossings, over, strict=True)
+        }
+        is_across = moment and phase is Phase.CARRIED
+        over_them = tuple(map(id, crossings.values()))
+        alike = (id(surveyed), id(origin), id(destination), over_them, phase, is_stale, is_vague, is_across)
         known = self._alike.get(alike)
         if known is None:
-            known = self._judged(surveyed, origin, destination, phase, is_stale, is_vague)
+            known = self._judged(
+                surveyed, origin, destination, crossings, phase, is_stale, is_vague, is_across
+            )
             self._alike[alike] = known
         self._grounds[key] = known
         return known
@@ -333,9 +384,11 @@ class Clearer:
         surveyed: _Surveyed,
         origin: Regime,
         destination: Regime,
+        crossings: Mapping[str, Regime],
         phase: Phase,
         is_stale: bool,
         is_vague: bool,
+        is_across: bool,
     ) -> Ground:
         reasons: list[Reason] = []
         if is_stale:
@@ -348,8 +401,7 @@ class Clearer:
             reasons.append(Reason.ZONE_UNKNOWN)
         elif not destination.handovers:
             reasons.append(Reason.NO_HANDOVER)
-        allowed = all(map(destination.permits, classes))
-        asked: tuple[Regime, ...] = (destination,)
+        ends: tuple[Regime, ...] = (destination,)
         if phase is not Phase.CARRIED:
             # a shop that nobody has ruled on is not known to be open
             if origin.handovers is None:
@@ -360,9 +412,14 @@ class Clearer:
                 or not origin.hand_out_denied.isdisjoint(classes)
             ):
                 reasons.append(Reason.ORIGIN_CLOSED)
-            allowed = allowed and all(map(origin.permits, classes))
-            asked = (origin, destination)
-        if not allowed:
+            ends = (origin, destination)
+        asked = (*ends, *crossings.values())
+        for crossing in crossings.values() if not is_across else ():
+            if crossing.handovers is not None and not crossing.handovers:
+                # where it cannot be told on which side an end lies, it cannot be told that the way is closed
+                is_sure = set(crossing.zone_ids) > set(crossing.near_border)
+                reasons.append(Reason.CROSSING_CLOSED if is_sure else Reason.ADDRESS_DOUBTFUL)
+        if not all(regime.permits(item_class) for regime in asked for item_class in classes):
             reasons.append(Reason.ITEM_NOT_ALLOWED)
         handovers = destination.handovers or frozenset()
         if ItemClass.HIGH_VALUE in classes:  # never left at a gate, never in a lobby
@@ -370,23 +427,45 @@ class Clearer:
             if not handovers and destination.handovers is not None:
                 reasons.append(Reason.SIGNATURE_CONFLICT)
         needs = united(*(regime.requirements for regime in asked))
-        said = tuple((need.kind, need.age_from, need.max_age_hours) for need in needs)
+        said = tuple((need.kind, need.age_from, need.max_age_hours, need.sequence) for need in needs)
         return Ground(
             reasons=tuple(dict.fromkeys(reasons)),
             origin=origin,
             destination=destination,
             handovers=tuple(handover for handover in NEAREST_FIRST if handover in handovers),
             requirements=self._needs.setdefault(said, needs),
-            permit_needed=any(regime.permit_needed for regime in asked),
-            zone_ids=tuple(sorted({name for regime in asked for name in regime.zone_ids})),
-            policies=tuple(sorted({name for regime in asked for name in regime.policies})),
+            zone_ids=_names(asked, "zone_ids"),
+            policies=_names(asked, "policies"),
+            crossings=tuple(crossings.values()),
+            errand=self._errand(surveyed, ends, crossings, phase),
+            companies=_names(asked, "companies"),
+            persons=_names(asked, "persons"),
+            has_curfews=any(regime.curfews for regime in (origin, *asked)),
+            exemptions=_names(asked, "exemptions"),
+            quotas=tuple(quoted for regime in (destination, *crossings.values()) for quoted in regime.quotas),
         )
+
+    def _errand(
+        self, surveyed: _Surveyed, ends: Sequence[Regime], crossings: Mapping[str, Regime], phase: Phase
+    ) -> Errand | None:
+        zones = frozenset(name for regime in ends for name in regime.asking)
+        passed = frozenset(name for name, regime in crossings.items() if regime.asking)
+        if not zones and not passed:
+            return None
+        errand = Errand(
+            *surveyed.districts,
+            is_carried=phase is Phase.CARRIED,
+            zones=zones,
+            crossings=passed,
+            item_classes=surveyed.item_classes,
+        )
+        return self._errands.setdefault(errand, errand)
 
     def _tests(self, crew: Crew, needs: tuple[Requirement, ...]) -> Shown:
         key = (crew.crew_id, id(needs))
         known = self._shown.get(key)
         if known is None:
-            known = self._shown[key] = shown_by(crew, needs, self.now)
+            known = self._shown[key] = shown_by(crew, needs, self.now, self._time_zone)
         return known
 
     def _home(self, crew: Crew, start: datetime, end: datetime) -> Reason | None:
@@ -408,35 +487,53 @@ class Clearer:
         trip: timedelta,
         back: timedelta,
         moment: bool,
-    ) -> tuple[datetime, list[_Span]]:
+    ) -> tuple[datetime, list[_Span], list[_Span] | None]:
         """When it is fetched at the earliest, and the hours for handing over, outside everybody's curfew.
 
-        The origin's curfew bears on the fetching, the destination's on everything from entering to being out.
+        The origin's curfew bears on the fetching, the destination's on everything from entering to being out, that
+        of a crossing on both. Last the hours in which a gift can be left for the client to fetch: once it has
+        rested the client has to be able to come out (lockdowns.md, 3.29). None: the same hours.
         """
         low, high = stay
-        classes = surveyed.item_classes
+        over = base.crossings
         if phase is Phase.CARRIED:
             if moment:
-                back = _NO_TIME
+                back, over = _NO_TIME, ()
         else:
             until = start + MOMENT if moment else high
-            fetching = open_hours(start, until, self._closed(classes, base.origin, start, until))
+            shut = self._closed(surveyed, base.origin, start, until, _FETCHING)
+            for regime in over if not moment else ():
+                shut += self._closed(surveyed, regime, start, until, _CARRYING)
+            fetching = open_hours(start, until, shut)
             if not fetching:
-                return start, []
+                return start, [], None
             start = fetching[0][0]
             low = max(low, start + trip)
         if low >= high:
-            return start, []
-        closed = self._closed(classes, base.destination, low, high + back)
-        return start, open_hours(low, high, [(begins - back, ends) for begins, ends in closed])
+            return start, [], None
+        closed = [
+            (begins - back, ends)
+            for regime in (base.destination, *over)
+            for begins, ends in self._closed(surveyed, regime, low, high + back, _CARRYING)
+        ]
+        rest = timedelta(minutes=base.destination.rest_minutes)
+        indoors = [
+            (begins - rest - COMING_OUT, ends - rest)
+            for begins, ends in self._closed(
+                surveyed, base.destination, low + rest, high + rest + COMING_OUT, _COMING_OUT
+            )
+        ]
+        hours = open_hours(low, high, closed)
+        return start, hours, open_hours(low, high, [*closed, *indoors]) if indoors else None
 
     def _closed(
-        self, classes: frozenset[ItemClass], regime: Regime, start: datetime, end: datetime
+        self, surveyed: _Surveyed, regime: Regime, start: datetime, end: datetime, stops: frozenset[Stop]
     ) -> list[_Span]:
         return [
             span
             for curfew in regime.curfews
-            if curfew.item_classes is None or curfew.item_classes & classes
+            if not curfew.stops.isdisjoint(stops)
+            and (curfew.item_classes is None or curfew.item_classes & surveyed.item_classes)
             for span in self._curfew(curfew, start, end)
             if span[0] < end and span[1] > start
         ]
@@ -455,7 +552,7 @@ class Clearer:
             self._nights[key] = known
         return known
 
-    # --- gift, vehicle, permit --------------------------------------------------------------------------------
+    # --- gift and vehicle -------------------------------------------------------------------------------------
 
     @staticmethod
     def _gift_reasons(
@@ -487,34 +584,9 @@ class Clearer:
                 reasons.append(Reason.VALUE_UNINSURED)
         return reasons
 
-    def _permit(
-        self, crew: Crew, needed: frozenset[str], start: datetime, end: datetime
-    ) -> tuple[Permit | None, list[Reason]]:
-        key = (crew.crew_id, needed)
-        permits = self._passes.get(key)
-        if permits is None:
-            permits = self._passes[key] = [
-                (
-                    permit,
-                    permit.districts == "all" or needed <= set(map(district_key, permit.districts or ())),
-                )
-                for permit in self._permits.get(folded(crew.vehicle.plate), ())
-            ]
-        if not permits:
-            return None, [Reason.PERMIT_MISSING]
-        against: list[Reason] = []
-        for permit, is_in_scope in permits:
-            if permit.revoked_at is not None and permit.revoked_at < end:
-                against.append(Reason.PERMIT_REVOKED)
-            elif not is_in_scope:
-                against.append(Reason.PERMIT_SCOPE)
-            elif not (permit.valid.start <= start and end <= permit.valid.end):
-                against.append(Reason.PERMIT_TIME)
-            elif permit.single_use and self.fleet.uses_left.get(permit.permit_id, 1) < 1:
-                against.append(Reason.PERMIT_USED)
-            else:
-                return permit, []
-        return None, against
+
+def _names(regimes: Sequence[Regime], field: str) -> tuple[str, ...]:
+    return tuple(sorted({name for regime in regimes for name in getattr(regime, field)}))
 
 
 def _answer(

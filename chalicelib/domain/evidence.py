@@ -66,6 +66,7 @@ class Evidence(Shape):
         default={}, description="How long each was good for, as known then."
     )
     credentials: tuple[str, ...] = ()
+    exemptions: tuple[str, ...] = Field(default=(), description="Without which it would have been stricter.")
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[TurnedDown, ...] = ()

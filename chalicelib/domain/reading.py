@@ -8,9 +8,12 @@ A part is JSON of at most 1,000,000 bytes:
                                   "unit": {"kind", "district", "compound", "building"},
                                   "valid_from", "valid_to", "expected_end", "known_since",
                                   "precision_m", "basis"}}],
-     "released": ["zone-7", {"zone_id": "zone-8", "valid_to": "2022-04-18T00:00:00+08:00"}]}
+     "released": ["zone-7", {"zone_id": "zone-8", "valid_to": "2022-04-18T00:00:00+08:00"}],
+     "exemptions": [{"exemption_id", "policy": "sealed@1", "lifts": ["items"], "item_classes", "unit",
+                     "valid_from", "valid_to", "authority", "basis"}]}
 
-`replace` says everything there is; `amend` adds, changes and releases, and leaves the rest as it was. Every
+`replace` says everything there is; `amend` adds, changes and releases, and leaves the rest as it was. An exemption
+ends by its own time: it is stated again with another one. Every
 fault names the part, the feature and the place in the part (RFC 6901). Nothing is guessed and nothing is half
 taken: a zone that was dropped because it could not be read would look like a place without rules.
 """
@@ -29,12 +32,13 @@ from pydantic_core import ErrorDetails, from_json
 
 from chalicelib.domain.canonical import Doubled, digest, read_once
 from chalicelib.domain.errors import Fault, Invalid, Malformed, TooLarge
+from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import Market, Polygon
 from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.rings import read_geometry
-from chalicelib.domain.shapes import Instant, Shape, Slug, folded
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, folded
 from chalicelib.domain.uploads import PART_BYTES, STALE_AFTER_HOURS, Content, Mode, UploadFault, UploadStart
-from chalicelib.domain.zones import NamedUnit, Zone
+from chalicelib.domain.zones import Exemption, Lift, NamedUnit, PolicyReference, Zone
 
 if TYPE_CHECKING:  # the API takes parts and reads no list
     from chalicelib.domain.feeds import Feed, Note
@@ -55,7 +59,7 @@ class ZoneStated(Shape):
 
     zone_id: Slug
     level: Annotated[Level, BeforeValidator(_level)]
-    policy: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")]
+    policy: PolicyReference
     unit: NamedUnit | None = None
     valid_from: Instant
     valid_to: Instant | None = None
@@ -73,6 +77,20 @@ class Feature(Shape):
     properties: ZoneStated
     id: Any = None
     bbox: Any = None
+
+
+class ExemptionStated(Shape):
+    """An exemption as it is handed in: it counts from when it is published, not before."""
+
+    exemption_id: Slug
+    policy: PolicyReference
+    lifts: frozenset[Lift] = Field(min_length=1)
+    item_classes: frozenset[ItemClass] | None = Field(default=None, min_length=1)
+    unit: NamedUnit | None = None
+    valid_from: Instant
+    valid_to: Instant | None = None
+    authority: Text
+    basis: str = Field(default="", max_length=500)
 
 
 class Release(Shape):
@@ -97,6 +115,7 @@ class Part(Shape):
     policies: tuple[Policy, ...] = ()
     features: tuple[Feature, ...] = ()
     released: tuple[Slug | Release, ...] = ()
+    exemptions: tuple[ExemptionStated, ...] = ()
 
 
 LISTS: Final = tuple(Part.model_fields)
@@ -111,7 +130,7 @@ def check_size(raw: bytes) -> None:
 
 
 def part_of(raw: bytes) -> dict[str, list[Any]]:
-    """A part's three lists. Raises `TooLarge`, `Malformed`, `Invalid` for what cannot be a part at all."""
+    """A part's lists. Raises `TooLarge`, `Malformed`, `Invalid` for what cannot be a part at all."""
     check_size(raw)
     try:
         from_json(raw)  # refuses what is nested too deeply to be read by anybody else
@@ -217,6 +236,7 @@ class Reading:
         self._released: dict[str, tuple[Release, Spot]] = {}
         self._gone: set[str] = set()
         self._kept: dict[str, Zone] = {}
+        self._exemptions: dict[str, tuple[ExemptionStated, Spot]] = {}
 
     def read(self, number: int, raw: bytes) -> None:
         """One more part, in their order. What is wrong in it is collected, not raised."""
@@ -235,6 +255,8 @@ class Reading:
             self._feature(given, Spot(number, index, f"/features/{index}"))
         for index, given in enumerate(part["released"]):
             self._release(given, Spot(number, None, f"/released/{index}"))
+        for index, given in enumerate(part["exemptions"]):
+            self._exemption(given, Spot(number, None, f"/exemptions/{index}"))
 
     def _policy(self, given: object, spot: Spot) -> None:
         try:
@@ -274,13 +296,10 @@ class Reading:
                 f"a time after valid_from ({zone.valid_from.isoformat()}) was expected",
                 zone.valid_to.isoformat(),
             )
-        for name in ("district", "compound", "building", "address", "crossing"):
-            text = getattr(zone.unit, name, None)
-            why = None if text is None else junk(text)
-            if why is not None:
-                self.faults.add(
-                    spot, f"/properties/unit/{name}", f"a name was expected, this is {why}", repr(text)
-                )
+        if zone.expected_end is not None and zone.expected_end <= zone.valid_from:
+            detail = f"a time after valid_from ({zone.valid_from.isoformat()}) was expected"
+            self.faults.add(spot, "/properties/expected_end", detail, zone.expected_end.isoformat())
+        self._names(zone.unit, spot, "/properties/unit")
         before = self._zones.setdefault(zone.zone_id, _Stated(zone, drawn.polygons, spot))
         if before.spot != spot:
             self.faults.add(
@@ -289,6 +308,28 @@ class Reading:
                 f"a zone once an upload was expected, see {before.spot}",
                 repr(zone.zone_id),
             )
+
+    def _names(self, unit: NamedUnit | None, spot: Spot, pointer: str) -> None:
+        for name in ("district", "compound", "building", "address", "crossing"):
+            text = getattr(unit, name, None)
+            why = None if text is None else junk(text)
+            if why is not None:
+                self.faults.add(spot, f"{pointer}/{name}", f"a name was expected, this is {why}", repr(text))
+
+    def _exemption(self, given: object, spot: Spot) -> None:
+        try:
+            stated = ExemptionStated.model_validate(given)
+        except ValidationError as error:
+            self._wrong(spot, error)
+            return
+        if stated.valid_to is not None and stated.valid_to <= stated.valid_from:
+            detail = f"a time after valid_from ({stated.valid_from.isoformat()}) was expected"
+            self.faults.add(spot, "/valid_to", detail, stated.valid_to.isoformat())
+        self._names(stated.unit, spot, "/unit")
+        before = self._exemptions.setdefault(stated.exemption_id, (stated, spot))
+        if before[1] != spot:
+            detail = f"an exemption once an upload was expected, see {before[1]}"
+            self.faults.add(spot, "/exemption_id", detail, repr(stated.exemption_id))
 
     def _release(self, given: object, spot: Spot) -> None:
         if self.start.mode is not Mode.AMEND:
@@ -348,15 +389,22 @@ class Reading:
         if not self._zones and not amending and not self.faults.count:
             faults.add(None, "", "at least one zone was expected; an empty feed opens nothing")
         if amending and not (
-            self._zones or self._released or self._policies or self._kept or self.faults.count
+            self._zones
+            or self._released
+            or self._policies
+            or self._exemptions
+            or self._kept
+            or self.faults.count
         ):
-            faults.add(None, "", "at least one policy, feature or release was expected, this amends nothing")
+            detail = "at least one policy, feature, release or exemption was expected, this amends nothing"
+            faults.add(None, "", detail)
         if amending and base is not None and base.time_zone != self.start.time_zone:
             faults.add(
                 None, "/time_zone", f"{base.time_zone!r} was expected, as before", repr(self.start.time_zone)
             )
         policies = self._all_policies(base, amending, published or {}, faults)
         zones = self._all_zones(base, amending, policies, now, faults)
+        exemptions = self._all_exemptions(base, amending, policies, now, faults)
         self._once_each(zones.values(), faults)
         if faults.count:
             return faults
@@ -370,6 +418,7 @@ class Reading:
             stale_after_hours=hours,
             policies=tuple(policies[name] for name in sorted(policies)),
             zones=tuple(zones[name] for name in sorted(zones)),
+            exemptions=tuple(exemptions[name] for name in sorted(exemptions)),
         )
 
     def _all_policies(
@@ -410,7 +459,7 @@ class Reading:
                 detail = f"a time up to now ({now.isoformat()}) was expected"
                 faults.add(stated.spot, "/properties/known_since", detail, given.known_since.isoformat())
             if not faults.count:
-                zones[name] = _zone(stated, known.get(name), now)
+                zones[name] = _zone(stated, known.get(name), now, policies.get(given.policy))
         for name, (release, spot) in self._released.items():
             if name in self._zones:
                 faults.add(
@@ -427,6 +476,29 @@ class Reading:
             else:
                 _end(zones, name, release.valid_to, now)
         return zones
+
+    def _all_exemptions(
+        self,
+        base: Content | None,
+        amending: bool,
+        policies: Mapping[str, Policy],
+        now: datetime,
+        faults: Faults,
+    ) -> dict[str, Exemption]:
+        """Each is known from its publication on: what was done before is not put right by it."""
+        known = {one.exemption_id: one for one in base.exemptions} if base else {}
+        found = dict(known) if amending else {}
+        for name, (stated, spot) in self._exemptions.items():
+            if stated.policy not in policies and stated.policy not in self._unread:
+                detail = "a policy that this upload states, or one in force, was expected"
+                faults.add(spot, "/policy", detail, repr(stated.policy))
+            if not faults.count:
+                before = known.get(name)
+                exemption = Exemption(**dict(stated), known_since=before.known_since if before else now)
+                if before is not None and before != exemption:
+                    exemption = exemption.model_copy(update={"known_since": now})
+                found[name] = exemption
+        return found
 
     def _once_each(self, zones: Iterable[Zone], faults: Faults) -> None:
         """黄浦 and 黄浦区 are compared as one: a district that is named under both is there twice, by mistake."""
@@ -446,8 +518,11 @@ class Reading:
                 faults.add(stated.spot, "/properties/unit/district", detail, repr(unit.district))
 
 
-def _zone(stated: _Stated, before: Zone | None, now: datetime) -> Zone:
+def _zone(stated: _Stated, before: Zone | None, now: datetime, policy: Policy | None) -> Zone:
     given = stated.zone
+    valid_to = given.valid_to
+    if valid_to is None and policy is not None and policy.auto_release:
+        valid_to = given.expected_end
     policy_id, _, version = given.policy.rpartition("@")
     zone = Zone(
         zone_id=given.zone_id,
@@ -458,7 +533,7 @@ def _zone(stated: _Stated, before: Zone | None, now: datetime) -> Zone:
         polygons=stated.polygons,
         precision_m=given.precision_m,
         valid_from=given.valid_from,
-        valid_to=given.valid_to,
+        valid_to=valid_to,
         expected_end=given.expected_end,
         known_since=given.known_since or now,
         basis=given.basis,

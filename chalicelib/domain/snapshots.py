@@ -36,7 +36,7 @@ from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, stamp
 from chalicelib.domain.uploads import Content, Upload, UploadState
-from chalicelib.domain.zones import Rules, Zone
+from chalicelib.domain.zones import Exemption, Rules, Zone
 
 CHUNK_BYTES: Final = 256 * 1024
 """JSON bytes above which a chunk is split. A zone of the most points that are taken is alone in its chunk."""
@@ -55,6 +55,7 @@ class Manifest(Shape):
     datum: Datum
     stale_after_hours: float
     policies: tuple[Policy, ...]
+    exemptions: tuple[Exemption, ...] = ()
     zones: int
     levels: dict[str, int]
     chunks: tuple[str, ...]
@@ -132,6 +133,8 @@ def pack(content: Content) -> Packed:
         "levels": levels,
         "chunks": list(chunks),
     }
+    if content.exemptions:
+        stated["exemptions"] = [plain(exemption) for exemption in content.exemptions]
     manifest = json.dumps(stated, ensure_ascii=False, separators=(",", ":")).encode()
     return Packed(sha256(manifest).hexdigest(), manifest, levels, chunks)
 
@@ -205,6 +208,7 @@ def content_of(manifest: Manifest, zones: Iterable[Zone]) -> Content:
         stale_after_hours=manifest.stale_after_hours,
         policies=manifest.policies,
         zones=tuple(sorted(zones, key=lambda zone: zone.zone_id)),
+        exemptions=manifest.exemptions,
     )
     if len(content.zones) != manifest.zones:
         raise Torn(f"{manifest.zones} zones were expected, {len(content.zones)} are there")
@@ -223,6 +227,7 @@ def rules_of(content: Content, pointer: Pointer | Head) -> Rules:
         stale_after_hours=content.stale_after_hours,
         zones=content.zones,
         policies=content.policies,
+        exemptions=content.exemptions,
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Policy
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
-from chalicelib.domain.zones import Zone
+from chalicelib.domain.zones import Exemption, Zone
 
 PART_BYTES: Final = 1_000_000
 
@@ -180,6 +180,8 @@ class Content:
     """By reference."""
     zones: tuple[Zone, ...]
     """By zone_id."""
+    exemptions: tuple[Exemption, ...] = ()
+    """By exemption_id."""
 
 
 def difference(before: Content | None, after: Content) -> Difference:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
+    CROSSING_CLOSED = "crossing_closed"
     ITEM_NOT_ALLOWED = "item_not_allowed"
     CURFEW = "curfew"
     WINDOW = "window"
@@ -45,7 +46,10 @@ class Reason(StrEnum):
     PERMIT_SCOPE = "permit_scope"
     PERMIT_TIME = "permit_time"
     PERMIT_REVOKED = "permit_revoked"
+    PERMIT_VEHICLE = "permit_vehicle"
     PERMIT_USED = "permit_used"
+    COMPANY_UNLISTED = "company_unlisted"
+    PERSON_UNLISTED = "person_unlisted"
     TEMPERATURE = "temperature"
     DWELL = "dwell"
     SIGNATURE_CONFLICT = "signature_conflict"
@@ -75,6 +79,7 @@ OF_THE_PLACES = frozenset(
         Reason.ADDRESS_DISAGREES,
         Reason.NO_HANDOVER,
         Reason.ORIGIN_CLOSED,
+        Reason.CROSSING_CLOSED,
         Reason.ITEM_NOT_ALLOWED,
         Reason.SIGNATURE_CONFLICT,
     }
@@ -148,4 +153,6 @@ class Verdict(NamedTuple):
     asked: Asked | None = None
     """What the rules were asked; None: they were not."""
     quotas: tuple[Quoted, ...] = ()
-    """Of the destination's zones: what a yes still has to take one of."""
+    """Of the destination's zones and of those on crossings: what a yes still has to take one of."""
+    exemptions: tuple[str, ...] = ()
+    """Without which the rules would have been stricter."""

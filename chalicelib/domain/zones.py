@@ -158,6 +158,18 @@ class Zone(Shape):
         )
 
 
+def is_let_in(
+    item_class: ItemClass,
+    items: frozenset[ItemClass] | None,
+    denied: frozenset[ItemClass],
+    essential_only: bool,
+) -> bool:
+    """True when neither list keeps this class out."""
+    if item_class in denied or (items is not None and item_class not in items):
+        return False
+    return not essential_only or item_class in ESSENTIAL_BY_DEFAULT
+
+
 class Quoted(NamedTuple):
     """A quota and the zone that sets it."""
 
@@ -179,61 +191,97 @@ class Regime(Shape):
     essential_only: bool
     curfews: tuple[Curfew, ...]
     requirements: tuple[Requirement, ...]
-    permit_needed: bool
+    asking: frozenset[str] = Field(description="The zones that ask for a permit.")
     rest_minutes: int
     antigen_at_gate: bool
     companies: frozenset[str] = Field(description="Lists that the courier has to stand on.")
     persons: frozenset[str] = Field(description="Lists that the crew has to stand on.")
     quotas: tuple[Quoted, ...]
+    exemptions: tuple[str, ...] = Field(description="Those that lifted something here.")
     next_change: Instant | None = Field(description="When a zone that is already known starts or ends here.")
     near_border: tuple[str, ...] = Field(
         description="Zones met only through the buffer; they count as inside."
     )
 
+    @property
+    def permit_needed(self) -> bool:
+        return bool(self.asking)
+
     def permits(self, item_class: ItemClass) -> bool:
         """True when nothing that speaks here rules this class out."""
-        if item_class in self.items_denied or (self.items is not None and item_class not in self.items):
-            return False
-        return not self.essential_only or item_class in ESSENTIAL_BY_DEFAULT
+        return is_let_in(item_class, self.items, self.items_denied, self.essential_only)
 
 
-def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
-    """The policies of these zones, all at once. Adding a zone never permits more."""
+def meet(
+    zones: Sequence[Zone],
+    policies: Mapping[str, Policy],
+    exemptions: Sequence[Exemption] = (),
+    item_classes: frozenset[ItemClass] = frozenset(),
+) -> Regime:
+    """The policies of these zones, all at once. Adding a zone never permits more.
+
+    `exemptions`: those that hold there and then, for a gift of these classes. An exemption for some classes lets
+    just those pass the list of items; of the rest of a policy it lifts nothing unless the whole gift is of them.
+    """
     handovers: frozenset[Handover] | None = None
     items: frozenset[ItemClass] | None = None
     denied: frozenset[ItemClass] = frozenset()
     kept_in: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
     strictest: dict[tuple[CredentialKind, AgeFrom, str], Requirement] = {}
-    rest, essential, permit, antigen = 0, False, False, False
+    rest, essential, antigen = 0, False, False
     companies: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
     quotas: set[Quoted] = set()
+    asking: set[str] = set()
+    lifting: dict[str, frozenset[Lift]] = {}
+    used: set[str] = set()
     spoken: dict[str, None] = {}
     for zone in zones:
         policy = policies[zone.policy_reference]
-        quotas.update(Quoted(zone.zone_id, policy.reference, quota) for quota in policy.quotas)
-        if policy.reference in spoken:
+        name = policy.reference
+        quotas.update(Quoted(zone.zone_id, name, quota) for quota in policy.quotas)
+        lifted = lifting.get(name)
+        if lifted is None:
+            mine = [one for one in exemptions if one.policy == name]
+            whole = [one for one in mine if one.item_classes is None or item_classes <= one.item_classes]
+            lifted = lifting[name] = frozenset(lift for one in whole for lift in one.lifts)
+            used.update(one.exemption_id for one in mine if one in whole or Lift.ITEMS in one.lifts)
+        if policy.permit_needed and Lift.PERMIT not in lifted:
+            asking.add(zone.zone_id)
+        if name in spoken:
             continue
-        spoken[policy.reference] = None
+        spoken[name] = None
         if policy.handovers is not None:
-            handovers = policy.handovers if handovers is None else handovers & policy.handovers
-        if policy.items is not None:
-            items = policy.items if items is None else items & policy.items
-        denied |= policy.items_denied
-        kept_in |= policy.hand_out_denied
-        curfews.update(dict.fromkeys(policy.curfews))
-        for need in policy.requirements:
+            ways = _EVERY_WAY if Lift.HANDOVER in lifted else policy.handovers
+            handovers = ways if handovers is None else handovers & ways
+        let_in = _let_in(exemptions, name)
+        if let_in is None:
+            if policy.items is not None:
+                items = policy.items if items is None else items & policy.items
+            denied |= policy.items_denied
+            essential = essential or policy.essential_only
+        else:
+            open_to = frozenset(
+                c
+                for c in ItemClass
+                if c in let_in or is_let_in(c, policy.items, policy.items_denied, policy.essential_only)
+            )
+            items = open_to if items is None else items & open_to
+        kept_in |= policy.hand_out_denied - (let_in or frozenset())
+        if Lift.CURFEW not in lifted:
+            curfews.update(dict.fromkeys(policy.curfews))
+        for need in policy.requirements if Lift.REQUIREMENTS not in lifted else ():
             key = (need.kind, need.age_from, need.sequence or "")
             had = strictest.get(key)
             if had is None or need.max_age_hours < had.max_age_hours:
                 strictest[key] = need
         rest = max(rest, policy.gate.rest_minutes)
-        essential = essential or policy.essential_only
-        permit = permit or policy.permit_needed
         antigen = antigen or policy.gate.antigen_at_gate
-        companies |= policy.companies
-        persons |= policy.persons
+        if Lift.COMPANIES not in lifted:
+            companies |= policy.companies
+        if Lift.PERSONS not in lifted:
+            persons |= policy.persons
     return Regime.model_construct(
         zone_ids=tuple(sorted(zone.zone_id for zone in zones)),
         policies=tuple(sorted(spoken)),
@@ -245,15 +293,29 @@ def meet(zones: Sequence[Zone], policies: Mapping[str, Policy]) -> Regime:
         essential_only=essential,
         curfews=tuple(curfews),
         requirements=tuple(strictest[key] for key in sorted(strictest)),
-        permit_needed=permit,
+        asking=frozenset(asking),
         rest_minutes=rest,
         antigen_at_gate=antigen,
         companies=companies,
         persons=persons,
         quotas=tuple(sorted(quotas, key=lambda quoted: (quoted.zone_id, quoted.policy, str(quoted.quota)))),
+        exemptions=tuple(sorted(used)),
         next_change=None,
         near_border=(),
     )
+
+
+_EVERY_WAY = frozenset(Handover)
+
+
+def _let_in(exemptions: Sequence[Exemption], policy: str) -> frozenset[ItemClass] | None:
+    """The item classes that this policy's list no longer keeps out; None: it stands as it is."""
+    let_in: frozenset[ItemClass] | None = None
+    for one in exemptions:
+        if one.policy == policy and Lift.ITEMS in one.lifts:
+            classes = frozenset(ItemClass) if one.item_classes is None else one.item_classes
+            let_in = classes if let_in is None else let_in | classes
+    return let_in
 
 
 class Rules(Shape):

@@ -122,6 +122,7 @@ def check(
         slot.model_copy(update={"window": stay}),
         phase=phase,
         moment=moment,
+        held=assignment.permit_ids,
     )
 
 
@@ -165,6 +166,7 @@ def evidence(
                 if (permit := on.fleet.permits.get(name)) is not None
             },
             credentials=verdict.credentials,
+            exemptions=verdict.exemptions,
             handovers=tuple(verdict.handovers),
             valid_until=verdict.valid_until,
             turned_down=tuple(turned_down),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from chalicelib.domain import facts
+from chalicelib.domain.credentials import faults_of
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
@@ -115,7 +116,11 @@ def courier(world: World, market_id: str, courier_id: str) -> Courier:
 
 
 def put_crew(world: World, crew: Crew) -> Crew:
-    """Create or replace a crew. Raises `Invalid` without its courier."""
+    """Create or replace a crew. Raises `Invalid` without its courier, and for credentials from the future."""
+    faults = faults_of(crew.credentials, world.clock())
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}{more}", faults)
     _needs(world, crew.market_id, "courier", crew.courier_id)
     return _put(world, crew.market_id, "crew", crew.crew_id, crew)
 

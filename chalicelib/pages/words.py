@@ -18,6 +18,7 @@ REASONS: Final[dict[str, str]] = {
     "crew_home_unknown": "Nobody has ruled on the place where the crew lives, so it might not get home again.",
     "no_handover": "The rules at the client's place allow no way of handing anything over.",
     "origin_closed": "The place where the gift is fetched is closed, and nobody there may hand it out.",
+    "crossing_closed": "The way leads over a river or a line that nobody may cross.",
     "item_not_allowed": "The rules let no gift of this kind through.",
     "curfew": "A curfew leaves no time to fetch the gift, hand it over and be out again.",
     "window": "The trip does not fit into the hours that are left of those asked for.",
@@ -36,7 +37,10 @@ REASONS: Final[dict[str, str]] = {
     "permit_scope": "The permit does not cover this way.",
     "permit_time": "The permit does not last for the whole way, there and back.",
     "permit_revoked": "The permit has been revoked.",
+    "permit_vehicle": "The permit is bound to another vehicle, or to other people.",
     "permit_used": "The permit is good for one delivery, and that one has been given away.",
+    "company_unlisted": "The courier company does not stand on an official list that the rules ask for.",
+    "person_unlisted": "The crew does not stand on an official list that the rules ask for.",
     "temperature": "The vehicle cannot keep the gift at the temperature it needs.",
     "dwell": "The gift would be under way longer than it keeps, the rest at the gate included.",
     "signature_conflict": "A gift of this value is handed over in person at the door, and the rules at the client's "

@@ -22,7 +22,9 @@ from chalicelib.flows.look import ClearanceAnswer
 if TYPE_CHECKING:
     from chalicelib.pages.evidence import Piece
 
-ABOUT_PEOPLE = frozenset(reason for reason in Reason if reason.value.startswith(("crew_", "credential_")))
+ABOUT_PEOPLE = frozenset(
+    reason for reason in Reason if reason.value.startswith(("crew_", "credential_", "person_"))
+)
 """By name, so that a reason that is new tomorrow is kept back, too. A brand reads `crew_not_cleared` for each."""
 
 _WORDS = {reason.name: reason.value for reason in Reason if reason not in ABOUT_PEOPLE}

@@ -116,6 +116,14 @@ CASES: dict[Reason, dict[str, Any]] = {
     },
     R.NO_HANDOVER: {"on": at_home(BANNED)},
     R.ORIGIN_CLOSED: {"on": b.atlas([b.zone(b.KITCHEN, level=Level.SEALED), b.zone()])},
+    R.CROSSING_CLOSED: {
+        "on": b.atlas(
+            [b.zone(b.KITCHEN, district=b.PUDONG), b.zone(), b.crossing("banned")],
+            [BANNED],
+        ),
+        "of": b.delivery(pick_up=b.place(b.KITCHEN, district=b.PUDONG)),
+        "with_fleet": b.fleet(permits=[b.permit(districts="all")]),
+    },
     R.ITEM_NOT_ALLOWED: {"on": at_home(b.silent("no-cake", items_denied=frozenset({ItemClass.CHILLED})))},
     R.CURFEW: {"on": at_home(b.silent("curfew", curfews=(night("12:00", "17:00"),)))},
     R.WINDOW: {"of": b.delivery(window=b.window(6, 8))},
@@ -135,6 +143,14 @@ CASES: dict[Reason, dict[str, Any]] = {
     R.PERMIT_TIME: {"with_fleet": b.fleet(permits=[b.permit(valid=b.window(-24, 4.25))])},
     R.PERMIT_USED: {"with_fleet": used(b.permit(single_use=True))},
     R.PERMIT_REVOKED: {"with_fleet": b.fleet(permits=[b.permit(revoked_at=b.NOON)])},
+    R.PERMIT_VEHICLE: {"with_fleet": b.fleet(permits=[b.permit(crew_id="crew-2")])},
+    R.PERMIT_USED: {
+        "with_fleet": b.fleet(permits=[b.permit(single_use=True)]).model_copy(
+            update={"uses_left": {"permit-1": 0}}
+        )
+    },
+    R.COMPANY_UNLISTED: {"on": at_home(b.silent("listed", companies=frozenset({"white-list"})))},
+    R.PERSON_UNLISTED: {"on": at_home(b.silent("listed", persons=frozenset({"riders"})))},
     R.TEMPERATURE: {
         "of": b.delivery(gift=b.gift(b.item("frozen", temperature={"min_c": -25, "max_c": -18})))
     },
