@@ -23,7 +23,7 @@ from chalicelib.domain.places import (
 )
 from chalicelib.domain.policies import Level
 from chalicelib.domain.shapes import folded
-from chalicelib.domain.zones import Exemption, NamedUnit, Regime, Rules, Zone, meet, side_key
+from chalicelib.domain.zones import EVERYWHERE, Exemption, NamedUnit, Regime, Rules, Zone, meet, side_key
 
 Box = tuple[float, float, float, float]
 """West, south, east, north."""
@@ -78,7 +78,7 @@ class Atlas:
                     self._buildings.setdefault(key.rpartition("/")[0], []).append(zone)
                 if zone.unit.kind == "address":
                     self._addresses.setdefault(key.partition("/")[0], []).append(zone)
-                elif zone.unit.kind != "district" and not zone.polygons:
+                elif zone.unit.kind in ("compound", "building") and not zone.polygons:
                     self._undrawn.setdefault(key.partition("/")[0], []).append(zone)
                 if zone.unit.kind == "district" and zone.polygons:
                     self._districts.setdefault(key, []).append(zone)
@@ -106,7 +106,7 @@ class Atlas:
 
     def named(self, address: Address) -> list[Zone]:
         """Zones that name this address. A building that is not stated is taken to be the strictest one."""
-        found = list(self._by_unit.get(unit_key(address.district), ()))
+        found = [*self._by_unit.get(EVERYWHERE, ()), *self._by_unit.get(unit_key(address.district), ())]
         if address.compound is not None:
             compound = unit_key(address.district, address.compound)
             found += self._by_unit.get(compound, ())
@@ -303,7 +303,7 @@ class Atlas:
         until = end or start + timedelta(microseconds=1)
         speaking = [zone for zone in self.named(address) if zone.holds(start, until, known_at)]
         is_ruled = any(
-            (zone.unit is not None and zone.unit.kind != "district")
+            (zone.unit is not None and zone.unit.kind not in ("district", "market"))
             or self.policies[zone.policy_reference].handovers is not None
             for zone in speaking
         )
@@ -347,6 +347,8 @@ def _side_of(address: Address, sides: _Sides) -> set[int]:
 
 def _is_at(address: Address, unit: NamedUnit) -> bool:
     """True when the address is stated to lie in the unit."""
+    if unit.kind == "market":
+        return True
     if unit.district is None or district_key(unit.district) != district_key(address.district):
         return False
     if unit.kind == "district":

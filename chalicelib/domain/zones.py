@@ -21,14 +21,17 @@ from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, folde
 
 
 class NamedUnit(Shape):
-    """A district, compound, building, address or crossing by code or name.
+    """A district, compound, building, address or crossing by code or name; or the whole market.
 
-    The district always belongs to it; a crossing lies between two sets of them. It is the river, or the line, and
-    not one of several bridges: a zone over it speaks for every delivery whose ends lie on different sides.
+    The district always belongs to it, but for what is decreed for all of a market, and for a crossing, which lies
+    between two sets of districts: it is the river, or the line, and not one of several bridges, so a zone over it
+    speaks for every delivery whose ends lie on different sides.
     """
 
-    kind: Literal["district", "compound", "building", "address", "crossing"]
-    district: Text | None = Field(default=None, description="Needed, but for a crossing.")
+    kind: Literal["market", "district", "compound", "building", "address", "crossing"]
+    district: Text | None = Field(
+        default=None, description="Needed, but for a crossing and for the whole market."
+    )
     compound: Text | None = None
     building: Text | None = None
     address: Text | None = Field(default=None, description="A road with its lane or number: 永嘉路580弄.")
@@ -41,7 +44,7 @@ class NamedUnit(Shape):
     def model_post_init(self, _context: object) -> None:
         given = tuple(name for name in _PARTS if getattr(self, name) is not None)
         if given != _NAMED_BY[self.kind]:
-            *most, last = _NAMED_BY[self.kind]
+            *most, last = _NAMED_BY[self.kind] or ("nothing more",)
             names = f"{', '.join(most)} and {last}" if most else last
             raise ValueError(f"{'an' if self.kind == 'address' else 'a'} {self.kind} is named by {names}")
         if self.sides is not None:
@@ -52,6 +55,8 @@ class NamedUnit(Shape):
     @property
     def key(self) -> str:
         """How it is looked up; no two kinds share one."""
+        if self.kind == "market":
+            return EVERYWHERE
         if self.crossing is not None:
             return f"{CROSSING}{folded(self.crossing)}"
         assert self.district is not None
@@ -63,12 +68,15 @@ class NamedUnit(Shape):
 Side = Annotated[frozenset[Text], Field(min_length=1, max_length=500)]
 _PARTS = ("district", "compound", "building", "address", "crossing", "sides")
 _NAMED_BY: dict[str, tuple[str, ...]] = {
+    "market": (),
     "district": ("district",),
     "compound": ("district", "compound"),
     "building": ("district", "compound", "building"),
     "address": ("district", "address"),
     "crossing": ("crossing", "sides"),
 }
+EVERYWHERE = "/"
+"""The key of the whole market, and of nothing else."""
 CROSSING = "//"
 """What the key of a crossing begins with, and no other's: a folded name has no slash."""
 
