@@ -14,7 +14,12 @@
     market#<market>        policy#<policy>@<n>            its hash, for ever  (flows.publish)
     market#<market>        rezoned                        Rezoned             (flows.rezone)
     market#<market>        room#<slot>                    Room                (flows.enlist)
+    market#<market>        salt                           the secret that names households, sealed  (flows.ration)
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
+    fleet#<market>         used#<permit>                  of a permit for a single use (counter: taken)
+    quota#<market>#<day>   zone#<zone>                    (counter: taken)
+    quota#<market>#<day>   household#<unreadable>         (counter: taken)
+    quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
 
 Older schema versions are upcast here, on read.
 """
@@ -32,15 +37,16 @@ from chalicelib.domain.errors import Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.legs import Assignment, Event
+from chalicelib.domain.legs import Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table
+from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table, Take
 from chalicelib.domain.shapes import stamp
 
 ORDER: Final = "order"
 LEFT: Final = "left"
+TAKEN: Final = "taken"
 FAR: Final = timedelta(days=3650)
 """Ahead of now, to find in a work bucket what is not due yet as well."""
 HOOKS: Final = "hooks"
@@ -303,6 +309,26 @@ def give_back_to_slot(market_id: str, slot_id: str) -> Count:
     return Count(slot_key(market_id, slot_id), LEFT, 1, floor=None)
 
 
+def quota_key(market_id: str, taken: QuotaTaken) -> Key:
+    """Where it is counted: by the local day, or beside the permits, which are read with the fleet."""
+    if taken.day is None:
+        return Key(fleet_collection(market_id), f"used#{taken.name}")
+    return Key(f"quota#{market_id}#{taken.day.isoformat()}", f"{taken.per}#{taken.name}")
+
+
+def take_quota(market_id: str, taken: QuotaTaken, count: int, limit: int, until: datetime) -> Take:
+    """Take so many; lost when the limit would be passed. `until`: when nobody needs to know of it any more."""
+    return Take(quota_key(market_id, taken), TAKEN, count, limit, epoch(until))
+
+
+def give_back_quota(market_id: str, taken: QuotaTaken) -> Count:
+    return Count(quota_key(market_id, taken), TAKEN, -1, floor=None)
+
+
+def salt_key(market_id: str) -> Key:
+    return Key(f"market#{market_id}", "salt")
+
+
 def assigned_keys(market_id: str, assignment: Assignment) -> list[Key]:
     """What of the fleet an assignment names."""
     return fleet_keys(
@@ -347,8 +373,12 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
     types = {name: noun for noun, name in FLEET_KINDS.values()}
     left: dict[str, int] = {}
+    uses_left: dict[str, int] = {}
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
+        if kind == "used":
+            uses_left[name] = 1 - row.counters.get(TAKEN, 0)
+            continue
         known = parsed.get(row.key)
         # by its text: who is taken out and put in again starts at version 1 again
         noun = known[1] if known and known[0] == row.body else types[kind].model_validate_json(row.body)
@@ -362,6 +392,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         permits=nouns["permit"],
         slots=nouns["slot"],
         left=left,
+        uses_left=uses_left,
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -180,6 +181,14 @@ class Booking(Shape):
         return self.track.picked_up_at is None and not self.cancel_answer
 
 
+class QuotaTaken(Shape):
+    """What an assignment has taken one of: enough to give it back without any rules (`quotas`)."""
+
+    per: Literal["zone", "household", "courier", "permit"]
+    name: str = Field(description="Zone; household, unreadable; zone and courier; permit.")
+    day: date | None = Field(default=None, description="Local. Absent: of a permit, good once and not a day.")
+
+
 class Assignment(Shape):
     """The slot this leg was given, on what clearance."""
 
@@ -193,6 +202,7 @@ class Assignment(Shape):
     valid_until: Instant
     handovers: tuple[Handover, ...] = Field(min_length=1)
     permit_ids: tuple[str, ...] = Field(default=(), description="What the clearance rested on.")
+    quotas: tuple[QuotaTaken, ...] = Field(default=(), description="Given back when the slot's place is.")
     rules_version: int
     assigned_at: Instant
 

@@ -145,6 +145,14 @@ def building_key(building: str) -> str:
     return str(_number(name)) if name[0] in _CHINESE or name[0] in "十廿" else name
 
 
+def flat_in(building: str) -> str:
+    """What a building's name says of the flat in it, folded: `2单元501室` of `3号楼2单元501室`, or nothing."""
+    read = _BUILDING.fullmatch(folded(building))
+    if read is None or not (read["word"] or read["part"]):
+        return ""
+    return "-".join(filter(None, (read["part"], read["room"])))
+
+
 def _number(numeral: str) -> int:
     """A Chinese numeral from 1 to 99: 三, 十二, 二十, 廿三."""
     tens, ten, ones = numeral.replace("廿", "二十").rpartition("十")

@@ -39,8 +39,9 @@ from chalicelib.domain.legs import (
 )
 from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, moved
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
+from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist, receive
+from chalicelib.flows import check, enlist, ration, receive
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
@@ -117,16 +118,22 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     assignment = order.leg.assignment
     assert assignment is not None
     verdict, on = check.check_now(world, order, now, seen=seen)
+    owed: Needs = {}
+    if verdict.decision is Decision.YES:
+        owed = ration.owed(world, order, verdict, on)
+        full = ration.lacking(owed, ration.counted(world, order.market_id, [owed], on))
+        if full is not None:
+            verdict = verdict._replace(decision=Decision.NO, reasons=(full,), handovers=())
     courier = on.fleet.couriers.get(assignment.courier_id)
     if verdict.decision is not Decision.YES or courier is None or _too_late(assignment, on, now):
         reasons = verdict.reasons or (Reason.WINDOW,)
         piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
         after = moved(unassigned(order, now, reasons), now, evidence_count=order.evidence_count + 1)
-        if write(world, after, check.keep_evidence(piece), check.give_back(order, assignment.slot_id)):
+        if write(world, after, check.keep_evidence(piece), *check.give_back(order, assignment.slot_id)):
             world.queues.nudge(Topic.DISPATCH, [order.market_id])
             world.queues.nudge(Topic.TELL, [order.order_id])
         return
-    told = check.refreshed(assignment, verdict, on)
+    told = ration.taking(check.refreshed(assignment, verdict, on), owed)
     number = max((b.number for b in order.leg.bookings), default=0) + 1
     booking = Booking(
         number=number,
@@ -141,7 +148,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     )
     leg = order.leg.model_copy(update={"assignment": told})
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
-    if not write(world, order):
+    if not write(world, order, *ration.takes(order.market_id, owed)):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
     answer = _call(world, order, booking, courier)
     _record(world, order, booking, answer)
@@ -243,7 +250,7 @@ def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) ->
     leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
     with_refusal = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     after = moved(unassigned(with_refusal, now, (Reason.COURIER_REFUSED,)), now)
-    return after, [check.give_back(order, booking.slot_id)]
+    return after, [*check.give_back(order, booking.slot_id)]
 
 
 def _taken(order: Order, now: datetime, booking: Booking, **known: object) -> Order:
@@ -395,7 +402,7 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
     leg = order.leg.with_booking(gone)
     if order.leg.assignment is not None and order.cancel_asked_at is not None:  # and nobody will try again
         freed = unassigned(order.model_copy(update={"legs": replace_leg(order.legs, leg)}), now, ())
-        return moved(freed, now), [check.give_back(order, order.leg.assignment.slot_id)]
+        return moved(freed, now), [*check.give_back(order, order.leg.assignment.slot_id)]
     if tried < ATTEMPTS or order.leg.assignment is None:
         return moved(order, now, legs=replace_leg(order.legs, leg)), []
     with_lost = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
@@ -484,7 +491,7 @@ def let_go(
     if assignment is None or assignment.slot_id != booking.slot_id or leg.deciding_booking is not None:
         return with_gone, []  # an orphan of an assignment that was given back long ago
     after = unassigned(with_gone, now, (Reason.COURIER_REFUSED,))
-    return after, [check.give_back(order, booking.slot_id)]
+    return after, [*check.give_back(order, booking.slot_id)]
 
 
 # --- saving ---------------------------------------------------------------------------------------------------
@@ -515,7 +522,7 @@ def write(world: World, order: Order, *more: Change) -> bool:
         # a slot that ended long ago is gone: there is nothing left to give a place back to
         if not lost.at or any(at == 0 or not isinstance(more[at - 1], Count) for at in lost.at):
             return False
-        kept = [change for change in more if not isinstance(change, Count)]
+        kept = [change for at, change in enumerate(more, start=1) if at not in lost.at]
         return write(world, order, *kept)
     facts.note_step(world.log, order)
     return True

@@ -32,7 +32,7 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
     changes: list[Change] = []
     if live is None:
         if leg.assignment is not None:
-            changes.append(check.give_back(order, leg.assignment.slot_id))
+            changes += check.give_back(order, leg.assignment.slot_id)
         leg = leg.model_copy(update={"assignment": None})
     elif live.state is BookingState.BOOKED and live.can_be_ended:
         leg = leg.with_booking(

@@ -214,9 +214,15 @@ def kept_outside(leg: Leg) -> Leg:
     return leg.model_copy(update={"assignment": kept})
 
 
-def give_back(order: Order, slot_id: str) -> Count:
-    """The slot's place, back: in the same transaction as the step of the order that frees it."""
-    return facts.give_back_to_slot(order.market_id, slot_id)
+def give_back(order: Order, slot_id: str) -> list[Count]:
+    """The slot's place and whatever the assignment has taken of quotas and permits, back: in the same transaction as
+    the step of the order that frees them. `order`: as it is before that step."""
+    taken = order.leg.assignment.quotas if order.leg.assignment is not None else ()
+    market_id = order.market_id
+    return [
+        facts.give_back_to_slot(market_id, slot_id),
+        *(facts.give_back_quota(market_id, one) for one in taken),
+    ]
 
 
 def back_to_pool(at: datetime, decision: Decision, reasons: tuple[Reason, ...]) -> Outlook:

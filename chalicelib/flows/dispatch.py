@@ -6,19 +6,20 @@ evidence go into one transaction, on the condition that the rules are still thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Problem, cost_of
+from chalicelib.domain.assignment import cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
-from chalicelib.domain.legs import Assignment, replace_leg
+from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
+from chalicelib.domain.quotas import Need, Needs, midnight
 from chalicelib.domain.verdicts import (
     HOLDING,
     OF_THE_PLACES,
@@ -29,7 +30,7 @@ from chalicelib.domain.verdicts import (
     Reason,
     Verdict,
 )
-from chalicelib.flows import book, check, enlist, lease
+from chalicelib.flows import book, check, enlist, lease, ration
 
 POOL = 1000
 """Open orders looked at in one round, over all shards; the rest follows in the next."""
@@ -41,8 +42,13 @@ TRIES = 5
 GRID = timedelta(minutes=10)
 RETELL = timedelta(hours=2)
 """So long after a step every look at the order has it told again: some four times."""
+CROWDED = frozenset({Reason.OUTRANKED, Reason.SLOT_FULL, Reason.QUOTA_FULL, Reason.PERMIT_USED})
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
+PERMITS = 20
+"""Permits for a single use of one vehicle that one round gives away, at most."""
+CHANGES = 100
+"""What one transaction bears."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Ruling:
     after: Order
     evidence: Evidence | None
     takes: str | None
+    needs: Needs = field(default_factory=dict)
+    """Of quotas and permits, beside the slot's place."""
 
 
 def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
@@ -198,7 +206,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     verdicts: dict[str, list[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
-    costs: dict[tuple[str, str], int] = {}
+    costs: dict[ration.Pair, int] = {}
+    needs: dict[ration.Pair, Needs] = {}
     for order in orders:
         private = _opened(world, order)
         if private is None:
@@ -212,29 +221,85 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         verdicts[order.order_id] = answers
         for slot, verdict in zip(near, answers, strict=True):
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
-                costs[order.order_id, slot.slot_id] = cost_of(slot.price.amount, slot.on_time_permille)
-    plan = world.solver.assign(
-        Problem(
-            orders={order.order_id: int(order.tier) for order in orders},
-            slots={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
-            costs=costs,
-        )
+                pair = order.order_id, slot.slot_id
+                costs[pair] = cost_of(slot.price.amount, slot.on_time_permille)
+                wanted = ration.needs_of(world, order.market_id, delivery.drop_off.address, verdict, on)
+                if wanted:
+                    needs[pair] = wanted
+    planned = ration.Round(
+        tiers={order.order_id: int(order.tier) for order in orders},
+        places={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
+        costs=costs,
+        needs=needs,
+        taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
     )
+    planned.plan(world)
+    if needs:
+        _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
+        for name, answers in verdicts.items():
+            verdicts[name] = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
     rulings = []
     for order in orders:
         if order.order_id not in verdicts:
             continue
         answers = verdicts[order.order_id]
-        chosen = plan.chosen.get(order.order_id)
+        chosen = planned.chosen.get(order.order_id)
         if chosen is not None:
             verdict = next(v for v in answers if v.slot_id == chosen)
-            rulings.append(_goes(order, verdict, answers, on, now))
+            takes = planned.needs.get((order.order_id, chosen), {})
+            rulings.append(_goes(order, verdict, answers, on, now, takes))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
             ground = clearer.ground(deliveries[order.order_id], start, end)
             reasons = reasons_of(answers, on.fleet.left, ground)
             rulings.append(_waits(order, on, now, reasons, answers, ground))
     return rulings
+
+
+def _plan_with_other_permits(
+    world: World,
+    planned: ration.Round,
+    orders: Sequence[Order],
+    deliveries: Mapping[str, Delivery],
+    verdicts: Mapping[str, list[Verdict]],
+    on: check.Ground,
+    now: datetime,
+) -> None:
+    """A verdict names one permit, and of those for a single use another order may have been given it in this very
+    round: then the vehicle may have one more, and the plan goes on."""
+    by_name = {order.order_id: order for order in orders}
+    for _ in range(PERMITS):
+        worn = planned.worn()
+        if not worn:
+            return
+        fleet = on.fleet.model_copy(update={"uses_left": {**on.fleet.uses_left, **planned.uses_left()}})
+        fresh = check.Ground(on.atlas, fleet)
+        assert on.atlas is not None
+        clearer = Clearer(on.atlas, fleet, on.knowing(now))
+        found: dict[ration.Pair, Needs] = {}
+        for name, slot_id in worn:
+            order, delivery, slot = by_name[name], deliveries[name], fleet.slots[slot_id]
+            verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
+            if verdict.decision is Decision.YES:
+                answers = verdicts[name]
+                answers[next(at for at, v in enumerate(answers) if v.slot_id == slot_id)] = verdict
+                found[name, slot_id] = ration.needs_of(
+                    world, order.market_id, delivery.drop_off.address, verdict, fresh
+                )
+        if not found:
+            return
+        planned.needs |= found
+        for counter, count in ration.counted(world, orders[0].market_id, found.values(), fresh).items():
+            planned.taken.setdefault(counter, count)
+        planned.plan(world)
+
+
+def _if_it_can_be_taken(planned: ration.Round, name: str, verdict: Verdict) -> Verdict:
+    """The verdict, or a no where the order waits and what the yes would have taken is not there any more."""
+    if verdict.decision is not Decision.YES or planned.chosen.get(name) == verdict.slot_id:
+        return verdict
+    why = planned.lacks((name, verdict.slot_id))
+    return verdict if why is None else verdict._replace(decision=Decision.NO, reasons=(why,), handovers=())
 
 
 def _opened(world: World, order: Order) -> Private | None:
@@ -277,7 +342,12 @@ def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int], ground: Grou
 
 
 def _goes(
-    order: Order, verdict: Verdict, answers: Sequence[Verdict], on: check.Ground, now: datetime
+    order: Order,
+    verdict: Verdict,
+    answers: Sequence[Verdict],
+    on: check.Ground,
+    now: datetime,
+    takes: Needs,
 ) -> Ruling:
     slot = on.fleet.slots[verdict.slot_id]
     assert on.atlas is not None
@@ -295,6 +365,7 @@ def _goes(
         valid_until=verdict.valid_until,
         handovers=verdict.handovers,
         permit_ids=verdict.permit_ids,
+        quotas=tuple(takes),
         rules_version=on.atlas.rules.version,
         assigned_at=now,
     )
@@ -308,7 +379,7 @@ def _goes(
         outlook=None,
         evidence_count=order.evidence_count + 1,
     )
-    return Ruling(order, after, piece, slot.slot_id)
+    return Ruling(order, after, piece, slot.slot_id, takes)
 
 
 def _waits(
@@ -320,7 +391,7 @@ def _waits(
     ground: Ground | None = None,
 ) -> Ruling:
     over = now + HANDLING > order.window.end
-    crowded = Reason.OUTRANKED in reasons or Reason.SLOT_FULL in reasons
+    crowded = not CROWDED.isdisjoint(reasons)
     told = order.outlook.reasons if order.outlook is not None else ()
     if over and not TOO_LATE.issuperset(told):
         reasons = told  # what kept it waiting, not that it is too late now
@@ -331,6 +402,8 @@ def _waits(
         reasons = (*of_places, *kept, *(r for r in reasons if r in TOO_LATE))
     decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
+    if Reason.QUOTA_FULL in reasons and on.atlas is not None:
+        again = min(again, midnight(now, on.atlas.rules.time_zone))  # a new day has quotas of its own
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
     digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
     changed = order.outlook is None or order.outlook.digest != digest or over
@@ -372,13 +445,32 @@ def _save(
     """Those rulings that were saved. The losers of a race stay in the pool."""
     saved: list[Ruling] = []
     began = world.clock()
-    for start in range(0, len(rulings), LEGS):
+    for load in _loads(rulings):
         if holder is not None and world.clock() - began > lease.LIFE / 2:
             if not lease.renew(world, market_id, holder):
                 break
             began = world.clock()
-        saved += _save_some(world, market_id, list(rulings[start : start + LEGS]), on)
+        saved += _save_some(world, market_id, load, on)
     return saved
+
+
+def _loads(rulings: Iterable[Ruling]) -> Iterator[list[Ruling]]:
+    """As many as one transaction bears: each has its order, maybe evidence, and counters that it may share."""
+    load: list[Ruling] = []
+    counters: set[object] = set()
+    size = 1
+    for ruling in rulings:
+        own = {*ruling.needs, *((ruling.takes,) if ruling.takes is not None else ())}
+        more = 1 + (ruling.evidence is not None) + len(own - counters)
+        if load and (len(load) == LEGS or size + more > CHANGES):
+            yield load
+            load, counters, size = [], set(), 1
+            more = 1 + (ruling.evidence is not None) + len(own)
+        load.append(ruling)
+        counters |= own
+        size += more
+    if load:
+        yield load
 
 
 def _save_some(world: World, market_id: str, rulings: list[Ruling], on: check.Ground) -> list[Ruling]:
@@ -405,6 +497,7 @@ def _changes(
     changes: list[Change] = [Require(facts.pointer_key(market_id), version)]
     owners: list[list[str]] = [[]]
     takers: dict[str, list[str]] = {}
+    rationed: dict[QuotaTaken, list[tuple[str, Need]]] = {}
     for ruling in rulings:
         name = ruling.after.order_id
         changes.append(facts.keep_order(ruling.after))
@@ -414,7 +507,16 @@ def _changes(
             owners.append([name])
         if ruling.takes is not None:
             takers.setdefault(ruling.takes, []).append(name)
+        for counter, need in ruling.needs.items():
+            rationed.setdefault(counter, []).append((name, need))
     for slot_id, names in sorted(takers.items()):
         changes.append(facts.take_from_slot(market_id, slot_id, len(names)))
         owners.append(names)
+    for counter, takers_of_it in sorted(
+        rationed.items(), key=lambda pair: facts.quota_key(market_id, pair[0])
+    ):
+        limit = min(need.limit for _, need in takers_of_it)
+        until = max(need.until for _, need in takers_of_it)
+        changes.append(facts.take_quota(market_id, counter, len(takers_of_it), limit, until))
+        owners.append([name for name, _ in takers_of_it])
     return changes, owners

@@ -88,7 +88,7 @@ class ClearanceAnswer(Shape):
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
     from chalicelib.domain.clearance import Clearer  # here: importing the app stays small
-    from chalicelib.flows import check
+    from chalicelib.flows import check, ration
     from chalicelib.flows.dispatch import reasons_of
 
     now = world.clock()
@@ -105,7 +105,8 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         window=question.window,
     )
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
-    verdicts = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
+    cleared = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
+    verdicts = ration.told(world, question.market, delivery.drop_off.address, cleared, on)
     possible = [
         Possible(
             slot=v.slot_id,

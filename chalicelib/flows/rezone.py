@@ -15,9 +15,10 @@ from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
+from chalicelib.domain.quotas import Needs
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist
+from chalicelib.flows import check, enlist, ration
 
 PAGE = 100
 TRIES = 5
@@ -149,14 +150,21 @@ def _step(
         return None
     verdict = check.check(world, order, on, now)
     narrowed = verdict.handovers if live is None else leg.assignment.narrowed(verdict.handovers)
+    owed: Needs = {}
+    if verdict.decision is Decision.YES and narrowed and not (live is not None and live.track.has_custody):
+        owed = ration.owed(world, order, verdict, on)
+        full = ration.lacking(owed, ration.counted(world, order.market_id, [owed], on))
+        if full is not None:
+            verdict = verdict._replace(decision=Decision.NO, reasons=(full,), handovers=())
     if verdict.decision is Decision.YES and narrowed:
-        if narrowed == leg.assignment.handovers:
+        if narrowed == leg.assignment.handovers and not owed:
             return None
         fresh = check.refreshed if live is None else check.narrowed
-        kept = leg.model_copy(update={"assignment": fresh(leg.assignment, verdict, on)})
+        assignment = ration.taking(fresh(leg.assignment, verdict, on), owed)
+        kept = leg.model_copy(update={"assignment": assignment})
         after = moved(order, now, legs=replace_leg(order.legs, kept), evidence_count=order.evidence_count + 1)
         piece = check.evidence(order, Step.REZONE, verdict, on, now)
-        return after, [check.keep_evidence(piece)], (Topic.TELL,)
+        return after, [check.keep_evidence(piece), *ration.takes(order.market_id, owed)], (Topic.TELL,)
     if live is not None and (live.cancel_reason == "not_cleared" or live.track.kind == "returning"):
         return None  # recalled before, and on its way back or refused
     if verdict.decision is Decision.YES:  # only in a way that the courier was not told
@@ -173,7 +181,7 @@ def _step(
             evidence_count=order.evidence_count + 1,
         )
         give_back = check.give_back(order, leg.assignment.slot_id)
-        return after, [evidence, give_back], (Topic.TELL, Topic.DISPATCH)
+        return after, [evidence, *give_back], (Topic.TELL, Topic.DISPATCH)
     if live.state is BookingState.BOOKED:
         stopped = live.model_copy(
             update={"state": BookingState.CANCELLING, "cancel_reason": "not_cleared", "next_look": now}

@@ -92,8 +92,8 @@ def _bug(name: str, module: ModuleType, *edits: tuple[str, str], story: str, **m
     return Bug(name, module, edits, story, **more)
 
 
-_COUNTED_APART = "[c for c in {} if type(c).__name__ == 'Count']"
-_THE_REST = "[c for c in {} if type(c).__name__ != 'Count']"
+_COUNTED_APART = "[c for c in {} if type(c).__name__ in ('Count', 'Take')]"
+_THE_REST = "[c for c in {} if type(c).__name__ not in ('Count', 'Take')]"
 
 BUGS = (
     _bug(
@@ -252,7 +252,7 @@ BUGS = (
             "        world.queues.nudge(Topic.BOOK if order.leg.live_booking else Topic.TELL, [order_id])\n",
             "        world.queues.nudge(Topic.BOOK if order.leg.live_booking else Topic.TELL, [order_id])\n"
             "        if not order.leg.live_booking:\n"
-            "            world.table.write(check.give_back(order, 'slot-1'))\n",
+            "            world.table.write(*check.give_back(order, 'slot-1'))\n",
         ),
         story="cancelled_when_assigned",
     ),

@@ -33,6 +33,7 @@ def always(play: Play, stops: int = 0) -> None:
         kept = [b for b in bookings(order) if b.is_live and b.state is not BookingState.CANCELLING]
         assert len(kept) <= 1, f"two live bookings of one leg: {[b.reference for b in kept]}"
     _assert_places(play, orders)
+    _assert_quotas(play, orders)
     assert not play.on.company.doubled, f"the courier had two open jobs of a leg: {play.on.company.doubled}"
     _assert_evidence_is_whole(play, orders)
 
@@ -50,6 +51,22 @@ def _assert_places(play: Play, orders: list[Order]) -> None:
         assert left + given == slot.capacity, (
             f"{slot.slot_id}: {left} left, {given} given, of {slot.capacity}"
         )
+
+
+def _assert_quotas(play: Play, orders: list[Order]) -> None:
+    """Every counter says how many hold one of it, and every one that is held is counted."""
+    held = Counter(
+        facts.quota_key(order.market_id, taken)
+        for order in orders
+        for leg in order.legs
+        if leg.assignment
+        for taken in leg.assignment.quotas
+    )
+    rows = [row for row in play.table.rows.values() if facts.TAKEN in row.counters]
+    counted = {row.key: row.counters[facts.TAKEN] for row in rows}
+    assert {key: count for key, count in counted.items() if count} == dict(held), (
+        f"{counted} counted, {held} held"
+    )
 
 
 def _assert_evidence_is_whole(play: Play, orders: list[Order]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib.domain import facts
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.ports import KeyPage, Topic
+from chalicelib.domain.ports import Keep, KeyPage, Row, Topic
 from chalicelib.flows import dispatch, enlist, publish, receive, rezone, subscribe, sweep, tell
 from chalicelib.flows.book import ATTEMPTS
 from tests.flows.crash_play import Play, Story
@@ -54,7 +54,19 @@ from tests.flows.crash_steps import (
     upload,
 )
 from tests.paper import TokenPaperDialect, callback
-from tests.stage import MARKET, NOON, Market, Stage, crew, permit, slot, stage, zone
+from tests.stage import (
+    MARKET,
+    NOON,
+    OPEN_TO_THE_DOOR,
+    Market,
+    Stage,
+    crew,
+    permit,
+    publish_rules,
+    slot,
+    stage,
+    zone,
+)
 
 STORIES: dict[str, Story] = {}
 
@@ -337,6 +349,76 @@ story(
     "the_place_of_one_goes_to_the_other",
     place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(7), expects(BOOKED, "key-2"), RIDE,
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": DELIVERED},
+)  # fmt: skip
+
+# --- quotas and permits that are good once -------------------------------------------------------------------
+
+LIMITED: dict[str, Any] = {
+    **OPEN_TO_THE_DOOR,
+    "policy_id": "limited",
+    "quotas": [{"per": "zone", "limit": 1}, {"per": "household", "limit": 1}, {"per": "courier", "limit": 5}],
+}
+ONE_A_DAY = zone("Yongjia", "limited@1")
+
+
+def _one_a_day(**more: Any) -> Stage:
+    """One gift a day goes to Yongjia."""
+    on = stage(**more)
+    publish_rules(on.plain, "amend", ONE_A_DAY, policies=[LIMITED])
+    return on
+
+
+def _one_permit(**more: Any) -> Stage:
+    """The only permit is good once."""
+    on = stage(**more)
+    enlist.put_permit(on.plain, permit(1, single_use=True))
+    on.settle()
+    return on
+
+
+def _salt_of_another(play: Play) -> None:
+    """Another process names a household of this market first."""
+    row = Row(facts.salt_key("SHA"), 1, "{}", sealed=play.on.plain.sealer.seal(b"theirs", "salt#SHA"))
+    if play.table.get(row.key) is None:
+        play.table.write(Keep(row, was=None))
+
+
+story(
+    "one_a_day_goes_to_the_next_when_the_first_is_cancelled",
+    place("key-1"), place("key-2", tier="silver"), minutes(7), read_everything("key-2"), cancel("key-1"), minutes(14),
+    expects(BOOKED, "key-2"), RIDE,
+    opening=_one_a_day, ends={"key-1": CANCELLED, "key-2": DELIVERED},
+)  # fmt: skip
+story(
+    "one_a_day_and_the_courier_refuses",
+    company(refuse={"book-1": "no_riders"}), place(), expects(BOOKED), minutes(8), RIDE,
+    opening=partial(_one_a_day, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "two_name_their_first_household_at_once",
+    meanwhile("before sealer.seal", _salt_of_another), place(), minutes(7), cancel(), minutes(6),
+    opening=_one_a_day, ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "one_a_day_from_the_middle_of_the_day_on",
+    place("key-1"), minutes(7), place("key-2", tier="silver"), minutes(7), rules(ONE_A_DAY, policies=[LIMITED]),
+    minutes(3), cancel("key-1"), cancel("key-2"), minutes(14),
+    ends={"key-1": CANCELLED, "key-2": CANCELLED},
+)  # fmt: skip
+story(
+    "one_a_day_from_just_before_the_booking_on",
+    place(settled=False), only(Topic.DISPATCH), rules(ONE_A_DAY, policies=[LIMITED], settled=False), only_publish,
+    only(Topic.BOOK), settle, minutes(7), RIDE, ends={"key-1": DELIVERED}, by_itself=False, eager=False,
+)  # fmt: skip
+story(
+    "sealed_while_it_holds_one_of_a_quota",
+    place(), minutes(7), rules(BANNED), expects(HELD), minutes(3), later(hours=4), minutes(4),
+    opening=_one_a_day, ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "a_permit_that_is_good_once_goes_to_the_next_when_the_first_is_cancelled",
+    place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(14), expects(BOOKED, "key-2"), RIDE,
+    opening=_one_permit, ends={"key-1": CANCELLED, "key-2": DELIVERED},
 )  # fmt: skip
 
 # --- the brand wants the end of it --------------------------------------------------------------------------

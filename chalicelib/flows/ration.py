@@ -1,0 +1,220 @@
+"""Ration what the rules let through only so often, and permits that are good for one delivery.
+
+A quota is taken in the transaction that assigns, with the place of the slot, and given back in the one that gives the
+place back (`check.give_back`); what was taken stands in the assignment. The transaction is the judge. What is done
+here before it is to plan no more than there is, for what was last known to be there.
+
+Who had been assigned before a quota was set takes of it when it is looked at again, or is decided anew where nothing is
+left; what is with a courier by then is not counted any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from chalicelib.domain import facts
+from chalicelib.domain.assignment import Problem
+from chalicelib.domain.errors import Lost
+from chalicelib.domain.legs import Assignment, QuotaTaken
+from chalicelib.domain.orders import Order
+from chalicelib.domain.places import Address
+from chalicelib.domain.ports import Keep, Row, Take, World
+from chalicelib.domain.quotas import MOST, Need, Needs, local_days, needed, once, sealed_household
+from chalicelib.domain.verdicts import Decision, Reason, Verdict
+from chalicelib.flows import check
+
+Pair = tuple[str, str]
+"""Order and slot."""
+
+
+def needs_of(
+    world: World,
+    market_id: str,
+    address: Address,
+    verdict: Verdict,
+    on: check.Ground,
+    given: Assignment | None = None,
+) -> Needs:
+    """What a delivery there takes, going as this yes says. `given`: it is assigned, its hours are settled, and what it
+    has taken names its household."""
+    found: dict[QuotaTaken, Need] = {}
+    hours: Assignment | Verdict = given or verdict
+    if verdict.quotas and hours.hand_over_from and hours.hand_over_by:
+        assert on.atlas is not None
+        had = given.quotas if given is not None else ()
+        homes = {taken.day: taken.name for taken in had if taken.per == "household"}
+
+        def household(day: date) -> str:
+            if day not in homes:
+                homes[day] = sealed_household(_salt(world, market_id), market_id, address, day)
+            return homes[day]
+
+        slot = on.fleet.slots[verdict.slot_id]
+        days = local_days(hours.hand_over_from, hours.hand_over_by, on.atlas.rules.time_zone)
+        found = needed(verdict.quotas, slot.courier_id, days, household)
+    for permit_id in verdict.permit_ids:
+        permit = on.fleet.permits.get(permit_id)
+        if permit is not None and permit.single_use:
+            taken, need = once(permit)
+            found[taken] = need
+    return found
+
+
+def counted(world: World, market_id: str, needs: Iterable[Needs], on: check.Ground) -> dict[QuotaTaken, int]:
+    """How much of each of these counters has been taken. Permits were counted when the fleet was read."""
+    asked = {taken for each in needs for taken in each}
+    keys = {facts.quota_key(market_id, taken): taken for taken in asked if taken.day is not None}
+    found = dict.fromkeys(asked, 0)
+    if keys:
+        for row in world.table.get_many(sorted(keys)):
+            found[keys[row.key]] = row.counters.get(facts.TAKEN, 0)
+    for taken in asked:
+        if taken.day is None:
+            found[taken] = 1 - on.fleet.uses_left.get(taken.name, 1)
+    return found
+
+
+def lacking(needs: Needs, taken: Mapping[QuotaTaken, int]) -> Reason | None:
+    """Why these cannot be taken, or None. One reason for zone, household and courier alike: whoever reads it learns
+    nothing of what others send to the same client."""
+    if len(needs) > MOST:
+        return Reason.QUOTA_FULL
+    short = [counter.day is None for counter, need in needs.items() if taken[counter] >= need.limit]
+    if not short:
+        return None
+    return Reason.PERMIT_USED if all(short) else Reason.QUOTA_FULL
+
+
+@dataclass
+class Round:
+    """One round of planning: pairs of order and slot that are cleared, and the counters that they need."""
+
+    tiers: Mapping[str, int]
+    places: dict[str, int]
+    """What is left of each slot."""
+    costs: dict[Pair, int]
+    needs: dict[Pair, Needs] = field(default_factory=dict)
+    taken: dict[QuotaTaken, int] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def lacks(self, pair: Pair) -> Reason | None:
+        """Why that order cannot go with that slot any more, or None."""
+        needs = self.needs.get(pair)
+        return lacking(needs, self.taken) if needs else None
+
+    def plan(self, world: World) -> None:
+        """Choose for every order that has none yet: the best plan there is without counters, and of that, the highest
+        tier first, whatever the counters bear. Whoever finds one full is planned again with what is left, and before
+        anybody of a lower tier."""
+        while True:
+            costs = {
+                pair: cost
+                for pair, cost in self.costs.items()
+                if pair[0] not in self.chosen and (not self.needs or self.lacks(pair) is None)
+            }
+            tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}
+            plan = world.solver.assign(Problem(orders=tiers, slots=self.places, costs=costs))
+            if not self.needs:
+                self.chosen |= plan.chosen
+                return
+            short: int | None = None
+            for order, slot in sorted(plan.chosen.items(), key=lambda pair: (-tiers[pair[0]], pair[0])):
+                if short is not None and tiers[order] < short:
+                    break
+                if self.lacks((order, slot)) is not None:
+                    short = tiers[order]
+                    continue
+                self.chosen[order] = slot
+                self.places[slot] -= 1
+                for counter in self.needs.get((order, slot), ()):
+                    self.taken[counter] += 1
+            if short is None:
+                return
+
+    def worn(self) -> list[Pair]:
+        """Pairs of whoever waits that lack only the permit they were cleared with: there may be another."""
+        return [
+            pair
+            for pair in self.costs
+            if pair[0] not in self.chosen
+            and self.places.get(pair[1], 0) > 0
+            and self.lacks(pair) is Reason.PERMIT_USED
+        ]
+
+    def uses_left(self) -> dict[str, int]:
+        """Of each permit for a single use, after what was chosen."""
+        return {counter.name: 1 - count for counter, count in self.taken.items() if counter.day is None}
+
+
+# --- a question that nobody acts on ---------------------------------------------------------------------------
+
+
+def told(
+    world: World, market_id: str, address: Address, verdicts: Iterable[Verdict], on: check.Ground
+) -> list[Verdict]:
+    """The verdicts, and a no for what is full by now. Of what a household has got nothing is said: whoever may ask
+    as often as it likes would learn whether others send something to its client."""
+    verdicts = list(verdicts)
+    needs: dict[int, Needs] = {}
+    for at, verdict in enumerate(verdicts):
+        if verdict.decision is Decision.YES:
+            known = tuple(each for each in verdict.quotas if each.quota.per != "household")
+            needs[at] = needs_of(world, market_id, address, verdict._replace(quotas=known), on)
+    taken = counted(world, market_id, needs.values(), on)
+    for at, each in needs.items():
+        why = lacking(each, taken)
+        if any(one.quota.limit == 0 for one in verdicts[at].quotas):  # nobody gets any there
+            why = Reason.QUOTA_FULL
+        if why is not None:
+            verdicts[at] = verdicts[at]._replace(decision=Decision.NO, reasons=(why,), handovers=())
+    return verdicts
+
+
+# --- quotas that were set after somebody had been assigned ----------------------------------------------------
+
+
+def owed(world: World, order: Order, verdict: Verdict, on: check.Ground) -> Needs:
+    """What an assigned order rests on under the rules of now and has not taken."""
+    assignment = order.leg.assignment
+    assert assignment is not None
+    if not verdict.quotas and not verdict.permit_ids:
+        return {}
+    address = facts.unseal_private(world.sealer, order).recipient.place.address
+    needs = needs_of(world, order.market_id, address, verdict, on, assignment)
+    return {taken: need for taken, need in needs.items() if taken not in assignment.quotas}
+
+
+def taking(assignment: Assignment, needs: Needs) -> Assignment:
+    """The assignment with these taken as well."""
+    return assignment.model_copy(update={"quotas": (*assignment.quotas, *needs)}) if needs else assignment
+
+
+def takes(market_id: str, needs: Needs, count: int = 1) -> list[Take]:
+    """The changes that take these."""
+    return [
+        facts.take_quota(market_id, taken, count, need.limit, need.until) for taken, need in needs.items()
+    ]
+
+
+# --- the name of a household ----------------------------------------------------------------------------------
+
+
+def _salt(world: World, market_id: str) -> bytes:
+    """The market's secret: made once, kept sealed, and never changed, or a household would have two counters a day."""
+    name = f"salt#{market_id}"
+    known: bytes | None = world.memory.get(name)
+    if known is None:
+        row = world.table.get(facts.salt_key(market_id)) or _made(world, market_id, name)
+        known = world.memory[name] = world.sealer.unseal(row.sealed, name)
+    return known
+
+
+def _made(world: World, market_id: str, name: str) -> Row:
+    row = Row(facts.salt_key(market_id), 1, "{}", sealed=world.sealer.seal(world.token().encode(), name))
+    try:
+        world.table.write(Keep(row, was=None))
+    except Lost as lost:  # another process was quicker
+        return lost.found or row
+    return row
