@@ -171,7 +171,7 @@ BUGS = (
         "the attempt is saved after the call",
         book,
         (
-            "    if not write(world, order):\n"
+            "    if not write(world, order, *ration.takes(order.market_id, owed)):\n"
             "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
             "    answer = _call(world, order, booking, courier)\n",
             "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",

@@ -42,7 +42,7 @@ CLASSIC = (
     Bug(
         "save after the call",
         "flows.book",
-        "    if not write(world, order):\n"
+        "    if not write(world, order, *ration.takes(order.market_id, owed)):\n"
         "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
         "    answer = _call(world, order, booking, courier)\n",
         "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",
@@ -126,8 +126,8 @@ MORE = (
     Bug(
         "evidence is counted and not kept",
         "flows.rezone",
-        "        return after, [evidence, give_back], (Topic.TELL, Topic.DISPATCH)",
-        "        return after, [give_back], (Topic.TELL, Topic.DISPATCH)",
+        "        return after, [evidence, *give_back], (Topic.TELL, Topic.DISPATCH)",
+        "        return after, [*give_back], (Topic.TELL, Topic.DISPATCH)",
         within=100,
     ),
 )
