@@ -70,6 +70,8 @@ _NOTE: Final = re.compile(r"[(\[【〔](?P<inside>[^()\[\]【】〔〕]*)[)\]】
 _ALSO: Final = re.compile(r"含(?P<houses>[0-9、,，及和号\-]+)")
 _CITY: Final = re.compile(r"^(上海市|上海|中国上海市?)(?=..)")
 _TOWN: Final = re.compile(r"^[\u4e00-\u9fff]{2,3}?(?:街道|镇|乡)(?![路街道弄])(?=..)")
+_DISTRICT: Final = re.compile(r"^[\u4e00-\u9fff]{2,3}?(?:新区|区)(?![路街道弄])(?=..)")
+"""Of a line whose district is stated as a code."""
 _NUMBERED: Final = re.compile(
     r"^(?P<base>.*?\D)(?P<numbers>[0-9]+(?:[-、,，/][0-9]+)*)(?P<word>支弄|弄|号)(?P<rest>.*)$", re.DOTALL
 )
@@ -180,9 +182,8 @@ def _is_beside(rest: str) -> bool:
 
 
 def _bases(text: str) -> tuple[str, ...]:
-    whole = folded(text)
-    short = folded(_TOWN.sub("", text))
-    return (whole,) if short == whole or not short else (whole, short)
+    shorter = (_TOWN.sub("", text), _TOWN.sub("", _DISTRICT.sub("", text)))
+    return tuple(dict.fromkeys((folded(text), *filter(None, map(folded, shorter)))))
 
 
 def _steps(read: re.Match[str]) -> list[Step]:

@@ -102,6 +102,16 @@ def test_a_street_by_itself_is_the_whole_street() -> None:
     assert met(address("永嘉路123弄"), "永嘉路")
 
 
+def coded(line: str, district: str) -> Address:
+    return address(line).model_copy(update={"district": district})
+
+
+def test_a_line_whose_district_is_stated_as_a_code_names_it_all_the_same() -> None:
+    assert met(coded("上海市黄浦区永嘉路123弄3号", "310101"), "永嘉路123弄")
+    assert met(coded("上海市浦东新区川沙新镇北市街8号", "310115"), "北市街8号")
+    assert not met(coded("上海市黄浦区永嘉路12弄", "310101"), "永嘉路123弄")
+
+
 @given(st.text(max_size=40), st.text(max_size=6))
 def test_every_text_has_a_key_and_meets_itself(text: str, district: str) -> None:
     key = address_key(text, district)
