@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
+.PHONY: demo sealed run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -18,6 +18,9 @@ node_modules/.installed: package.json package-lock.json
 
 demo: setup
 	@$(PYTHON) -m sandbox demo
+
+sealed: setup
+	@$(PYTHON) -m sandbox sealed
 
 run: setup
 	@$(PYTHON) -m sandbox run

@@ -1,15 +1,16 @@
-"""`python -m sandbox demo` plays a day; `python -m sandbox run` stays up."""
+"""`python -m sandbox demo` plays a day, `python -m sandbox sealed` another; `python -m sandbox run` stays up."""
 
 from __future__ import annotations
 
 import sys
 
 USAGE = """usage: python -m sandbox demo [SEED]   play Shanghai, 11 April 2022, and recount it
+       python -m sandbox sealed        close places while gifts travel, and show the evidence
        python -m sandbox run [PORT]    stay up in real time, and print the addresses"""
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in ("demo", "run"):
+    if not arguments or arguments[0] not in ("demo", "sealed", "run"):
         print(USAGE, file=sys.stderr)
         return 2
     number = 0
@@ -22,6 +23,10 @@ def main(arguments: list[str]) -> int:
         from sandbox import demo
 
         return demo.main(number or 20220411)
+    if arguments[0] == "sealed":
+        from sandbox import travels
+
+        return travels.main()
     from sandbox import run
 
     return run.main(number or 8080)

@@ -67,6 +67,18 @@ class Listing:
     valid_from: datetime
     known_since: datetime
     upload: str
+    building: str | None = None
+    """None: all of the compound."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """Hours of a district in which no courier fetches or hands over, and with which upload they became known."""
+
+    district: str
+    start: datetime
+    end: datetime
+    upload: str
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,7 @@ class Wish:
     merchant: Site
     item_classes: frozenset[str]
     window_end: datetime
+    building: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,7 @@ class Truth:
     passes: tuple[Pass, ...]
     crews: tuple[Crew, ...]
     slots: tuple[Slot, ...]
+    nights: tuple[Night, ...] = ()
 
 
 # --- what was done and what was said --------------------------------------------------------------------------
@@ -331,11 +345,15 @@ class _Book:
             return listing.known_since
         return self.published.get(listing.upload)
 
-    def rules(self, site: Site, at: datetime, known_at: datetime | None) -> list[Rule]:
-        """The classes of that compound at that moment; `known_at` None: whether known or not."""
+    def rules(
+        self, site: Site, at: datetime, known_at: datetime | None, building: str | None = None
+    ) -> list[Rule]:
+        """The classes there at that moment; `known_at` None: whether known or not; `building` None: any of them."""
         found = []
         for listing in self.listings.get(site, ()):
             if listing.valid_from > at:
+                continue
+            if None not in (listing.building, building) and listing.building != building:
                 continue
             if known_at is not None:
                 known = self.known_from(listing)
@@ -344,16 +362,28 @@ class _Book:
             found.append(RULES[listing.rule])
         return found
 
-    def level(self, site: Site, at: datetime, known_at: datetime | None) -> str:
-        levels = {rule.level for rule in self.rules(site, at, known_at)}
+    def level(self, site: Site, at: datetime, known_at: datetime | None, building: str | None = None) -> str:
+        levels = {rule.level for rule in self.rules(site, at, known_at, building)}
         return next((level for level in _STRICTEST_FIRST if level in levels), "unlisted")
 
-    def allowed(self, site: Site, at: datetime, known_at: datetime | None) -> frozenset[str]:
+    def allowed(
+        self, site: Site, at: datetime, known_at: datetime | None, building: str | None = None
+    ) -> frozenset[str]:
         """The hand-overs that every class there allows; nothing where no list says anything."""
-        rules = self.rules(site, at, known_at)
+        rules = self.rules(site, at, known_at, building)
         if not rules:
             return frozenset()
         return frozenset.intersection(*(rule.handovers for rule in rules))
+
+    def is_night(self, district: str, at: datetime, known_at: datetime) -> bool:
+        """True when couriers were known to have to be off the streets of that district."""
+        published = self.published or {}
+        return any(
+            night.district == district
+            and night.start <= at < night.end
+            and published.get(night.upload, night.start) <= known_at
+            for night in self.truth.nights
+        )
 
     def against_the_crew(
         self,
@@ -535,8 +565,10 @@ class _Recount:
 
     def _against(self, wish: Wish, job: JobLine, at: datetime, known_at: datetime, step: str) -> list[str]:
         book = self.book
-        rules = book.rules(wish.site, at, known_at)
+        rules = book.rules(wish.site, at, known_at, wish.building)
         faults = []
+        if book.is_night((wish.merchant if step == "pick_up" else wish.site)[0], at, known_at):
+            faults.append("curfew")
         crew = self.crews.get(job.crew_id)
         if crew is None:
             faults.append("crew_unknown")
@@ -550,7 +582,7 @@ class _Recount:
                 faults.append("merchant_sealed")
             elif level == "unlisted":
                 faults.append("merchant_unlisted")
-        allowed = book.allowed(wish.site, at, known_at)
+        allowed = book.allowed(wish.site, at, known_at, wish.building)
         if not rules:
             faults.append("destination_unlisted")
         elif not allowed:
@@ -563,9 +595,9 @@ class _Recount:
 
     def _how(self, wish: Wish, job: JobLine, at: datetime) -> None:
         """The way it changed hands was open, and is told as it was."""
-        known = self.book.allowed(wish.site, at, at)
-        before = self.book.allowed(wish.site, at, at - self.history.lag)
-        there = self.book.allowed(wish.site, at, None)
+        known = self.book.allowed(wish.site, at, at, wish.building)
+        before = self.book.allowed(wish.site, at, at - self.history.lag, wish.building)
+        there = self.book.allowed(wish.site, at, None, wish.building)
         state = next((order.state for order in self.told.get(wish.reference, [])), "missing")
         if job.how is None:
             self._found("how_unknown", wish.reference, f"{job.job} does not say how it handed over")
@@ -634,7 +666,7 @@ class _Recount:
             order = next(iter(self.told.get(reference, [])), None)
             ends = [job.handed_over_at for job in self.jobs.get(reference, []) if job.handed_over_at]
             at = ends[-1] if ends else min(self.history.at, wish.window_end)
-            level = self.book.level(wish.site, at, self.history.at)
+            level = self.book.level(wish.site, at, self.history.at, wish.building)
             outcome = order.state if order else "missing"
             why = order.reasons[0] if order and order.reasons and outcome in ("held", "stranded") else ""
             counted[level, outcome, why] += 1

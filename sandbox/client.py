@@ -26,6 +26,15 @@ class Client:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """The answer's JSON. Raises `Refused` for anything but a 2xx."""
+        said = self._ask(method, path, body, headers)
+        loaded: dict[str, Any] = json.loads(said) if said else {}
+        return loaded
+
+    def page(self, path: str, kind: str) -> bytes:
+        """The same told as a page of that media type."""
+        return self._ask("GET", path, None, {"Accept": kind})
+
+    def _ask(self, method: str, path: str, body: Any, headers: dict[str, str] | None) -> bytes:
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         said = self.pool.request(
             method,
@@ -41,8 +50,7 @@ class Client:
         )
         if not 200 <= said.status < 300:
             raise Refused(f"{method} {path}: {said.status} {said.data.decode(errors='replace')[:500]}")
-        loaded: dict[str, Any] = json.loads(said.data) if said.data else {}
-        return loaded
+        return bytes(said.data)
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Every entry of a list, page by page."""

@@ -6,22 +6,24 @@ import base64
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
 from chalicelib.domain import facts
+from chalicelib.domain.fleet import Courier
 from chalicelib.domain.keys import Role
 from chalicelib.domain.legs import Booking, order_of
 from sandbox import brand, checker, shanghai
 from sandbox.client import Client
 from sandbox.clock import VirtualClock
 from sandbox.pumps import dead_letters
-from sandbox.shanghai import Asked, Happening, Put, Shanghai, Strike, Upload
+from sandbox.shanghai import Asked, Happening, Hour, Put, Strike, Upload
 from sandbox.stand import Stand
-from sandbox.wechat import Conduct, CourierCompany, CourierJob
+from sandbox.wechat import Conduct, CourierCompany, CourierJob, Delivered
 
 MISHAPS: dict[str, float] = {
     "refuse": 0.04,
@@ -76,13 +78,47 @@ class Outcome:
         return self.report.is_clean and not self.faults
 
 
+class Scenario(Protocol):
+    """What a day is made of, and how it really was."""
+
+    seed: int
+    begins: datetime
+    ends: datetime
+
+    @property
+    def brands(self) -> Sequence[str]: ...
+
+    @property
+    def orders(self) -> Sequence[Asked]: ...
+
+    @property
+    def happenings(self) -> Sequence[Happening]: ...
+
+    def couriers(self) -> Sequence[Courier]: ...
+
+    def strike(self, strike: Strike, at: datetime, carried: Mapping[str, str]) -> Upload | Put | None:
+        """What happens to parcels under way: `carried` is who carries which, crew by reference."""
+
+    def physical(self, when: datetime, reference: str) -> Delivered: ...
+
+    def truth(self) -> checker.Truth: ...
+
+    def fleet_by_hour(self) -> Sequence[Hour]: ...
+
+
 class Day:
     """One played day; `say` gets the lines of progress."""
 
-    def __init__(self, scenario: Shanghai, clock: VirtualClock, say: Any) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        clock: VirtualClock,
+        say: Any,
+        mishaps: Mapping[str, float] = MISHAPS,
+    ) -> None:
         self.scenario, self.clock, self.say = scenario, clock, say
         self.accounts = {courier.courier_id: account(courier.account) for courier in scenario.couriers()}
-        conduct = Conduct(seed=scenario.seed, at_gate=self._at_gate, **MISHAPS)  # type: ignore[arg-type]
+        conduct = Conduct(seed=scenario.seed, at_gate=self._at_gate, **mishaps)  # type: ignore[arg-type]
         self.companies = {
             name: CourierCompany(known, clock, conduct=conduct) for name, known in self.accounts.items()
         }
@@ -117,7 +153,7 @@ class Day:
             company.callback_url = f"{url}/v1/callbacks/{shanghai.MARKET_ID}/{name}"
         self.operator = Client(url, stand.key(Role.OPERATOR, "control-room"), pool)
         self.source = Client(url, stand.key(Role.SOURCE, "city-bulletin"), pool)
-        self.brands = {name: Client(url, stand.key(Role.BRAND, name), pool) for name in shanghai.BRANDS}
+        self.brands = {name: Client(url, stand.key(Role.BRAND, name), pool) for name in self.scenario.brands}
         for name, client in self.brands.items():
             listener = stand.brands.listen(name)
             made = client("POST", "/v1/webhooks", {"url": f"{stand.brands.url}/{name}"})
@@ -127,26 +163,28 @@ class Day:
         for asked in self.scenario.orders:
             self.clock.at(asked.when, lambda asked=asked: self._place(asked))  # type: ignore[misc]
         stand.pumps.start_schedules()
-        at = shanghai.BEGINS
-        while at < shanghai.ENDS:
-            at = min(at + timedelta(hours=1), shanghai.ENDS)
+        at = self.scenario.begins
+        while at < self.scenario.ends:
+            at = min(at + timedelta(hours=1), self.scenario.ends)
             stand.pumps.run_until(at)
             self._progress(at, time.monotonic() - began)
         return self._recount(time.monotonic() - began)
 
     def _happen(self, happening: Happening) -> None:
         what = happening.what
+        if isinstance(what, Strike):
+            self._do(self.scenario.strike(what, self.clock.now(), self.carried()))
+        else:
+            self._do(what)
+
+    def _do(self, what: Put | Upload | None) -> None:
         if isinstance(what, Put):
             path = f"/v1/markets/{shanghai.MARKET_ID}"
             if what.noun != "markets":
                 path += f"/{what.noun}/{what.name}"
             self.operator("PUT", path, what.body)
-        elif isinstance(what, Upload):
+        elif what is not None:
             self._publish(what)
-        elif isinstance(what, Strike):
-            upload = self.scenario.strike(what, self.clock.now(), self._in_transit())
-            if upload is not None:
-                self._publish(upload)
 
     def _publish(self, upload: Upload) -> None:
         path = f"/v1/markets/{shanghai.MARKET_ID}/rules/uploads"
@@ -165,13 +203,13 @@ class Day:
         )
         self.references[said["order_id"]] = asked.reference
 
-    def _in_transit(self) -> list[str]:
-        return [
-            self._reference(job)
-            for company in self.companies.values()
-            for job in company.jobs.values()
-            if job.has_custody
+    def carried(self) -> dict[str, str]:
+        """Who carries what now: the crew by the order's reference."""
+        jobs = [
+            job for company in self.companies.values() for job in company.jobs.values() if job.has_custody
         ]
+        bookings = self._bookings(named[0] for job in jobs if (named := order_of(job.reference)))
+        return {self._reference(job): known.crew_id for job in jobs if (known := bookings.get(job.reference))}
 
     def _reference(self, job: CourierJob) -> str:
         named = order_of(job.reference)

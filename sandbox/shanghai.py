@@ -566,6 +566,8 @@ GUARDS_REFUSE: Final = 3
 class Shanghai:
     """The whole day, from one seed. `strike` is the only thing that changes it, and only adds to the truth."""
 
+    begins, ends, brands = BEGINS, ENDS, BRANDS
+
     def __init__(self, seed: int = 20220411, map_path: Path = districts.MAP) -> None:
         self.seed = seed
         self.market = MARKET

@@ -13,8 +13,8 @@ from sandbox.stand import HOME
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-WRITTEN = {str((HOME / run.ORDER).relative_to(ROOT)), "build/package/sam.yaml"}
-"""By `make run`, and by `make package`."""
+WRITTEN = {str((HOME / run.ORDER).relative_to(ROOT)), "build/package/sam.yaml", ".sandbox/sealed/"}
+"""By `make run`, `make package` and `make sealed`."""
 
 
 def named(text: str) -> set[str]:

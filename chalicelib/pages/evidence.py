@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.orders import OrderView
-from chalicelib.domain.policies import NEAREST_FIRST, Policy
+from chalicelib.domain.policies import NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.zones import Zone
@@ -27,11 +27,15 @@ from chalicelib.pages.sheet import (
     Section,
     Sheet,
     ahead,
+    brief,
     moment,
     span,
 )
 
 SHOWN_OF_A_HASH = 16
+A_MOMENT = timedelta(seconds=1)
+ABOUT_HANDOVERS = frozenset({"no_handover", "signature_conflict"})
+"""Reasons that lie in where things change hands."""
 
 
 @dataclass(frozen=True)
@@ -106,56 +110,60 @@ class _Page:
     ) -> None:
         self.order, self.pieces, self.recalled, self.zone = order, pieces, recalled, zone
         self.keeps_back = any(piece.permits is None for piece in pieces)
+        self.day = order.placed_at.astimezone(zone).date()
+        """Of this day only the hour is said."""
+        self._told: set[tuple[str, Line]] = set()
+        """Zones that have been told of in full."""
 
     def _when(self, at: datetime) -> Moment:
         return moment(at, self.zone)
+
+    def _hour(self, at: datetime) -> Moment:
+        return brief(at, self.zone, self.day)
 
     # --- what was asked and what came of it -------------------------------------------------------------------
 
     def lead(self, brand: str, at: datetime) -> Iterator[Block]:
         state = words.said(words.STATES, self.order.state)
         count = len(self.pieces)
-        decided = (
-            f"{count} decision{'' if count == 1 else 's'} about it {'is' if count == 1 else 'are'} on record"
+        decided = "1 decision about it is" if count == 1 else f"{count} decisions about it are"
+        yield Paragraph(
+            (f"Now: {state}. {decided} on record; each was written when it was taken and never since.",)
         )
-        yield Paragraph((f"Now: {state}. {decided}; each was written when it was taken and never since.",))
         yield Paragraph(
             (
-                f"Order {self.order.order_id} of {brand}, market {self.order.market}. Read ",
+                f"Order {self.order.order_id} of {brand}, market {self.order.market}. Placed ",
+                self._when(self.order.placed_at),
+                ", read ",
                 self._when(at),
-                f". Times are those of {self.zone.key.replace('_', ' ')} ({ahead(at, self.zone)} now), UTC beside "
-                "them. Whom the gift is for is not on this page.",
+                f". Times are those of {self.zone.key.replace('_', ' ')} ({ahead(at, self.zone)} now), without a "
+                "date those of the day it was placed. Whom the gift is for is not on this page.",
             )
         )
 
     def asked(self) -> Facts:
         order, gift = self.order, self.order.gift
         kinds = sorted(words.said(words.ITEM_CLASSES, name) for name in gift.item_classes)
-        lines: list[Line] = [(f"{_first_up(words.listed(kinds))}",)]
+        lines: list[Line] = [(_first_up(words.listed(kinds)),)]
         kept = {(i.temperature.min_c, i.temperature.max_c) for i in gift.items if i.temperature is not None}
         lines += [(f"kept at {low:g} to {high:g} °C",) for low, high in sorted(kept)]
         if gift.dwell_limit_minutes is not None:
             lines.append((f"at most {gift.dwell_limit_minutes} minutes from fetching it to handing it over",))
-        rows: list[tuple[str, tuple[Line, ...]]] = [
-            ("Gift", tuple(lines)),
-            ("Placed", ((self._when(order.placed_at),),)),
-            ("Hours asked for", (("from ", self._when(order.window.start)), self._until(order))),
-            ("Rank", ((f"{order.tier.name.lower()}: higher ranks are served first",),)),
+        window = order.window
+        return Facts(
             (
-                "If nobody may go",
-                ((words.said(words.FALLBACKS, order.fallback),),),
-            ),
-        ]
-        return Facts(tuple(rows))
-
-    def _until(self, order: OrderView) -> Line:
-        return ("to ", self._when(order.window.end))
+                ("Gift", tuple(lines)),
+                ("Hours asked for", (("From ", self._hour(window.start), " to ", self._hour(window.end)),)),
+                ("Rank", ((f"{_first_up(order.tier.name.lower())}; higher ranks are served first",),)),
+                ("If nobody may go", ((_first_up(words.said(words.FALLBACKS, order.fallback)),),)),
+            )
+        )
 
     def became(self) -> Bullets:
         """The states the order went through."""
         return Bullets(
             tuple(
-                (self._when(step.at), f": {words.said(words.STATES, step.state)}")
+                (self._hour(step.at), f": {words.said(words.STATES, step.state)}")
                 for step in self.order.history
             )
         )
@@ -165,13 +173,22 @@ class _Page:
     def opening(self) -> Paragraph:
         if not self.pieces:
             return Paragraph(("None yet. Until one is taken, the gift goes nowhere.",))
-        return Paragraph(("A decision that repeats the one before it is not written down again.",))
+        return Paragraph(
+            (
+                "In each, what was known at that moment counted, and nothing that became known later. A decision "
+                "that repeats the one before it is not written down again.",
+            )
+        )
 
     def decisions(self) -> Iterator[Section]:
         for number, piece in enumerate(self.pieces, start=1):
             headline = words.HEADLINES.get((piece.step, piece.decision), f"{piece.step}: {piece.decision}")
             yield Section(
-                heading=(f"{number}. ", self._when(piece.decided_at)),
+                heading=(
+                    f"{number}. ",
+                    self._when(piece.decided_at),
+                    f": {words.said(words.STEPS, piece.step)}",
+                ),
                 blocks=tuple(self._decision(piece, headline)),
                 level=3,
                 tone=piece.decision,
@@ -184,9 +201,7 @@ class _Page:
         elif piece.reasons:
             yield Bullets(tuple((words.said(words.REASONS, reason),) for reason in piece.reasons))
         rows = [
-            ("Step", ((words.said(words.STEPS, piece.step),),)),
-            ("Known then", (self._known(piece),)),
-            ("Rules", (self._version(piece),)),
+            ("Rules", tuple(self._version(piece))),
             ("Zones", tuple(self._zones(piece))),
             ("Hours judged", tuple(self._hours(piece))),
             ("Hand-over", tuple(self._handovers(piece))),
@@ -198,98 +213,94 @@ class _Page:
         ]
         yield Facts(tuple((term, lines) for term, lines in rows if lines))
 
-    def _known(self, piece: Piece) -> Line:
-        if piece.known_at == piece.decided_at:
-            return ("What was known at that moment counted, and nothing that became known later.",)
-        return (
-            "What was known at ",
-            self._when(piece.known_at),
-            " counted, and nothing that became known later.",
-        )
-
-    def _version(self, piece: Piece) -> Line:
+    def _version(self, piece: Piece) -> Iterator[Line]:
         if piece.rules_version is None or piece.rules_digest is None:
-            return ("None had been published.",)
+            yield ("None had been published.",)
+            return
         line: list[str | Moment] = [f"Version {piece.rules_version} of this market"]
         if piece.rules_published_at is not None:
-            line += [", last published ", self._when(piece.rules_published_at)]
-        line.append(f"; kept under {piece.rules_digest[:SHOWN_OF_A_HASH]}…")
+            line += [", published ", self._hour(piece.rules_published_at)]
+        line.append(f", kept under {piece.rules_digest[:SHOWN_OF_A_HASH]}…")
+        yield tuple(line)
+        if piece.known_at != piece.decided_at:
+            yield ("What was known at ", self._hour(piece.known_at), " counted.")
         if piece.rules_digest not in self.recalled:
-            line.append(" It cannot be read any more, so its zones are given by their names only.")
-        return tuple(line)
+            yield ("They cannot be read any more, so their zones are given by name only.",)
 
     def _zones(self, piece: Piece) -> Iterator[Line]:
+        """In full where a zone speaks for the first time, or says something else than before."""
         known = self.recalled.get(piece.rules_digest or "")
+        again = []
         for name in piece.zones:
             zone = known.zones.get(name) if known is not None else None
-            if zone is None:
-                yield (name,)
+            line = (name,) if zone is None else self._zone(zone, piece)
+            if (name, line) in self._told:
+                again.append(f"{name}{self._where(name, piece)}")
             else:
-                yield self._zone(zone, piece)
+                self._told.add((name, line))
+                yield line
+        if again:
+            yield (f"As before: {words.listed(again)}.",)
         if not piece.zones and piece.rules_version is not None:
             yield ("No list named either end of the way.",)
+
+    @staticmethod
+    def _where(name: str, piece: Piece) -> str:
+        if piece.client_zones is None:
+            return ""
+        return " at the client's place" if name in piece.client_zones else " where it is fetched"
 
     def _zone(self, zone: Zone, piece: Piece) -> Line:
         policy = self._policy(piece, zone.policy_reference)
         title = policy.title if policy is not None else zone.policy_reference
-        where = ""
-        if piece.client_zones is not None:
-            where = (
-                ", at the client's place" if zone.zone_id in piece.client_zones else ", where it is fetched"
-            )
         level = words.said(words.LEVELS, zone.level.name.lower())
-        what = f"“{title}”" if level.casefold() in title.casefold() else f"“{title}”, {level}"
+        is_said = level.removesuffix(" zone").casefold() in title.casefold()
         line: list[str | Moment] = [
-            f"{what}{where} ({zone.zone_id}): in force since ",
-            self._when(zone.valid_from),
+            f"{zone.zone_id}{self._where(zone.zone_id, piece)}: {'' if is_said else f'{level}, '}“{title}”. "
+            "In force since ",
+            self._hour(zone.valid_from),
         ]
         if zone.valid_to is not None:
-            line += [" until ", self._when(zone.valid_to)]
-        line += [", known since ", self._when(zone.known_since)]
+            line += [" until ", self._hour(zone.valid_to)]
+        line += [", known since ", self._hour(zone.known_since)]
         if zone.known_since > zone.valid_from:
             line.append(f", {span(zone.known_since - zone.valid_from)} after it began")
         if zone.expected_end is not None:
             ends = policy is not None and policy.auto_release
             does = "and ends by itself then" if ends else "which by itself releases nothing"
-            line += ["; announced to end ", self._when(zone.expected_end), f", {does}"]
+            line += ["; announced to end ", self._hour(zone.expected_end), f", {does}"]
         line.append(f". Bulletin: {zone.basis}" if zone.basis else ". No bulletin was named.")
         return tuple(line)
 
     def _hours(self, piece: Piece) -> Iterator[Line]:
-        if piece.judged_from is not None and piece.judged_until is not None:
-            yield (
-                "From ",
-                self._when(piece.judged_from),
-                " to ",
-                self._when(piece.judged_until),
-                ": the rules had to permit it for all of that time.",
-            )
+        start, end = piece.judged_from, piece.judged_until
+        if start is None or end is None:
+            return
+        if end - start <= A_MOMENT:
+            yield ("That moment.",)
+        else:
+            until = ": the rules had to permit it for all of that time."
+            yield ("From ", self._hour(start), " to ", self._hour(end), until)
 
     def _handovers(self, piece: Piece) -> Iterator[Line]:
-        allowed = [name for name in NEAREST_FIRST if name.value in piece.handovers]
+        allowed = [way for way in NEAREST_FIRST if way.value in piece.handovers]
         if allowed:
-            ways = words.listed([words.said(words.HANDOVERS, name) for name in allowed], "or")
-            yield (f"Allowed {ways}.",)
-        if piece.client_zones is None:
+            yield (f"Allowed {_ways(allowed)}.",)
+        if not allowed and ABOUT_HANDOVERS.isdisjoint(piece.reasons):
             return
+        against: dict[tuple[str, ...], list[Handover]] = {}
         speaking = list(self._speaking(piece))
         for way in NEAREST_FIRST:
-            if way in allowed:
-                continue
-            against = [
-                policy.title
-                for policy in speaking
-                if policy.handovers is not None and way not in policy.handovers
-            ]
-            place = words.said(words.HANDOVERS, way)
-            if against:
-                titles = words.listed([f"“{title}”" for title in dict.fromkeys(against)])
-                does = "does" if len(set(against)) == 1 else "do"
-                yield (f"Not {place}: {titles} {does} not allow it.",)
+            if way not in allowed:
+                titles = [p.title for p in speaking if p.handovers is not None and way not in p.handovers]
+                against.setdefault(tuple(dict.fromkeys(titles)), []).append(way)
+        for titles_of_all, ways in against.items():
+            if titles_of_all:
+                said = words.listed([f"“{title}”" for title in titles_of_all])
+                does = "does" if len(titles_of_all) == 1 else "do"
+                yield (f"Not {_ways(ways)}: {said} {does} not allow it.",)
             elif allowed and "high_value" in self.order.gift.item_classes:
-                yield (f"Not {place}: a gift of high value is handed over at the door only.",)
-            elif allowed:
-                yield (f"Not {place}: the courier had been told otherwise before.",)
+                yield (f"Not {_ways(ways)}: a gift of high value is handed over at the door only.",)
 
     def _speaking(self, piece: Piece) -> Iterator[Policy]:
         """The policies at the client's place."""
@@ -313,10 +324,8 @@ class _Page:
         yield (", ".join([piece.courier, *more]),)
 
     def _permits(self, piece: Piece) -> Iterator[Line]:
-        if piece.permits is None:
-            return
-        for name, end in piece.permits.items():
-            yield (name,) if end is None else (f"{name}, good until ", self._when(end))
+        for name, end in (piece.permits or {}).items():
+            yield (name,) if end is None else (f"{name}, good until ", self._hour(end))
 
     def _credentials(self, piece: Piece) -> Iterator[Line]:
         if piece.permits is None:
@@ -332,18 +341,18 @@ class _Page:
     def _credential(self, text: str) -> Line:
         """`pcr sampled 2022-04-11T01:00:00+00:00 until ...`, with its kind and its times in words."""
         kind, *rest = text.split(" ")
-        line: list[str | Moment] = [words.said(words.CREDENTIALS, kind)]
+        line: list[str | Moment] = [_first_up(words.said(words.CREDENTIALS, kind))]
         for part in rest:
             line.append(", good " if part == "until" else " ")
             try:
-                line.append(self._when(datetime.fromisoformat(part)))
+                line.append(self._hour(datetime.fromisoformat(part)))
             except ValueError:
                 line.append(part)
         return tuple(line)
 
     def _lasts(self, piece: Piece) -> Iterator[Line]:
         if piece.valid_until is not None and piece.decision == "yes":
-            yield (self._when(piece.valid_until), ", if nothing new becomes known before")
+            yield (self._hour(piece.valid_until), ", if nothing new becomes known before")
 
     def _turned_down(self, piece: Piece) -> Iterator[Line]:
         for group in piece.turned_down:
@@ -399,6 +408,10 @@ def _rule(policy: Policy) -> Iterable[Block]:
     yield Bullets(tuple((text,) for text in regimes.told(policy)))
     if policy.source:
         yield Paragraph((f"Source: {policy.source}",))
+
+
+def _ways(ways: Iterable[Handover]) -> str:
+    return words.listed([words.said(words.HANDOVERS, way) for way in ways], "or")
 
 
 def _first_up(text: str) -> str:

@@ -31,7 +31,7 @@ dt{color:var(--soft)}dd{margin:0}dd+dd{grid-column:2}
 ul{margin:.5rem 0;padding-left:1.2rem}li{margin:.25rem 0}
 time{white-space:normal}.utc{color:var(--soft)}
 @media (max-width:34rem){dl{grid-template-columns:1fr;gap:0}dt{margin-top:.5rem;font-size:.875rem}
-dd+dd{grid-column:1}main{padding-top:1rem}}
+dd+dd{grid-column:1;margin-top:.25rem}main{padding-top:1rem}}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--yes:#000;--hold:#000;--no:#000}
 body{font-size:10.5pt}main{max-width:none;padding:0}section.step{break-inside:avoid}h2,h3{break-after:avoid}}
 """
@@ -96,10 +96,8 @@ def _line(line: Line) -> str:
 
 def _moment(moment: Moment) -> str:
     machine = moment.at.isoformat().replace("+00:00", "Z")
-    return (
-        f'<time datetime="{escape(machine)}">{escape(moment.local)} '
-        f'<span class="utc">({escape(moment.utc)})</span></time>'
-    )
+    utc = f' <span class="utc">({escape(moment.utc)})</span>' if moment.utc else ""
+    return f'<time datetime="{escape(machine)}">{escape(moment.local)}{utc}</time>'
 
 
 def escape(text: str) -> str:

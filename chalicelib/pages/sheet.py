@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.pages.words import DAYS, MONTHS
@@ -23,9 +23,10 @@ class Moment:
     at: datetime
     local: str
     utc: str
+    """Empty where it is not said."""
 
     def __str__(self) -> str:
-        return f"{self.local} ({self.utc})"
+        return f"{self.local} ({self.utc})" if self.utc else self.local
 
 
 Line = tuple[str | Moment, ...]
@@ -88,13 +89,27 @@ def moment(at: datetime, zone: ZoneInfo) -> Moment:
     The UTC day is said when it is another one than on the spot.
     """
     local, utc = at.astimezone(zone), at.astimezone(UTC)
-    clock = "%H:%M:%S" if at.second or at.microsecond else "%H:%M"
+    clock = _clock(at)
     day = "" if local.date() == utc.date() else f"{utc.day} {_month(utc)}, "
     return Moment(
         at=utc,
         local=f"{DAYS[local.weekday()][:3]} {local.day} {_month(local)} {local.year}, {local:{clock}}",
         utc=f"{day}{utc:{clock}} UTC",
     )
+
+
+def brief(at: datetime, zone: ZoneInfo, day: date) -> Moment:
+    """`13:05` on that day there, `Tue 12 Apr, 13:05` on another one, and the year where it is another year."""
+    local = at.astimezone(zone)
+    text = f"{local:{_clock(at)}}"
+    if local.date() != day:
+        year = "" if local.year == day.year else f" {local.year}"
+        text = f"{DAYS[local.weekday()][:3]} {local.day} {_month(local)}{year}, {text}"
+    return Moment(at=at.astimezone(UTC), local=text, utc="")
+
+
+def _clock(at: datetime) -> str:
+    return "%H:%M:%S" if at.second else "%H:%M"
 
 
 def _month(day: datetime) -> str:

@@ -53,11 +53,11 @@ REASONS: Final[dict[str, str]] = {
 """Each is true of an order as a whole and of one courier's hours alike."""
 
 STEPS: Final[dict[str, str]] = {
-    "dispatch": "choosing a courier",
+    "dispatch": "a courier is looked for",
     "book": "the last look before booking",
-    "pick_up": "the gift was fetched, and that moment was judged",
-    "hand_over": "the gift was handed over, and that moment was judged",
-    "rezone": "rules or fleet had changed, and it was decided again",
+    "pick_up": "the gift was fetched",
+    "hand_over": "the gift was handed over",
+    "rezone": "rules or fleet had changed",
 }
 
 HEADLINES: Final[dict[tuple[str, str], str]] = {

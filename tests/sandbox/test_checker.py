@@ -16,6 +16,7 @@ from sandbox.checker import (
     History,
     JobLine,
     Listing,
+    Night,
     OrderLine,
     Pass,
     Slot,
@@ -484,6 +485,39 @@ def test_at_gate_without_need_is_found() -> None:
         told(door=order("door", "at_gate", "booked")), jobs=(replace(JOBS["door"], how="gate"), JOBS["gate"])
     )
     assert kinds(history) == ["gate_without_need"]
+
+
+def test_a_closed_building_counts_for_that_building_and_for_whoever_does_not_state_one() -> None:
+    closed = Listing(LOBBY, "no_access", at(9), at(9), "list", building="3")
+    for building, found in (("3", True), ("5", False), (None, True)):
+        wishes = tuple(replace(w, building=building) if w.reference == "door" else w for w in TRUTH.wishes)
+        truth = rewritten(wishes=wishes, listings=(*TRUTH.listings, closed))
+        assert ("hand_over_not_cleared" in kinds(replace(GOOD, truth=truth))) is found, building
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "upload", "kind"),
+    [
+        (at(10, 15), at(20), "list", "hand_over_not_cleared"),
+        (at(9, 45), at(10, 15), "list", "pick_up_not_cleared"),
+        (at(10, 31), at(20), "list", None),
+        (at(10, 15), at(20), "late", "hand_over_not_cleared"),
+        (at(9, 45), at(10, 0), "late", None),
+    ],
+)
+def test_a_district_without_couriers_stops_what_is_fetched_and_handed_over_there(
+    start: datetime, end: datetime, upload: str, kind: str | None
+) -> None:
+    truth = rewritten(nights=(Night(LOBBY[0], start, end, upload),))
+    found = [k for k in kinds(replace(GOOD, truth=truth)) if k.endswith("not_cleared")]
+    assert found == ([kind] if kind else [])
+
+
+def test_a_night_that_nobody_knew_of_yet_is_not_held_against_a_move() -> None:
+    truth = rewritten(nights=(Night(LOBBY[0], at(9), at(20), "late"),))
+    early = job("door", "door", 9, booked_at=at(8, 30))
+    found = check(replace(done(early), truth=truth)).violations
+    assert [violation for violation in found if violation.subject == "door"] == []
 
 
 # --- slots ---
