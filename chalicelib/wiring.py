@@ -49,6 +49,7 @@ def real(told: Settings | None = None) -> World:
     from chalicelib.aws.table import DynamoTable
     from chalicelib.channels import webhook
     from chalicelib.couriers import Folder
+    from chalicelib.rulebooks import Shelf
     from chalicelib.solver import ExactSolver
 
     told = told or settings.read()
@@ -64,6 +65,7 @@ def real(told: Settings | None = None) -> World:
         dialects=Folder(),
         channels={"webhook": webhook},
         feeds=feeds.Folder(),
+        books=Shelf(),
         clock=lambda: datetime.now(UTC),
         dice=_random().random,
         token=lambda: secrets.token_urlsafe(32),

@@ -21,6 +21,7 @@ from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
 from chalicelib.domain.places import Market
+from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.uploads import PARTS, Upload, UploadStart
@@ -263,6 +264,19 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     **_members("crews", "crew_id", Crew, "a crew with its credentials"),
     **_members("permits", "permit_id", Permit, "a permit"),
     **_members("slots", "slot_id", Slot, "a slot of capacity"),
+    ("GET", "/v1/rulebooks"): Operation(
+        "The rule books that ship, and the policies that an upload can name from them",
+        "Rules",
+        BOTH,
+        answer=BookList,
+    ),
+    ("GET", "/v1/rulebooks/{book_id}"): Operation(
+        "One rule book: every policy with its days, its source, and what no source confirms",
+        "Rules",
+        BOTH,
+        answer=Book,
+        problems=(404,),
+    ),
     ("GET", "/v1/markets/{market_id}/rules"): Operation(
         "The rules in force", "Rules", BOTH, answer=Pointer, problems=(404,)
     ),

@@ -30,6 +30,7 @@ from chalicelib.domain.ports import (
 )
 from chalicelib.domain.shapes import stamp
 from chalicelib.feeds import Folder
+from chalicelib.rulebooks import Shelf
 from chalicelib.solver import ExactSolver
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
@@ -278,6 +279,7 @@ def world(
         "dialects": dialects or {},
         "channels": {"webhook": webhook},
         "feeds": Folder(),
+        "books": Shelf(),
         "clock": clock or FakeClock(),
         "dice": chance.random,
         "token": lambda: f"{chance.getrandbits(256):064x}",

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from chalicelib.domain.places import Market
 from chalicelib.domain.policies import Policy
+from chalicelib.domain.rulebooks import Book
 from chalicelib.domain.uploads import Content, UploadStart
 from chalicelib.domain.zones import Zone
 
@@ -70,8 +72,13 @@ class Told:
     base: Content | None
     """The rules that this upload amends."""
     now: datetime
-    book: Mapping[str, Policy] = field(default_factory=dict)
-    """Policies by reference: the rule books that ship."""
+    books: Mapping[str, Book] = field(default_factory=dict)
+    """The rule books that ship, by name."""
+
+    @cached_property
+    def book(self) -> Mapping[str, Policy]:
+        """Every policy of theirs, by reference."""
+        return {e.policy.reference: e.policy for book in self.books.values() for e in book.entries}
 
 
 class Feed(Protocol):

@@ -16,6 +16,7 @@ from chalicelib.domain.notices import Notice, Outcome
 if TYPE_CHECKING:  # the API plans nothing, and reads no list
     from chalicelib.domain.assignment import Plan, Problem
     from chalicelib.domain.feeds import Feed
+    from chalicelib.domain.rulebooks import Book
 
 
 class Key(NamedTuple):
@@ -257,3 +258,5 @@ class World:
     """True only where receivers live on loopback: the sandbox and tests."""
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     """How the official lists are read, by their format."""
+    books: Mapping[str, Book] = field(default_factory=dict)
+    """The rule books that ship, by name."""

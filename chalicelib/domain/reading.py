@@ -2,7 +2,7 @@
 
 A part is JSON of at most 1,000,000 bytes:
 
-    {"policies": [Policy ...],
+    {"policies": [Policy or {"book": "shanghai", "policy": "shanghai-sealed@2"} ...],
      "features": [{"type": "Feature", "geometry": Polygon | MultiPolygon | null,
                    "properties": {"zone_id", "level": "sealed", "policy": "sealed@1",
                                   "unit": {"kind", "district", "compound", "building"},
@@ -42,6 +42,7 @@ from chalicelib.domain.zones import Exemption, Lift, NamedUnit, PolicyReference,
 
 if TYPE_CHECKING:  # the API takes parts and reads no list
     from chalicelib.domain.feeds import Feed, Note
+    from chalicelib.domain.rulebooks import Book
 
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
@@ -93,6 +94,13 @@ class ExemptionStated(Shape):
     basis: str = Field(default="", max_length=500)
 
 
+class OfABook(Shape):
+    """A policy of a rule book that ships, in the place of its text."""
+
+    book: Slug
+    policy: PolicyReference
+
+
 class Release(Shape):
     """The end of a zone. Without a time it ends when the release is published."""
 
@@ -112,7 +120,7 @@ def _releases() -> TypeAdapter[Release]:
 class Part(Shape):
     """A part as it is described to the outside. It is read item by item, so that one fault hides no other."""
 
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[Policy | OfABook, ...] = ()
     features: tuple[Feature, ...] = ()
     released: tuple[Slug | Release, ...] = ()
     exemptions: tuple[ExemptionStated, ...] = ()
@@ -219,13 +227,13 @@ class Reading:
         market: Market,
         start: UploadStart,
         feed: Feed | None = None,
-        book: Mapping[str, Policy] | None = None,
+        books: Mapping[str, Book] | None = None,
     ) -> None:
         """`feed` reads the file that the parts are pieces of; without one they are our own."""
         self.market = market
         self.start = start
         self.feed = feed
-        self._book = book or {}
+        self._books = books or {}
         self._file: list[bytes] = []
         self.faults = Faults()
         self.remarks = Faults()
@@ -259,12 +267,16 @@ class Reading:
             self._exemption(given, Spot(number, None, f"/exemptions/{index}"))
 
     def _policy(self, given: object, spot: Spot) -> None:
+        is_named = isinstance(given, dict) and "book" in given
         try:
-            policy = Policy.model_validate(given)
+            policy = self._of_a_book(given, spot) if is_named else Policy.model_validate(given)
         except ValidationError as error:
             self._wrong(spot, error)
+            policy = None
+        if policy is None:
             if isinstance(given, dict):
-                self._unread.add(f"{given.get('policy_id')}@{given.get('version')}")
+                name = given.get("policy") if is_named else f"{given.get('policy_id')}@{given.get('version')}"
+                self._unread.add(str(name))
             return
         before = self._policies.setdefault(policy.reference, (policy, spot))
         if before[0] != policy:
@@ -274,6 +286,20 @@ class Reading:
                 f"the same policy as in {before[1]} was expected, or another version",
                 policy.reference,
             )
+
+    def _of_a_book(self, given: object, spot: Spot) -> Policy | None:
+        """The policy that is named. What is kept is its text: rules in force rest on no book."""
+        named = OfABook.model_validate(given)
+        if named.book not in self._books:
+            known = ", ".join(sorted(self._books)) or "none"
+            self.faults.add(spot, "/book", f"a rule book was expected, there are {known}", repr(named.book))
+            return None
+        found = self._books[named.book].find(named.policy)
+        if found is None:
+            self.faults.add(
+                spot, "/policy", f"a policy of the book {named.book!r} was expected", repr(named.policy)
+            )
+        return found
 
     def _feature(self, given: object, spot: Spot) -> None:
         try:
@@ -354,7 +380,9 @@ class Reading:
         """The file in our own words. What it says may rest on what was known before, so it is read when that is."""
         from chalicelib.domain.feeds import Told
 
-        told = Told(self.market, self.start, base if self.start.mode is Mode.AMEND else None, now, self._book)
+        told = Told(
+            self.market, self.start, base if self.start.mode is Mode.AMEND else None, now, self._books
+        )
         listed = feed.read(b"".join(self._file), told)
         ours = Reading(self.market, self.start)
         ours._gone, ours._kept = listed.gone, {zone.zone_id: zone for zone in listed.kept}

@@ -127,12 +127,42 @@ class Book(Shape):
                 if word not in words:
                     raise ValueError(f"overlay {overlay.overlay_id!r} names {word!r}, which is no word here")
 
-    def policy(self, policy_id: str, version: int) -> Policy:
-        """That version. Raises `Missing`."""
-        for entry in self.entries:
-            if entry.policy.policy_id == policy_id and entry.policy.version == version:
-                return entry.policy
-        raise Missing(f"book {self.book_id!r} has no policy {f'{policy_id}@{version}'!r}")
+    def find(self, reference: str) -> Policy | None:
+        """The policy of that reference, `italy-red@1`, or None."""
+        return next((e.policy for e in self.entries if e.policy.reference == reference), None)
+
+
+class BookSummary(Shape):
+    """What a book is about, and the policies that can be named from it."""
+
+    book_id: Slug
+    title: Text
+    country: str
+    time_zone: TimeZone
+    policies: tuple[str, ...]
+
+
+class BookList(Shape):
+    """Every book that ships."""
+
+    data: tuple[BookSummary, ...]
+    has_more: bool = False
+
+
+def listed(books: Iterable[Book]) -> BookList:
+    """These books, as a list shows them."""
+    return BookList(
+        data=tuple(
+            BookSummary(
+                book_id=book.book_id,
+                title=book.title,
+                country=book.country,
+                time_zone=book.time_zone,
+                policies=tuple(entry.policy.reference for entry in book.entries),
+            )
+            for book in books
+        )
+    )
 
 
 def policy_on(book: Book, word: str, day: date, district: str | None = None) -> Entry:

@@ -231,7 +231,7 @@ def _settle(world: World, upload: Upload) -> Upload:
 def _read(world: World, upload: Upload) -> Reading:
     market = enlist.market(world, upload.market_id)
     feed = None if upload.format is Format.CORDON else world.feeds[upload.format.value]
-    reading = Reading(market, upload.start, feed)
+    reading = Reading(market, upload.start, feed, world.books)
     pk = snapshots.upload_key(upload.upload_id).pk
     arrived = len(world.table.read(pk, "have#").rows)
     if arrived != upload.parts:

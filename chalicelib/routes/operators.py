@@ -180,6 +180,25 @@ def blueprint(authorizer: Any) -> Blueprint:
     def get_or_remove_slot(market_id: str, slot_id: str) -> Response:
         return _member(bp.current_request, market_id, "slots", slot_id)
 
+    # --- rule books -----------------------------------------------------------------------------------------
+
+    @bp.route("/v1/rulebooks", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_rulebooks() -> Response:
+        from chalicelib.domain.rulebooks import listed
+
+        who(*BOTH)
+        return edge.answer(listed(wiring.world().books.values()))
+
+    @bp.route("/v1/rulebooks/{book_id}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_rulebook(book_id: str) -> Response:
+        who(*BOTH)
+        book = wiring.world().books.get(_named(book_id))
+        if book is None:
+            raise Missing(f"no rule book {book_id!r}")
+        return edge.answer(book)
+
     # --- rules ----------------------------------------------------------------------------------------------
 
     @bp.route("/v1/markets/{market_id}/rules", methods=["GET"], authorizer=authorizer)

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from chalicelib import rulebooks
 from chalicelib.domain import bands
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.rulebooks import Book, Days, Entry, layers, policy_on
 from chalicelib.domain.zones import meet
+from chalicelib.rulebooks import Shelf
 from tests import builders as b
 from tests.conftest import ROOT
 
-BOOKS = {name: rulebooks.read(name) for name in rulebooks.names()}
+BOOKS = Shelf()
 ENTRIES = [(book.book_id, entry) for book in BOOKS.values() for entry in book.entries]
 POLICIES = {entry.policy.reference: entry.policy for _, entry in ENTRIES}
 
@@ -45,7 +45,7 @@ def said(
 
 
 def test_the_books_are_those_of_the_four_jurisdictions_each_under_its_own_name() -> None:
-    assert rulebooks.names() == ("france", "germany", "italy", "shanghai")
+    assert tuple(BOOKS) == ("france", "germany", "italy", "shanghai")
     assert all(book.book_id == name for name, book in BOOKS.items())
 
 
@@ -77,18 +77,18 @@ def test_the_incidence_bands_name_policies_of_the_german_book() -> None:
         assert (entry.in_force.since, entry.in_force.until) == bands.LAW
 
 
-def test_a_book_nobody_wrote_is_missing_and_the_others_are_named() -> None:
-    with pytest.raises(Missing, match="no rule book 'narnia', there are france, germany, italy, shanghai"):
-        rulebooks.read("narnia")
-    with pytest.raises(Missing):
-        rulebooks.read("../openapi")
+def test_a_book_that_nobody_wrote_is_not_there_whatever_lies_beside_them() -> None:
+    for name in ("narnia", "../openapi", "", "__init__"):
+        assert name not in BOOKS
+        with pytest.raises(KeyError):
+            BOOKS[name]
+    assert len(BOOKS) == 4
 
 
-def test_a_policy_is_found_by_name_and_version() -> None:
-    found = BOOKS["shanghai"].policy("shanghai-sealed", 2)
-    assert found.reference == "shanghai-sealed@2"
-    with pytest.raises(Missing, match="'shanghai' has no policy 'shanghai-sealed@9'"):
-        BOOKS["shanghai"].policy("shanghai-sealed", 9)
+def test_a_policy_is_found_by_its_reference() -> None:
+    found = BOOKS["shanghai"].find("shanghai-sealed@2")
+    assert found is not None and found.version == 2
+    assert BOOKS["shanghai"].find("shanghai-sealed@9") is None
 
 
 # --- words and days ---------------------------------------------------------------------------------------------

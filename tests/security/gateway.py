@@ -238,5 +238,6 @@ def _names(on: Stage) -> dict[str, str]:
         "crew_id": "crew-1",
         "permit_id": "permit-1",
         "slot_id": "slot-1",
+        "book_id": "italy",
         "key_hash": hash_of(spare),
     }

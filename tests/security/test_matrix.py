@@ -33,6 +33,7 @@ BELONGS: dict[str, Role | None] = {
     "crew_id": None,
     "permit_id": None,
     "slot_id": None,
+    "book_id": None,
     "number": None,
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
