@@ -43,6 +43,7 @@ class Format(StrEnum):
     SHANGHAI_DAILY = "shanghai_daily"
     ITALY_ZONES = "italy_zones"
     RISK_LIST = "risk_list"
+    RULEBOOK = "rulebook"
 
 
 class Wording(Shape):
