@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -84,9 +84,13 @@ def verdict(
     origin: Sequence[Listed] | None = None,
     minutes: int = 60,
     phase: Phase = Phase.OPEN,
-    **gone: Any,
+    crew: Mapping[str, Any] | None = None,
+    company: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """May one that has every test and permit bring this from next door within so many minutes from then?"""
+    """May one that has fresh tests and a permit bring this from next door within so many minutes from then?
+
+    `crew` and `company`: what is different about them.
+    """
     book = BOOKS[name]
     at = moment(book, local)
     span = {"start": at, "end": at + b.minutes(minutes)}
@@ -95,12 +99,13 @@ def verdict(
     slot = b.slot(window=span, trip_minutes=1, return_minutes=0)
     tests = [b.credential(kind, sampled_at=at - b.hours(5), reported_at=at - b.hours(4)) for kind in TESTS]
     fleet = b.fleet(
-        crews=[b.crew(credentials=tests)],
+        couriers=[b.courier(**(company or {}))],
+        crews=[b.crew(**{"credentials": tests, **(crew or {})})],
         permits=[b.permit(valid={"start": at - b.hours(24), "end": at + b.hours(24)})],
         slots=[slot],
     )
     on = atlas(book, at, destination if origin is None else origin, destination)
-    return b.clear(of=delivery, by=slot, on=on, with_fleet=fleet, now=at, phase=phase, **gone)
+    return b.clear(of=delivery, by=slot, on=on, with_fleet=fleet, now=at, phase=phase)
 
 
 TESTS = ("pcr", "antigen", "health_code")
