@@ -253,7 +253,7 @@ class Clearer:
             if hours:
                 stay = max(hours, key=lambda span: (span[1] - span[0], -span[0].timestamp()))
                 start = fetched
-                if out is not None and not any(a <= stay[0] and stay[1] <= b for a, b in out):
+                if out is not None and not _comes_out(stay, out, least, is_open):
                     handovers = indoors
             else:
                 reasons.append(Reason.CURFEW)
@@ -583,6 +583,14 @@ class Clearer:
             if insured is None or insured.currency != value.currency or insured.amount < value.amount:
                 reasons.append(Reason.VALUE_UNINSURED)
         return reasons
+
+
+def _comes_out(stay: _Span, out: Sequence[_Span], least: timedelta, is_open: bool) -> bool:
+    """Can the client fetch what was left? While hours are being planned at any time of them; later at some time."""
+    low, high = stay
+    if is_open:
+        return any(begins <= low and high <= ends for begins, ends in out)
+    return any(begins < high and low < ends and ends - begins >= least for begins, ends in out)
 
 
 def _names(regimes: Sequence[Regime], field: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from chalicelib.domain.curfews import Curfew, curfew_spans, open_hours
+from chalicelib.domain.curfews import Curfew, Stop, curfew_spans, open_hours
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import covers
 from chalicelib.domain.policies import (
@@ -21,6 +21,7 @@ from chalicelib.domain.policies import (
     Handover,
     Level,
     Policy,
+    Quota,
     Requirement,
 )
 from chalicelib.domain.zones import Regime, Rules, meet
@@ -33,8 +34,12 @@ CURFEWS = st.builds(
     end_local=st.times().map(lambda t: t.replace(second=0, microsecond=0)),
     days=st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days))),
     item_classes=st.none() | CLASSES,
+    stops=st.frozensets(st.sampled_from(Stop), min_size=1),
+    dates_from=st.none() | st.just(date(2022, 4, 11)),
+    dates_until=st.none() | st.just(date(2022, 4, 12)),
 )
-REQUIREMENTS = st.builds(
+TWO_TWO = Requirement.model_validate({"kind": "antigen", "max_age_hours": 24, "sequence": "2+2"})
+REQUIREMENTS = st.just(TWO_TWO) | st.builds(
     Requirement,
     kind=st.sampled_from(CredentialKind),
     max_age_hours=st.sampled_from([6.0, 24.0, 48.0]),
@@ -56,6 +61,12 @@ def policies(name: str) -> st.SearchStrategy[Policy]:
         curfews=st.lists(CURFEWS, max_size=2).map(tuple),
         requirements=st.lists(REQUIREMENTS, max_size=3).map(tuple),
         permit_needed=st.booleans(),
+        companies=st.frozensets(st.sampled_from(["whitelist", "other-list"])),
+        persons=st.frozensets(st.sampled_from(["riders", "other-list"])),
+        quotas=st.lists(
+            st.builds(Quota, per=st.sampled_from(["zone", "household", "courier"]), limit=st.integers(0, 3)),
+            max_size=2,
+        ).map(tuple),
         gate=st.builds(GateProtocol, rest_minutes=st.sampled_from([0, 30]), antigen_at_gate=st.booleans()),
     )
 
@@ -77,8 +88,12 @@ def test_adding_a_zone_never_permits_more(given_policies: tuple[Policy, ...], fe
     assert not [c for c in ItemClass if more.permits(c) and not less.permits(c)]
     assert less.hand_out_denied <= more.hand_out_denied
     assert set(less.curfews) <= set(more.curfews)
-    ages = {(need.kind, need.age_from): need.max_age_hours for need in more.requirements}
-    assert all(ages[need.kind, need.age_from] <= need.max_age_hours for need in less.requirements)
+    ages = {(need.kind, need.age_from, need.sequence): need.max_age_hours for need in more.requirements}
+    assert all(
+        ages[need.kind, need.age_from, need.sequence] <= need.max_age_hours for need in less.requirements
+    )
+    for field in ("companies", "persons", "quotas", "asking"):
+        assert set(getattr(less, field)) <= set(getattr(more, field))
     for field in ("permit_needed", "rest_minutes", "antigen_at_gate", "level"):
         assert getattr(more, field) >= getattr(less, field)
 
