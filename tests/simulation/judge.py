@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.ports import Row
 from tests.simulation.brands import Receiver
 from tests.simulation.couriers import Company, Job
-from tests.simulation.reading import Reading
+from tests.simulation.reading import CLOCKS, Reading
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
@@ -57,6 +57,12 @@ class Judge:
         self.left: dict[tuple[str, str], int] = {}
         self.room: dict[tuple[str, str], int] = {}
         self.taken: Counter[tuple[str, str]] = Counter()
+        self.counted: dict[Counted, int] = {}
+        """What each counter of a quota, or of a permit for one delivery, says."""
+        self.held: Counter[Counted] = Counter()
+        """How many orders hold one of it."""
+        self.homes: dict[tuple[str, str, str, str], str] = {}
+        """Market, site, flat and local day to the name under which the household is counted."""
         self.rules: dict[str, int] = {}
         self.states: Counter[str] = Counter()
         self.evidence: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -74,6 +80,7 @@ class Judge:
     def committed(self, touched: list[tuple[Row | None, Row | None]]) -> None:
         """All that one transaction changed, before and after."""
         slots: set[tuple[str, str]] = set()
+        counters: set[Counted] = set()
         orders: list[tuple[Row | None, Row]] = []
         for before, after in touched:
             row = after or before
@@ -86,6 +93,10 @@ class Judge:
                     orders.append((before, after))
             elif sk.startswith("evidence#"):
                 self._evidence(pk, before, after)
+            elif pk.startswith("quota#") or (pk.startswith("fleet#") and sk.startswith("used#")):
+                counter = _counter(pk, sk)
+                counters.add(counter)
+                self.counted[counter] = 0 if after is None else after.counters["taken"]
             elif pk.startswith("fleet#"):
                 kind, _, name = sk.partition("#")
                 if kind == "slot":
@@ -107,9 +118,13 @@ class Judge:
                 )
                 turn(sk[5:])
         for old, new in orders:
-            self._order(old, new, slots)
+            self._order(old, new, slots, counters)
         for slot in slots:
             self._capacity(slot)
+        for counter in counters:
+            if self.counted.get(counter, 0) != self.held[counter]:
+                said, held = self.counted.get(counter, 0), self.held[counter]
+                self.found("quota", f"{counter} says {said}, and {held} orders hold one")
 
     def _capacity(self, slot: tuple[str, str]) -> None:
         left, room, taken = self.left.get(slot), self.room.get(slot), self.taken[slot]
@@ -136,7 +151,9 @@ class Judge:
         for site, policy in self.day.uploads.get(pointer["upload_id"], {}).items():
             self.reading.learn(market_id, f"site/{site}", self.day.clock.now, policy)
 
-    def _order(self, before: Row | None, after: Row, slots: set[tuple[str, str]]) -> None:
+    def _order(
+        self, before: Row | None, after: Row, slots: set[tuple[str, str]], counters: set[Counted]
+    ) -> None:
         name = after.key.pk
         order = json.loads(after.body)
         old = self.orders.get(name)
@@ -169,8 +186,62 @@ class Judge:
                 self.taken[slot] += by
                 if was is None or assignment is None or was["slot_id"] != assignment["slot_id"]:
                     slots.add(slot)
+        self._quotas(name, market_id, was, assignment, counters)
         self._one_live_booking(name, leg)
         self._has_evidence(name, order, old or {}, assignment, was)
+
+    def _quotas(
+        self,
+        name: str,
+        market_id: str,
+        was: dict[str, Any] | None,
+        assignment: dict[str, Any] | None,
+        counters: set[Counted],
+    ) -> None:
+        """What the order holds moves with its assignment, and only what there is is taken."""
+        before, after = _held(market_id, was), _held(market_id, assignment)
+        for counter in before - after:
+            self.held[counter] -= 1
+            self.day.counted["quota given back"] += 1
+        fresh = after - before
+        for counter in fresh:
+            self.held[counter] += 1
+            self.day.counted["quota taken"] += 1
+        counters |= before ^ after
+        if assignment is None or (not fresh and was is not None):
+            return
+        wish = self.day.wish_of(name)
+        now, run = self.day.clock.now, self.day.current
+        assert run is not None
+        moments = [now, *self.reading.changes(market_id, run.began_at - SKEW, now), run.began_at - SKEW]
+        rules = [self.reading.quotas(market_id, wish.site, at) for at in moments]
+        hours = (_time(assignment[edge]) for edge in ("hand_over_from", "hand_over_by"))
+        first, last = (at.astimezone(CLOCKS[market_id]) for at in hours)
+        days = {first.date().isoformat(), (last - timedelta(microseconds=1)).date().isoformat()}
+        of_days = {(per, day) for _, per, _, day in after if day}
+        if not any(of_days == {(per, day) for per in rule for day in days} for rule in rules):
+            old = {(per, day) for _, per, _, day in before}
+            if was is None or not of_days - old:
+                self.found(
+                    "quota", f"{name} was assigned to {wish.site} and took {sorted(of_days)} of {rules}"
+                )
+        for counter in fresh:
+            _, per, counted_as, day = counter
+            limit = 1 if not day else max(rule.get(per, 0) for rule in rules)
+            if self.held[counter] > limit:
+                self.found("quota", f"{name} took {counter}, of which {limit} are allowed")
+            if per == "household":
+                home = (market_id, wish.site, wish.flat, day)
+                if self.homes.setdefault(home, counted_as) != counted_as:
+                    self.found("quota", f"{home} is counted under two names")
+        if len(set(self.homes.values())) < len(self.homes):
+            self.found("quota", "two households are counted as one")
+        for permit_id in assignment.get("permit_ids", ()):
+            permit = self.reading.known(market_id, f"permit/{permit_id}", now)
+            if permit is None or not permit.get("single_use"):
+                continue
+            if (market_id, "permit", permit_id, "") not in after:
+                self.found("quota", f"{name} goes under {permit_id}, which is good once, and did not take it")
 
     def _step(self, name: str, order: dict[str, Any], was: str, state: str) -> None:
         steps = order["history"]
@@ -268,6 +339,12 @@ class Judge:
             faults = [fault for fault in faults if fault in before]
         if faults:
             self.found("clearance", f"{job.reference} was booked although {faults}")
+        wish = self.day.wish_of(name)
+        held = {per for _, per, _, _ in _held(company.market_id, leg.get("assignment"))}
+        since = run.began_at - SKEW
+        moments = [since, *self.reading.changes(company.market_id, since, now), now]
+        if not any(held >= set(self.reading.quotas(company.market_id, wish.site, at)) for at in moments):
+            self.found("quota", f"{job.reference} was booked to {wish.site} and holds only {sorted(held)}")
         slot = (company.market_id, booking["slot_id"])
         if self.taken[slot] > self.room[slot]:
             self.found("capacity", f"{slot} has more jobs than places")
@@ -395,6 +472,22 @@ class Judge:
                 missing = [n for n in range(len(order["history"])) if (name, n) not in receiver.told]
                 if missing:
                     self.found("notices", f"{receiver.host} was never told {missing} of {name}")
+
+
+Counted = tuple[str, str, str, str]
+"""Market, what is counted (zone, household, courier, permit), its name, and the local day, of a permit none."""
+
+
+def _counter(pk: str, sk: str) -> Counted:
+    kind, _, rest = pk.partition("#")
+    per, _, name = sk.partition("#")
+    market_id, _, day = rest.partition("#")
+    return market_id, "permit" if kind == "fleet" else per, name, day
+
+
+def _held(market_id: str, assignment: dict[str, Any] | None) -> frozenset[Counted]:
+    taken = (assignment or {}).get("quotas", ())
+    return frozenset((market_id, one["per"], one["name"], one.get("day") or "") for one in taken)
 
 
 def _leg(order: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.builders import SHANGHAI
+from tests.simulation.dice import roll
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 """The day begins: noon in Shanghai, six in the morning in Milan."""
@@ -48,10 +49,27 @@ SHOPS = ("Kitchen", "Boutique")
 HOME = "Eaves"
 """Where crews live."""
 
+FLATS = ("501", "2单元502室")
 _PCR = [{"kind": "pcr", "max_age_hours": 48}]
 POLICIES: Mapping[str, dict[str, Any]] = {
     "open": {"handovers": ["door", "gate"], "requirements": _PCR, "permit_needed": True},
     "gate": {"handovers": ["gate", "shelf"], "requirements": _PCR, "permit_needed": True},
+    "few": {
+        "handovers": ["door", "gate"],
+        "requirements": _PCR,
+        "permit_needed": True,
+        "quotas": [
+            {"per": "zone", "limit": 2},
+            {"per": "household", "limit": 1},
+            {"per": "courier", "limit": 2},
+        ],
+    },
+    "one": {
+        "handovers": ["door", "gate"],
+        "requirements": _PCR,
+        "permit_needed": True,
+        "quotas": [{"per": "zone", "limit": 1}],
+    },
     "food": {
         "handovers": ["door", "gate"],
         "requirements": _PCR,
@@ -68,6 +86,8 @@ POLICIES: Mapping[str, dict[str, Any]] = {
 }
 LEVELS = {
     "open": "precautionary",
+    "few": "precautionary",
+    "one": "precautionary",
     "gate": "controlled",
     "food": "controlled",
     "shut": "sealed",
@@ -87,6 +107,7 @@ class Wish:
     site: str
     shop: str
     item_class: str
+    flat: str
 
 
 @dataclass(frozen=True)
@@ -143,10 +164,12 @@ def drawn(seed: int) -> Plan:
         if chance.random() < 0.15:
             del zones[market_id, chance.choice(SITES)]  # nobody has ruled on it
     rushes = [NOON + _hours(chance, 0.02, 3.5) for _ in range(RUSHES)]
-    wishes = [_wish(chance, number, rushes) for number in range(1, ORDERS + 1)]
+    wishes = [_wish(chance, seed, number, rushes) for number in range(1, ORDERS + 1)]
     couriers, crews, permits, slots = (
         [each for part in parts for each in part] for parts in zip(*fleet, strict=True)
     )
+    zones = {place: _rationed(seed, place, rule) for place, rule in zones.items()}
+    more = _for_one_delivery(seed, permits)
     endpoints = {
         "maison": ("maison", "maison-2") if chance.random() < 0.3 else ("maison",),
         "atelier": ("atelier",),
@@ -157,11 +180,40 @@ def drawn(seed: int) -> Plan:
         zones,
         couriers,
         crews,
-        permits,
+        [*permits, *more],
         slots,
         wishes,
-        _deeds(chance, rushes, wishes, crews, permits, slots),
+        [_published(seed, deed) for deed in _deeds(chance, rushes, wishes, crews, permits, slots)],
     )
+
+
+def _rationed(seed: int, place: tuple[str, str], rule: str) -> str:
+    """Some open sites let only so many gifts through. By dice of their own, which leave all the others as they fell."""
+    if rule != "open" or place[1] not in SITES:
+        return rule
+    fell = roll(f"{seed}|rationed|{place}")
+    return "few" if fell < 0.25 else "one" if fell < 0.35 else rule
+
+
+def _published(seed: int, deed: Deed) -> Deed:
+    """What is opened in the middle of the day is opened for some."""
+    if deed.what != "publish" or deed.facts["policy"] != "open" or deed.facts["site"] not in SITES:
+        return deed
+    fell = roll(f"{seed}|rationed|{deed.name}")
+    rule = "few" if fell < 0.35 else "one" if fell < 0.6 else "open"
+    return replace(deed, facts={**deed.facts, "policy": rule})
+
+
+def _for_one_delivery(seed: int, permits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Some vehicles have permits that are good for one delivery each: the first, and these."""
+    more = []
+    for permit in permits:
+        name = f"{permit['market_id']}/{permit['permit_id']}"
+        if roll(f"{seed}|once|{name}") < 0.3:
+            permit["single_use"] = True
+            count = int(3 * roll(f"{seed}|how many|{name}"))
+            more += [{**permit, "permit_id": f"{permit['permit_id']}-{n}"} for n in range(count)]
+    return more
 
 
 def _hours(chance: random.Random, low: float, high: float) -> timedelta:
@@ -249,16 +301,16 @@ def _address(market_id: str, compound: str) -> dict[str, Any]:
     }
 
 
-def _place(chance: random.Random, market_id: str, compound: str) -> dict[str, Any]:
+def _place(chance: random.Random, market_id: str, compound: str, flat: str | None = None) -> dict[str, Any]:
     lng, lat = POINT[market_id]
     return {
-        "address": _address(market_id, compound),
+        "address": {**_address(market_id, compound), "unit": flat},
         "coordinate": {"lng": lng, "lat": lat, "datum": chance.choice(DATUMS[market_id])},
         "match_quality": "exact",
     }
 
 
-def _wish(chance: random.Random, number: int, rushes: Sequence[datetime]) -> Wish:
+def _wish(chance: random.Random, seed: int, number: int, rushes: Sequence[datetime]) -> Wish:
     market_id = "SHA" if number % 2 else "MIL"
     brand_id = chance.choice(("maison", "atelier"))
     at = chance.choice(rushes) + _hours(chance, 0, 0.03)
@@ -267,6 +319,7 @@ def _wish(chance: random.Random, number: int, rushes: Sequence[datetime]) -> Wis
         start += timedelta(days=1)
     end = start + _hours(chance, 0.8, 2.5)
     site, shop = chance.choice(SITES), chance.choice(SHOPS)
+    flat = FLATS[roll(f"{seed}|flat|o{number}") < 0.4]
     item_class = chance.choice(("chilled", "chilled", "flowers", "cosmetics", "high_value"))
     item: dict[str, Any] = {
         "name": "Gift",
@@ -287,7 +340,7 @@ def _wish(chance: random.Random, number: int, rushes: Sequence[datetime]) -> Wis
         "recipient": {
             "name": "Wang Secretive",
             "phone": "+8613800138001",
-            "place": _place(chance, market_id, site),
+            "place": _place(chance, market_id, site, flat),
         },
         "window": {
             "start": start.isoformat(),
@@ -297,7 +350,7 @@ def _wish(chance: random.Random, number: int, rushes: Sequence[datetime]) -> Wis
         "tier": chance.choice(("standard", "standard", "silver", "gold", "diamond")),
         "fallback": chance.choice(("hold", "hold", "cancel")),
     }
-    return Wish(f"o{number}", market_id, brand_id, at, body, site, shop, item_class)
+    return Wish(f"o{number}", market_id, brand_id, at, body, site, shop, item_class, flat)
 
 
 def _deeds(

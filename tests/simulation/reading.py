@@ -14,11 +14,18 @@ from zoneinfo import ZoneInfo
 
 WAYS: Mapping[str, frozenset[str]] = {
     "open": frozenset({"door", "gate"}),
+    "few": frozenset({"door", "gate"}),
+    "one": frozenset({"door", "gate"}),
     "gate": frozenset({"gate", "shelf"}),
     "food": frozenset({"door", "gate"}),
     "shut": frozenset(),
     "night": frozenset({"door", "gate"}),
 }
+QUOTAS: Mapping[str, Mapping[str, int]] = {
+    "few": {"zone": 2, "household": 1, "courier": 2},
+    "one": {"zone": 1},
+}
+"""How many a local day, by zone, household and courier."""
 ESSENTIAL = frozenset({"chilled"})
 NIGHT = (time(22, 0), time(7, 30))
 CLOCKS = {"SHA": ZoneInfo("Asia/Shanghai"), "MIL": ZoneInfo("Europe/Rome")}
@@ -54,6 +61,10 @@ class Reading:
         """How a gift may change hands there; None: nobody has ruled on it."""
         rule = self.known(market_id, f"site/{site}", known_at)
         return None if rule is None else WAYS[rule]
+
+    def quotas(self, market_id: str, site: str, known_at: datetime) -> Mapping[str, int]:
+        """How many a local day go there, by what is counted."""
+        return QUOTAS.get(self.known(market_id, f"site/{site}", known_at) or "", {})
 
     def against(
         self,
