@@ -28,10 +28,11 @@ from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
 from chalicelib.aws.table import DynamoTable
+from chalicelib.domain import facts
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
-from chalicelib.domain.ports import Letter, Topic, World
+from chalicelib.domain.ports import Drop, Letter, Topic, World
 from chalicelib.flows import dispatch as planning
 from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
@@ -344,6 +345,7 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     names = [place(f"k-{n}") for n in range(3)]
     on.settle()
     _ask_everything(on, ask, hook, names)
+    _ration(on, place)
     say(names[1], "picked_up", "delivered")
     # silent, refusing, and slow to cancel
     on.company.deaf.add("book")
@@ -374,6 +376,17 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
     on.settle()
     _pass(on, *[10] * 6)
+
+
+def _ration(on: stage.Stage, place: Any) -> None:
+    """Who names the first household of a market makes the secret for it: whoever decides again, or whoever plans."""
+    quota = {"per": "household", "limit": 50}
+    limited = {**stage.OPEN_TO_THE_DOOR, "policy_id": "limited", "quotas": [quota]}
+    stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "limited@1"), policies=[limited])
+    on.world.table.write(Drop(facts.salt_key("SHA"), was=1))
+    place("k-counted")
+    on.settle()
+    stage.publish_rules(on.world, "amend", stage.zone("Yongjia"))
 
 
 def _pass(on: stage.Stage, *spans: int) -> None:
