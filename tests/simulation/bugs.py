@@ -124,6 +124,18 @@ MORE = (
         "            if False:",
     ),
     Bug(
+        "a quota is not given back",
+        "flows.check",
+        "        *(facts.give_back_quota(market_id, one) for one in taken),\n",
+        "",
+    ),
+    Bug(
+        "who is booked takes nothing of a quota that is new",
+        "flows.rezone",
+        "        owed = ration.owed(world, order, verdict, on)\n",
+        "        owed = {}\n",
+    ),
+    Bug(
         "evidence is counted and not kept",
         "flows.rezone",
         "        return after, [evidence, *give_back], (Topic.TELL, Topic.DISPATCH)",

@@ -339,12 +339,7 @@ class Judge:
             faults = [fault for fault in faults if fault in before]
         if faults:
             self.found("clearance", f"{job.reference} was booked although {faults}")
-        wish = self.day.wish_of(name)
-        held = {per for _, per, _, _ in _held(company.market_id, leg.get("assignment"))}
-        since = run.began_at - SKEW
-        moments = [since, *self.reading.changes(company.market_id, since, now), now]
-        if not any(held >= set(self.reading.quotas(company.market_id, wish.site, at)) for at in moments):
-            self.found("quota", f"{job.reference} was booked to {wish.site} and holds only {sorted(held)}")
+        self._holds_its_quotas(company, job, run.began_at - SKEW)
         slot = (company.market_id, booking["slot_id"])
         if self.taken[slot] > self.room[slot]:
             self.found("capacity", f"{slot} has more jobs than places")
@@ -357,12 +352,23 @@ class Judge:
         if job.stop_asked_at is not None or (job.is_late and step == "hand_over"):
             return  # what is done after it was asked to stop, or after its time, is the courier's doing
         faults = self._against(company, job, step, now, now)
+        if step == "pick_up":
+            self._holds_its_quotas(company, job, now - REACTION)
         if faults:
             for known_at in (now - REACTION, *self.reading.changes(company.market_id, now - REACTION, now)):
                 then = self._against(company, job, step, now, known_at)
                 faults = [fault for fault in faults if fault in then]  # known all the time, not now and again
         if faults:
             self.found("clearance", f"{step} of {job.reference} although {faults} was known for {REACTION}")
+
+    def _holds_its_quotas(self, company: Company, job: Job, since: datetime) -> None:
+        """Whoever goes there has taken of what was counted there, by what was known at one moment since then."""
+        assignment, now = _leg(self.orders[job.order_id]).get("assignment"), self.day.clock.now
+        held = {per for _, per, _, _ in _held(company.market_id, assignment)}
+        site = self.day.wish_of(job.order_id).site
+        moments = [since, *self.reading.changes(company.market_id, since, now), now]
+        if not any(held >= set(self.reading.quotas(company.market_id, site, at)) for at in moments):
+            self.found("quota", f"{job.reference} goes to {site} and holds only {sorted(held)}")
 
     def _against(self, company: Company, job: Job, step: str, at: datetime, known_at: datetime) -> list[str]:
         wish = self.day.wish_of(job.order_id)

@@ -61,6 +61,8 @@ EVENTS = {
     "moved_uncleared": DAYS // 20,
     "booking_vanished": DAYS,
     "notice_given_up": DAYS,
+    "quota taken": 4 * DAYS,
+    "quota given back": DAYS,
     "place again": 4 * DAYS,
     "refused Invalid": DAYS // 4,
     "refused Clashing": DAYS,
