@@ -11,7 +11,7 @@ its gate; but nobody there may leave the flat, so no shop in it hands out and no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -62,7 +62,12 @@ class Ground(NamedTuple):
     """What permits are asked for; None: none is."""
     companies: tuple[str, ...]
     persons: tuple[str, ...]
-    has_curfews: bool
+    fetching: tuple[Curfew, ...]
+    """What may keep this gift from being fetched, ..."""
+    carrying: tuple[Curfew, ...]
+    """... from being brought, ..."""
+    coming_out: tuple[Curfew, ...]
+    """... and its client from coming out for it."""
     exemptions: tuple[str, ...]
     quotas: tuple[Quoted, ...]
     """Of the destination and the crossings."""
@@ -241,10 +246,8 @@ class Clearer:
         reasons += base.reasons
         stay = (low, high)
         handovers = base.handovers
-        if base.has_curfews:
-            fetched, hours, out = self._open_hours(
-                surveyed, base, phase, start, stay, trip, offer.back, moment
-            )
+        if base.fetching or base.carrying or base.coming_out:
+            fetched, hours, out = self._open_hours(base, phase, start, stay, trip, offer.back, moment)
             indoors = handovers
             if out is not None:  # in some of these hours the client cannot come out
                 indoors = tuple(way for way in handovers if way not in FETCHED)
@@ -367,14 +370,11 @@ class Clearer:
             name: atlas.regime_of(found, start, end, now, excuses, classes)
             for (name, found), excuses in zip(surveyed.crossings, over, strict=True)
         }
-        is_across = moment and phase is Phase.CARRIED
         over_them = tuple(map(id, crossings.values()))
-        alike = (id(surveyed), id(origin), id(destination), over_them, phase, is_stale, is_vague, is_across)
+        alike = (id(surveyed), id(origin), id(destination), over_them, phase, moment, is_stale, is_vague)
         known = self._alike.get(alike)
         if known is None:
-            known = self._judged(
-                surveyed, origin, destination, crossings, phase, is_stale, is_vague, is_across
-            )
+            known = self._judged(surveyed, origin, destination, crossings, phase, moment, is_stale, is_vague)
             self._alike[alike] = known
         self._grounds[key] = known
         return known
@@ -386,10 +386,11 @@ class Clearer:
         destination: Regime,
         crossings: Mapping[str, Regime],
         phase: Phase,
+        moment: bool,
         is_stale: bool,
         is_vague: bool,
-        is_across: bool,
     ) -> Ground:
+        is_across = moment and phase is Phase.CARRIED  # it has been handed over
         reasons: list[Reason] = []
         if is_stale:
             reasons.append(Reason.RULES_STALE)
@@ -440,7 +441,14 @@ class Clearer:
             errand=self._errand(surveyed, ends, crossings, phase),
             companies=_names(asked, "companies"),
             persons=_names(asked, "persons"),
-            has_curfews=any(regime.curfews for regime in (origin, *asked)),
+            fetching=(
+                *_stopping(_FETCHING, classes, origin),
+                *_stopping(_CARRYING, classes, *(() if moment else crossings.values())),
+            )
+            if phase is not Phase.CARRIED
+            else (),
+            carrying=_stopping(_CARRYING, classes, destination, *(() if is_across else crossings.values())),
+            coming_out=_stopping(_COMING_OUT, classes, destination),
             exemptions=_names(asked, "exemptions"),
             quotas=tuple(quoted for regime in (destination, *crossings.values()) for quoted in regime.quotas),
         )
@@ -479,7 +487,6 @@ class Clearer:
 
     def _open_hours(
         self,
-        surveyed: _Surveyed,
         base: Ground,
         phase: Phase,
         start: datetime,
@@ -495,45 +502,34 @@ class Clearer:
         rested the client has to be able to come out (lockdowns.md, 3.29). None: the same hours.
         """
         low, high = stay
-        over = base.crossings
         if phase is Phase.CARRIED:
             if moment:
-                back, over = _NO_TIME, ()
-        else:
+                back = _NO_TIME
+        elif base.fetching:
             until = start + MOMENT if moment else high
-            shut = self._closed(surveyed, base.origin, start, until, _FETCHING)
-            for regime in over if not moment else ():
-                shut += self._closed(surveyed, regime, start, until, _CARRYING)
-            fetching = open_hours(start, until, shut)
+            fetching = open_hours(start, until, self._closed(base.fetching, start, until))
             if not fetching:
                 return start, [], None
             start = fetching[0][0]
+        if phase is not Phase.CARRIED:
             low = max(low, start + trip)
         if low >= high:
             return start, [], None
-        closed = [
-            (begins - back, ends)
-            for regime in (base.destination, *over)
-            for begins, ends in self._closed(surveyed, regime, low, high + back, _CARRYING)
-        ]
+        closed = [(begins - back, ends) for begins, ends in self._closed(base.carrying, low, high + back)]
+        hours = open_hours(low, high, closed)
+        if not base.coming_out:
+            return start, hours, None
         rest = timedelta(minutes=base.destination.rest_minutes)
         indoors = [
             (begins - rest - COMING_OUT, ends - rest)
-            for begins, ends in self._closed(
-                surveyed, base.destination, low + rest, high + rest + COMING_OUT, _COMING_OUT
-            )
+            for begins, ends in self._closed(base.coming_out, low + rest, high + rest + COMING_OUT)
         ]
-        hours = open_hours(low, high, closed)
         return start, hours, open_hours(low, high, [*closed, *indoors]) if indoors else None
 
-    def _closed(
-        self, surveyed: _Surveyed, regime: Regime, start: datetime, end: datetime, stops: frozenset[Stop]
-    ) -> list[_Span]:
+    def _closed(self, curfews: Iterable[Curfew], start: datetime, end: datetime) -> list[_Span]:
         return [
             span
-            for curfew in regime.curfews
-            if not curfew.stops.isdisjoint(stops)
-            and (curfew.item_classes is None or curfew.item_classes & surveyed.item_classes)
+            for curfew in curfews
             for span in self._curfew(curfew, start, end)
             if span[0] < end and span[1] > start
         ]
@@ -583,6 +579,19 @@ class Clearer:
             if insured is None or insured.currency != value.currency or insured.amount < value.amount:
                 reasons.append(Reason.VALUE_UNINSURED)
         return reasons
+
+
+def _stopping(
+    stops: frozenset[Stop], item_classes: frozenset[ItemClass], *regimes: Regime
+) -> tuple[Curfew, ...]:
+    """The curfews there that stop one of these things for a gift of these classes."""
+    return tuple(
+        curfew
+        for regime in regimes
+        for curfew in regime.curfews
+        if not curfew.stops.isdisjoint(stops)
+        and (curfew.item_classes is None or not curfew.item_classes.isdisjoint(item_classes))
+    )
 
 
 def _comes_out(stay: _Span, out: Sequence[_Span], least: timedelta, is_open: bool) -> bool:

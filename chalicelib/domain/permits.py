@@ -40,6 +40,11 @@ class _Pass(NamedTuple):
     permit: Permit
     against: Reason | None
     """What speaks against it at any hour: bound to another vehicle or crew, or not for this."""
+    start: datetime
+    end: datetime
+    """When it is valid."""
+    is_plain: bool
+    """Within its interval nothing more is asked."""
 
 
 Covered = tuple[tuple[Permit, ...], tuple[Reason, ...]]
@@ -98,7 +103,9 @@ class Passes:
         if held and len(passes) > 1:
             passes = sorted(passes, key=lambda one: one.permit.permit_id not in held)
         against: list[Reason] = []
-        for permit, why in passes:
+        for permit, why, begins, ends, is_plain in passes:
+            if is_plain and why is None and begins <= start and end <= ends:
+                return (permit,), ()
             reason = why or self._reason(permit, start, end, is_open, held)
             if reason is None:
                 return (permit,), ()
@@ -113,13 +120,13 @@ class Passes:
             (permit, Reason.PERMIT_VEHICLE if not _is_of(permit, crew, plate) else None) for permit in permits
         ]
         ends = [
-            _Pass(permit, why or (None if _covers(permit, errand) else Reason.PERMIT_SCOPE))
+            _pass(permit, why or (None if _covers(permit, errand) else Reason.PERMIT_SCOPE))
             for permit, why in bound
             if _names_a_place(permit)
         ]
         crossings = [
             [
-                _Pass(permit, why or (None if _lets_pass(permit, crossing, errand) else Reason.PERMIT_SCOPE))
+                _pass(permit, why or (None if _lets_pass(permit, crossing, errand) else Reason.PERMIT_SCOPE))
                 for permit, why in bound
             ]
             for crossing in sorted(errand.crossings)
@@ -156,6 +163,11 @@ class Passes:
 def _rank(permit: Permit) -> tuple[bool, datetime, str]:
     """The first choice is highest: a use that need not be spent, then whichever lasts."""
     return not permit.single_use, permit.valid.end, permit.permit_id
+
+
+def _pass(permit: Permit, against: Reason | None) -> _Pass:
+    is_plain = permit.revoked_at is None and permit.daily_hours is None and not permit.single_use
+    return _Pass(permit, against, permit.valid.start, permit.valid.end, is_plain)
 
 
 def _is_of(permit: Permit, crew: Crew, plate: str) -> bool:
