@@ -47,7 +47,7 @@ class Format(StrEnum):
 
 
 class Wording(Shape):
-    """How an authority's GeoJSON calls what a zone of ours needs. Our names are those of a feature's properties,
+    """How an authority's file calls what a zone of ours needs. Our names are those of a feature's properties,
     with `district`, `compound`, `building` and `address` for the unit's."""
 
     names: dict[Text, Text] = Field(
@@ -86,21 +86,25 @@ class UploadStart(Shape):
         description="Of a list that covers more than this market: whose rows are read. A region's ISTAT code, or "
         "a city as the list spells it.",
     )
-    wording: Wording | None = Field(default=None, description="How to read a GeoJSON file of an authority.")
+    wording: Wording | None = Field(
+        default=None,
+        description="How to read an authority's GeoJSON, and what the levels of a risk list mean.",
+    )
 
     @model_validator(mode="after")
     def _of_its_format(self) -> UploadStart:
         needed = {
-            Format.SHANGHAI_DAILY: "day",
-            Format.ITALY_ZONES: "area",
-            Format.RISK_LIST: "area",
-            Format.GEOJSON: "wording",
+            Format.SHANGHAI_DAILY: ("day",),
+            Format.ITALY_ZONES: ("area",),
+            Format.RISK_LIST: ("area", "wording"),
+            Format.GEOJSON: ("wording",),
         }
-        wanted = needed.get(self.format)
-        if wanted is not None and getattr(self, wanted) is None:
-            raise ValueError(f"the format {self.format.value!r} needs {wanted!r}")
+        wanted = needed.get(self.format, ())
         for name in ("day", "area", "wording"):
-            if name != wanted and getattr(self, name) is not None:
+            is_there = getattr(self, name) is not None
+            if name in wanted and not is_there:
+                raise ValueError(f"the format {self.format.value!r} needs {name!r}")
+            if name not in wanted and is_there:
                 raise ValueError(f"the format {self.format.value!r} has no {name!r}")
         return self
 

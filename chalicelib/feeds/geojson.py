@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from pydantic_core import from_json
-
-from chalicelib.domain.canonical import Doubled, read_once
 from chalicelib.domain.feeds import Entry, Listed, Note, Told
 from chalicelib.domain.places import Datum
 from chalicelib.domain.rings import names_wgs84
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.uploads import Wording
+from chalicelib.feeds._json import document_of, escaped
 
 OURS: Final = (
     "zone_id",
@@ -77,14 +75,8 @@ feed: Final = GeoJson()
 
 
 def _collection(raw: bytes, told: Told, listed: Listed) -> list[Any]:
-    try:
-        from_json(raw)  # refuses what is nested too deeply to be read by anybody else
-        document = read_once(raw)
-    except Doubled as error:
-        listed.faults.append(Note("", f"every name once in an object was expected, {error}"))
-        return []
-    except (ValueError, RecursionError) as error:
-        listed.faults.append(Note("", f"a JSON file was expected: {error}"))
+    document = document_of(raw, listed)
+    if listed.faults and document is None:
         return []
     kind = document.get("type") if isinstance(document, dict) else None
     if not isinstance(document, dict) or kind != "FeatureCollection":
@@ -130,7 +122,7 @@ class _Reader:
         ours = pointer.removeprefix("/properties/").removeprefix("unit/").partition("/")[0]
         if ours in self.wording.fixed:
             return ""
-        return f"/properties/{_escaped(self.wording.names.get(ours, ours))}"
+        return f"/properties/{escaped(self.wording.names.get(ours, ours))}"
 
     def _value(self, name: str) -> Any:
         if name in self.wording.fixed:
@@ -165,7 +157,3 @@ class _Reader:
     def _fault(self, name: str, detail: str, value: object) -> None:
         pointer = self.pointer + self.named(f"/properties/{name}")
         self.listed.faults.append(Note(pointer, detail, repr(value)[:120], self.index))
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

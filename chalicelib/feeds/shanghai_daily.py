@@ -21,14 +21,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from pydantic_core import from_json
-
 from chalicelib.domain.address_keys import address_key
-from chalicelib.domain.canonical import Doubled, read_once
 from chalicelib.domain.feeds import Entry, Listed, Note, Told
 from chalicelib.domain.places import METRES_PER_DEGREE, Polygon, converted, covers, district_key
 from chalicelib.domain.policies import Level, Policy
@@ -36,6 +33,7 @@ from chalicelib.domain.reading import junk
 from chalicelib.domain.shapes import folded, zone_info
 from chalicelib.domain.uploads import Mode
 from chalicelib.domain.zones import Zone
+from chalicelib.feeds._json import document_of, escaped
 
 OURS: Final = "shanghai-daily."
 TERM: Final = timedelta(days=7)
@@ -154,21 +152,15 @@ feed: Final = ShanghaiDaily()
 
 def _file(raw: bytes, listed: Listed) -> _Read:
     found = _Read()
-    try:
-        from_json(raw)  # refuses what is nested too deeply to be read by anybody else
-        document = read_once(raw)
-    except Doubled as error:
-        listed.faults.append(Note("", f"every name once in an object was expected, {error}"))
-        return found
-    except (ValueError, RecursionError) as error:
-        listed.faults.append(Note("", f"a JSON file was expected: {error}"))
+    document = document_of(raw, listed)
+    if listed.faults and document is None:
         return found
     if not isinstance(document, dict):
         listed.faults.append(Note("", "an object of districts was expected", repr(document)[:120]))
         return found
     number = 0
     for name, said in document.items():
-        key, pointer = district_key(name), f"/{_escaped(name)}"
+        key, pointer = district_key(name), f"/{escaped(name)}"
         if key not in CODES:
             listed.faults.append(Note(pointer, "a district of Shanghai was expected", repr(name)[:120]))
             continue
@@ -331,6 +323,7 @@ class _Importing:
             if until != touched[0].until or len(touched) > 1:
                 zone = zone.model_copy(
                     update={
+                        "valid_to": None,
                         "expected_end": self._midnight(until),
                         "policy_version": _rules_of(until - TERM),
                         "basis": _basis(until - TERM),
@@ -512,7 +505,7 @@ class _Importing:
     # --- days -----------------------------------------------------------------------------------------------
 
     def _midnight(self, day: date) -> datetime:
-        return datetime.combine(day, time(), self.clock)
+        return datetime.combine(day, time(), self.clock).astimezone(UTC)
 
     def _local(self, moment: datetime) -> date:
         return moment.astimezone(self.clock).date()
@@ -567,7 +560,3 @@ def _octagon(lng: float, lat: float) -> dict[str, Any]:
     turns = [math.radians(45 * turn + 22.5) for turn in range(8)]
     ring = [[round(lng + wide * math.cos(a), 7), round(lat + tall * math.sin(a), 7)] for a in turns]
     return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
