@@ -476,6 +476,8 @@ class Reading:
         known = {zone.zone_id: zone for zone in base.zones} if base else {}
         zones = dict(known) if amending else {}
         zones = {name: zone for name, zone in zones.items() if name not in self._gone} | self._kept
+        for missing in {zone.policy_reference for zone in self._kept.values()} - policies.keys():
+            faults.add(None, "", "a policy in force, or one of a rule book, was expected", repr(missing))
         for name, stated in self._zones.items():
             given = stated.zone
             if given.policy not in policies and given.policy not in self._unread:

@@ -220,7 +220,7 @@ def _line(district: str, given: object, pointer: str, number: int, listed: Liste
         return None
     if lat is None and lng is None:
         return _Line(district, text, None, pointer, number)
-    if not all(isinstance(value, float | int) and math.isfinite(value) for value in (lat, lng)):
+    if not all(map(_is_degrees, (lat, lng))):
         detail = "two finite numbers, or null twice, were expected"
         listed.faults.append(Note(pointer, detail, repr(given[1:])[:120], number))
         return None
@@ -230,6 +230,13 @@ def _line(district: str, given: object, pointer: str, number: int, listed: Liste
         listed.faults.append(Note(f"{pointer}/1", detail, repr(lat), number))
         return None
     return _Line(district, text, (lng, lat), pointer, number)
+
+
+def _is_degrees(value: object) -> bool:
+    """A number that may be one; True is none, and an integer may be longer than any float."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 360
 
 
 # --- what it changes ----------------------------------------------------------------------------------------

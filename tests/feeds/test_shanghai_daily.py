@@ -339,6 +339,8 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "no line": (file({"黄浦区": [[1, 2]]}), "/黄浦区/addressWithLocation/0", "[address, latitude, longitude]"),
     "swapped": (file({"黄浦区": [[LANE, 121.4, 31.2]]}), "/黄浦区/addressWithLocation/0/1", "look swapped"),
     "half a point": (file({"黄浦区": [[LANE, 31.2, None]]}), "/黄浦区/addressWithLocation/0", "two finite numbers"),
+    "no number": (file({"黄浦区": [[LANE, True, 121.4]]}), "/黄浦区/addressWithLocation/0", "two finite numbers"),
+    "a number too long": (file({"黄浦区": [[LANE, 10**400, 121.4]]}), "/黄浦区/addressWithLocation/0", "two finite numbers"),
     "other junk": (file({"黄浦区": ["暂无"]}), "/黄浦区/addressWithLocation/0/0", "a word for nothing"),
     "nothing at all": (file(), "", "an empty list opens nothing"),
     "nothing in it": (b"{}", "", "an empty list opens nothing"),
