@@ -208,6 +208,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     deliveries: dict[str, Delivery] = {}
     costs: dict[ration.Pair, int] = {}
     needs: dict[ration.Pair, Needs] = {}
+    asker = ration.Asker(world, orders[0].market_id, on)
     for order in orders:
         private = _opened(world, order)
         if private is None:
@@ -223,7 +224,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
                 pair = order.order_id, slot.slot_id
                 costs[pair] = cost_of(slot.price.amount, slot.on_time_permille)
-                wanted = ration.needs_of(world, order.market_id, delivery.drop_off.address, verdict, on)
+                wanted = asker.needs_of(delivery.drop_off.address, verdict)
                 if wanted:
                     needs[pair] = wanted
     planned = ration.Round(

@@ -29,6 +29,30 @@ Pair = tuple[str, str]
 """Order and slot."""
 
 
+@dataclass
+class Asker:
+    """Asks what many pairs of one round need, doing shared work once. It remembers by identity: whoever asks keeps
+    addresses and verdicts for as long."""
+
+    world: World
+    market_id: str
+    on: check.Ground
+    known: dict[tuple[object, ...], Needs] = field(default_factory=dict)
+
+    def needs_of(self, address: Address, verdict: Verdict) -> Needs:
+        """As the function of that name; slots alike need alike, but for permits."""
+        permits = {name for name in verdict.permit_ids if self.on.fleet.permits[name].single_use}
+        if not verdict.quotas and not permits:
+            return {}
+        courier_id = self.on.fleet.slots[verdict.slot_id].courier_id
+        hours = (verdict.hand_over_from, verdict.hand_over_by)
+        key = (id(address), id(verdict.quotas), courier_id, hours, *sorted(permits))
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = needs_of(self.world, self.market_id, address, verdict, self.on)
+        return found
+
+
 def needs_of(
     world: World,
     market_id: str,
