@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from chalicelib.domain.gifts import ItemClass
-from chalicelib.domain.shapes import Shape, zone_info
+from chalicelib.domain.shapes import LocalTime, Shape, zone_info
 
 
 class Stop(StrEnum):
@@ -31,8 +31,8 @@ class Curfew(Shape):
     Across midnight it belongs to the day it starts.
     """
 
-    start_local: time
-    end_local: time = Field(description="The same as the start: a whole day.")
+    start_local: LocalTime
+    end_local: LocalTime = Field(description="The same as the start: a whole day.")
     days: tuple[Annotated[int, Field(ge=0, le=6)], ...] = Field(
         default=(0, 1, 2, 3, 4, 5, 6), max_length=7, description="Monday is 0; the day on which it starts."
     )

@@ -6,7 +6,6 @@ true.
 
 from __future__ import annotations
 
-from datetime import time
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -15,7 +14,7 @@ from pydantic import Field
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.places import Address
 from chalicelib.domain.policies import CredentialKind
-from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Text, Window
+from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window
 
 
 class Proof(StrEnum):
@@ -112,8 +111,8 @@ class Route(Shape):
 class DailyHours(Shape):
     """Hours of every day on the market's own clock, across midnight too."""
 
-    start_local: time
-    end_local: time = Field(description="The same as the start: the whole day.")
+    start_local: LocalTime
+    end_local: LocalTime = Field(description="The same as the start: the whole day.")
 
     def model_post_init(self, _context: object) -> None:
         if self.start_local.tzinfo is not None or self.end_local.tzinfo is not None:

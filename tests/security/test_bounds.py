@@ -62,8 +62,10 @@ def unbounded(
         )
         if "maxItems" not in schema and not chosen:
             yield f"{at}: a list without an end"
-        yield from unbounded(items, defs, f"{at}/-", seen)
-        for each in schema.get("prefixItems", ()):
+        first = schema.get("prefixItems", ())
+        if "items" in schema or schema.get("maxItems") != len(first):  # there are others
+            yield from unbounded(items, defs, f"{at}/-", seen)
+        for each in first:
             yield from unbounded(each, defs, f"{at}/-", seen)
     elif kind == "object":
         if schema.get("additionalProperties", True) is not False and "maxProperties" not in schema:
@@ -99,6 +101,7 @@ ELSEWHERE = {
         "/features: a list without an end",
         "/policies: a list without an end",
         "/released: a list without an end",
+        "/exemptions: a list without an end",
         "/features/-/geometry: anything",
         "/features/-/id: anything",
         "/features/-/bbox: anything",
