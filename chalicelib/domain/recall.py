@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.domain.policies import Policy
-from chalicelib.domain.zones import Zone
+from chalicelib.domain.zones import Exemption, Zone
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """Of one snapshot what some decision named: its policies, and those zones."""
+    """Of one snapshot its policies and exemptions, and those zones that some decision named."""
 
     digest: str
     time_zone: str
     policies: Mapping[str, Policy]
     """By `id@version`."""
     zones: Mapping[str, Zone]
+    exemptions: Mapping[str, Exemption]

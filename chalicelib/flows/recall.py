@@ -40,6 +40,7 @@ def recalled(world: World, pieces: Iterable[Evidence]) -> dict[str, Recalled]:
             digest=digest,
             time_zone=manifest.time_zone,
             policies={policy.reference: policy for policy in manifest.policies},
+            exemptions={one.exemption_id: one for one in manifest.exemptions},
             zones={
                 name: zone
                 for part in parts

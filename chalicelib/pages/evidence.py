@@ -64,6 +64,7 @@ class Piece:
     client_zones: tuple[str, ...] | None
     """None: written before that was kept."""
     policies: tuple[str, ...]
+    exemptions: tuple[str, ...]
     handovers: tuple[str, ...]
     judged_from: datetime | None
     judged_until: datetime | None
@@ -196,13 +197,15 @@ class _Page:
 
     def _decision(self, piece: Piece, headline: str) -> Iterator[Block]:
         yield Paragraph((f"{headline}.",), tone=piece.decision)
-        if len(piece.reasons) == 1:
-            yield Paragraph((words.said(words.REASONS, piece.reasons[0]),))
-        elif piece.reasons:
-            yield Bullets(tuple((words.said(words.REASONS, reason),) for reason in piece.reasons))
+        reasons = [self._reason(reason, piece) for reason in piece.reasons]
+        if len(reasons) == 1:
+            yield Paragraph((reasons[0],))
+        elif reasons:
+            yield Bullets(tuple((reason,) for reason in reasons))
         rows = [
             ("Rules", tuple(self._version(piece))),
             ("Zones", tuple(self._zones(piece))),
+            ("Exemptions", tuple(self._exemptions(piece))),
             ("Hours judged", tuple(self._hours(piece))),
             ("Hand-over", tuple(self._handovers(piece))),
             ("Courier", tuple(self._courier(piece))),
@@ -212,6 +215,13 @@ class _Page:
             ("Turned down", tuple(self._turned_down(piece))),
         ]
         yield Facts(tuple((term, lines) for term, lines in rows if lines))
+
+    def _reason(self, reason: str, piece: Piece) -> str:
+        if (piece.step, reason) == ("rezone", "no_handover"):
+            ways = [policy.handovers for policy in self._speaking(piece) if policy.handovers is not None]
+            if ways and frozenset.intersection(*ways):
+                return "The rules allow only a hand-over that the courier had not been told of."
+        return words.said(words.REASONS, reason)
 
     def _version(self, piece: Piece) -> Iterator[Line]:
         if piece.rules_version is None or piece.rules_digest is None:
@@ -235,7 +245,7 @@ class _Page:
             zone = known.zones.get(name) if known is not None else None
             line = (name,) if zone is None else self._zone(zone, piece)
             if (name, line) in self._told:
-                again.append(f"{name}{self._where(name, piece)}")
+                again.append(f"{name}{self._where(name, zone, piece)}")
             else:
                 self._told.add((name, line))
                 yield line
@@ -245,7 +255,10 @@ class _Page:
             yield ("No list named either end of the way.",)
 
     @staticmethod
-    def _where(name: str, piece: Piece) -> str:
+    def _where(name: str, zone: Zone | None, piece: Piece) -> str:
+        kind = zone.unit.kind if zone is not None and zone.unit is not None else ""
+        if kind in ("crossing", "market"):
+            return " on the way" if kind == "crossing" else " for the whole market"
         if piece.client_zones is None:
             return ""
         return " at the client's place" if name in piece.client_zones else " where it is fetched"
@@ -256,7 +269,7 @@ class _Page:
         level = words.said(words.LEVELS, zone.level.name.lower())
         is_said = level.removesuffix(" zone").casefold() in title.casefold()
         line: list[str | Moment] = [
-            f"{zone.zone_id}{self._where(zone.zone_id, piece)}: {'' if is_said else f'{level}, '}“{title}”. "
+            f"{zone.zone_id}{self._where(zone.zone_id, zone, piece)}: {'' if is_said else f'{level}, '}“{title}”. "
             "In force since ",
             self._hour(zone.valid_from),
         ]
@@ -271,6 +284,27 @@ class _Page:
             line += ["; announced to end ", self._hour(zone.expected_end), f", {does}"]
         line.append(f". Bulletin: {zone.basis}" if zone.basis else ". No bulletin was named.")
         return tuple(line)
+
+    def _exemptions(self, piece: Piece) -> Iterator[Line]:
+        known = self.recalled.get(piece.rules_digest or "")
+        for name in piece.exemptions:
+            one = known.exemptions.get(name) if known is not None else None
+            if one is None:
+                yield (name,)
+                continue
+            policy = self._policy(piece, one.policy)
+            lifted = words.listed(sorted(words.said(words.LIFTS, lift) for lift in one.lifts))
+            line: list[str | Moment] = [
+                f"{name}, granted by {one.authority}: of “{policy.title if policy else one.policy}” it lifts "
+                f"{lifted}, since ",
+                self._hour(one.valid_from),
+            ]
+            if one.valid_to is not None:
+                line += [" until ", self._hour(one.valid_to)]
+            if one.item_classes is not None:
+                line.append(f", for {regimes.classes(one.item_classes)}")
+            line.append(f". Bulletin: {one.basis}" if one.basis else ". No bulletin was named.")
+            yield tuple(line)
 
     def _hours(self, piece: Piece) -> Iterator[Line]:
         start, end = piece.judged_from, piece.judged_until

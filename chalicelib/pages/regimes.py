@@ -45,19 +45,20 @@ def _handovers(policy: Policy) -> str:
 
 def _items(policy: Policy) -> Iterator[str]:
     if policy.items is not None:
-        yield f"Only these come in: {_classes(policy.items)}." if policy.items else "Nothing comes in."
+        yield f"Only these come in: {classes(policy.items)}." if policy.items else "Nothing comes in."
     if policy.items_denied:
-        yield f"These do not come in: {_classes(policy.items_denied)}."
+        yield f"These do not come in: {classes(policy.items_denied)}."
     if policy.hand_out_denied:
         yield (
-            f"Shops here may not give out: {_classes(policy.hand_out_denied)}; what comes from elsewhere may still be "
+            f"Shops here may not give out: {classes(policy.hand_out_denied)}; what comes from elsewhere may still be "
             "delivered."
         )
     if policy.essential_only:
         yield "Only what is needed to live comes in: food and medicine."
 
 
-def _classes(names: Iterable[str]) -> str:
+def classes(names: Iterable[str]) -> str:
+    """Kinds of things, in words."""
     return words.listed(sorted(words.said(words.ITEM_CLASSES, name) for name in names))
 
 
@@ -72,7 +73,7 @@ def _curfew(curfew: Curfew) -> str:
         when += f", from the night of {_day(curfew.dates_from)} on"
     if curfew.dates_until is not None:
         when += f", no more from that of {_day(curfew.dates_until)} on"
-    what = "" if curfew.item_classes is None else f"; that is for {_classes(curfew.item_classes)}"
+    what = "" if curfew.item_classes is None else f"; that is for {classes(curfew.item_classes)}"
     return f"{hours} {whats}{when}{what}."
 
 

@@ -132,6 +132,16 @@ STOPS: Final[dict[str, str]] = {
 
 QUOTAS: Final[dict[str, str]] = {"zone": "zone", "household": "household", "courier": "courier"}
 
+LIFTS: Final[dict[str, str]] = {
+    "curfew": "the curfew",
+    "items": "what may come in",
+    "permit": "the need of a permit",
+    "requirements": "the tests that crews show",
+    "companies": "the lists of courier companies",
+    "persons": "the lists of people",
+    "handover": "where things change hands",
+}
+
 STATES: Final[dict[str, str]] = {
     "placed": "placed, and not decided yet",
     "held": "held, and looked at again",

@@ -68,6 +68,7 @@ class BrandEvidence(Shape):
     )
     policies: tuple[str, ...] = ()
     courier: str | None = None
+    exemptions: tuple[str, ...] = Field(default=(), description="Without which it would have been stricter.")
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[CountedReason, ...] = ()
@@ -133,6 +134,7 @@ def piece(known: Evidence, *, whole: bool) -> Piece:
         zones=told.zones,
         client_zones=told.client_zones,
         policies=told.policies,
+        exemptions=told.exemptions,
         handovers=told.handovers,
         judged_from=told.judged_from,
         judged_until=told.judged_until,

@@ -12,6 +12,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.orders import Fallback, OrderState
 from chalicelib.domain.policies import CredentialKind, Handover, LastLeg, Level
 from chalicelib.domain.verdicts import Decision, Reason
+from chalicelib.domain.zones import Lift
 from chalicelib.pages import words
 from chalicelib.routes.disclosure import BrandReason
 
@@ -24,6 +25,7 @@ SPOKEN: list[tuple[EnumType, dict[str, str]]] = [
     (CredentialKind, words.CREDENTIALS),
     (LastLeg, words.LAST_LEGS),
     (Stop, words.STOPS),
+    (Lift, words.LIFTS),
     (OrderState, words.STATES),
     (Fallback, words.FALLBACKS),
 ]

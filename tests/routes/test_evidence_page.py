@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.flows import enlist, look
+from chalicelib.flows import enlist, look, publish
 from chalicelib.flows.recall import recalled
 from tests.routes.conftest import Caller, Desk
 from tests.routes.test_brands import PERSONAL
@@ -221,3 +222,42 @@ def test_of_a_snapshot_only_what_the_decisions_named_is_recalled(desk: Desk) -> 
     (known,) = recalled(desk.stage.world, pieces).values()
     assert set(known.zones) == {"zone-Kitchen", "zone-Yongjia"}
     assert "precautionary@1" in known.policies
+
+
+def test_an_exemption_is_told_with_who_granted_it_and_what_it_lifts(desk: Desk) -> None:
+    told = {
+        "exemption_id": "flowers-ok",
+        "policy": "sealed@1",
+        "lifts": ["handover"],
+        "unit": {"kind": "compound", "district": "310101", "compound": "Yongjia"},
+        "valid_from": (NOON - timedelta(hours=1)).isoformat(),
+        "valid_to": (NOON + timedelta(days=1)).isoformat(),
+        "authority": "The district's office",
+        "basis": "Letter 7",
+    }
+    there = zone("Yongjia", "sealed@1", "sealed", zone_id="zone-sealed")
+    world = desk.stage.world
+    upload = publish.begin(world, "SHA", "test", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02")
+    part = {"policies": [CONTACTLESS], "features": [there], "exemptions": [told]}
+    publish.add_part(world, "SHA", upload.upload_id, 1, json.dumps(part).encode())
+    publish.finish(world, "SHA", upload.upload_id)
+    desk.stage.settle()
+    order_id = place(desk)
+    for who in (desk.operator, desk.maison):
+        said = flat(page(who, order_id))
+        assert (
+            "flowers-ok, granted by The district's office: of “Sealed zone” it lifts where things change hands, since "
+            "11:00 until Tue 12 Apr, 12:00. Bulletin: Letter 7"
+        ) in said
+        assert "Allowed at the client's door or at the gate of the compound." in said
+
+
+def test_a_hand_over_that_the_courier_was_not_told_is_not_called_none(desk: Desk) -> None:
+    order_id = place(desk)
+    only_lobby = {**OPEN_TO_THE_DOOR, "policy_id": "lobby", "title": "Lobby only", "handovers": ["lobby"]}
+    there = zone("Yongjia", "lobby@1", "precautionary", zone_id="zone-Yongjia")
+    publish_rules(desk.stage.world, "amend", there, policies=[only_lobby])
+    desk.stage.settle()
+    said = flat(page(desk.operator, order_id))
+    assert "The rules allow only a hand-over that the courier had not been told of." in said
+    assert "allow no way of handing anything over" not in said
