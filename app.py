@@ -135,7 +135,7 @@ def on_tell(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)
 def on_rules(event: SQSEvent) -> dict[str, Any]:
-    """`publish:<market>:<upload>` or `rezone:<market>:<cursor>`."""
+    """`publish:<market>:<upload>`, `rezone:<market>:<cursor>` or `impact:<market>:<impact>:<step>`."""
     from chalicelib.flows.publish import publish
     from chalicelib.flows.rezone import rezone
 
@@ -145,7 +145,11 @@ def on_rules(event: SQSEvent) -> dict[str, Any]:
             publish(wiring.world(), market_id, rest)
         elif verb == "rezone" and market_id:
             rezone(wiring.world(), market_id, rest)
+        elif verb == "impact" and market_id and rest:
+            from chalicelib.flows.weigh import weigh
+
+            weigh(wiring.world(), market_id, rest)
         else:
-            raise NotANudge("rules are published or rezoned, and nothing else")
+            raise NotANudge("rules are published, rezoned or asked about, and nothing else")
 
     return _verdicts(event, handle, Topic.RULES)

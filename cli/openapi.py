@@ -18,6 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
+from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
 from chalicelib.domain.places import Market
@@ -73,8 +74,8 @@ class Operation:
 
 
 HEADERS = {
-    "Idempotency-Key": "Names this gift: 1 to 255 visible ASCII characters. The same key and body again get the "
-    "same answer; the same key with another body is refused.",
+    "Idempotency-Key": "Names this gift, or this question: 1 to 255 visible ASCII characters. The same key and body "
+    "again get the same answer; the same key with another body is refused.",
     "If-Match": 'The ETag you read, such as "v7".',
 }
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -308,6 +309,24 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=Upload,
         status=202,
         problems=(400, 404, 409, 422),
+    ),
+    ("POST", "/v1/markets/{market_id}/impact"): Operation(
+        "Ask what a change of the rules would do to open orders, before it is made; nothing is changed",
+        "Rules",
+        BOTH,
+        body=ImpactQuestion,
+        answer=ImpactView,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 404, 409, 413, 422),
+    ),
+    ("GET", "/v1/markets/{market_id}/impact/{impact_id}"): Operation(
+        "How far the answer is; and which orders it touches, the most urgent first",
+        "Rules",
+        BOTH,
+        answer=ImpactView,
+        query=PAGE,
+        problems=(400, 404, 422),
     ),
     ("POST", "/v1/keys"): Operation(
         "A new key, its secret shown this once",

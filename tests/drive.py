@@ -14,6 +14,7 @@ from chalicelib.flows.hear import hear
 from chalicelib.flows.publish import publish
 from chalicelib.flows.rezone import rezone
 from chalicelib.flows.tell import tell
+from chalicelib.flows.weigh import weigh
 
 
 class Stopped(BaseException):
@@ -26,7 +27,7 @@ def run(world: World, topic: Topic, name: str) -> None:
         named(world, name)
     elif topic is Topic.RULES:
         verb, market_id, rest = name.split(":", 2)
-        {"publish": publish, "rezone": rezone}[verb](world, market_id, rest)
+        {"publish": publish, "rezone": rezone, "impact": weigh}[verb](world, market_id, rest)
     else:
         {Topic.BOOK: book, Topic.HEAR: hear, Topic.TELL: tell}[topic](world, name)
 

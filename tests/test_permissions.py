@@ -502,6 +502,11 @@ def _ask_everything(on: stage.Stage, ask: Any, hook: str, names: list[str]) -> N
     part = {"policies": [], "features": [stage.zone("Elsewhere")], "released": []}
     for text in (json.dumps(part) + " " * 700_000, json.dumps(part)):
         ask(operator, "PUT", f"{fleet}/rules/uploads/{upload}/parts/1", text.encode())
+    question = {"upload_id": upload}
+    asked = ask(operator, "POST", f"{fleet}/impact", question, Idempotency_Key="q")["impact_id"]
+    _pass(on, 1)
+    ask(operator, "GET", f"{fleet}/impact/{asked}")
+    ask(operator, "POST", f"{fleet}/impact", {"amendment": part}, Idempotency_Key="q2")
     ask(operator, "POST", f"{fleet}/rules/uploads/{upload}/finish", {"parts": 1})
     on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost: the sweep finds the upload
     _pass(on, 3)

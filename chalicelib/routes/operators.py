@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from chalice.app import Blueprint, Response
 from pydantic import (
@@ -24,7 +25,11 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
 from chalicelib.domain.uploads import PARTS, UploadStart
 from chalicelib.flows import enlist
+from chalicelib.routes import cursors
 from chalicelib.routes.calling import caller
+
+if TYPE_CHECKING:
+    from chalicelib.domain.impact import Impact, ImpactView
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -52,6 +57,12 @@ class Finish(Shape):
     """How many parts were sent: a lost last one would open what it closes."""
 
     parts: int = Field(ge=1, le=PARTS)
+
+
+class PageOf(Shape):
+    """How long a page is."""
+
+    limit: int = Field(default=20, ge=1, le=100)
 
 
 class NewKey(Shape):
@@ -255,6 +266,35 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         return edge.answer(publish.finish(wiring.world(), _named(market_id), name, parts, source), 202)
 
+    # --- what a change would do -----------------------------------------------------------------------------
+
+    @bp.route("/v1/markets/{market_id}/impact", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def ask_impact(market_id: str) -> Response:
+        from chalicelib.domain.impact import ImpactQuestion
+        from chalicelib.flows import inquire
+
+        request, who_asks, world = bp.current_request, who(*BOTH), wiring.world()
+        key, question = edge.idempotency_key(request), edge.body_of(request, ImpactQuestion)
+        raw: bytes = request.raw_body  # type: ignore[assignment]  # always bytes
+        sees_all = who_asks.role is Role.OPERATOR
+        asked = inquire.ask(world, _named(market_id), who_asks.owner, key, question, raw, sees_all)
+        place = f"/v1/markets/{market_id}/impact/{asked.impact_id}"
+        return edge.answer(_told(who_asks, asked, 0, 0), 202, {"Location": place})
+
+    @bp.route("/v1/markets/{market_id}/impact/{impact_id}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_impact(market_id: str, impact_id: str) -> Response:
+        from chalicelib.flows import inquire
+
+        request, who_asks, world = bp.current_request, who(*BOTH), wiring.world()
+        found = inquire.impact_of(world, _named(market_id), _named(impact_id), _source(who_asks))
+        limit = edge.query_of(request, PageOf).limit
+        query: Mapping[str, str] = request.query_params or {}
+        scope = f"impact|{found.impact_id}"
+        after = int(cursors.read(world, scope, query["cursor"])) if "cursor" in query else 0
+        return edge.answer(_told(who_asks, found, limit, after))
+
     # --- keys -----------------------------------------------------------------------------------------------
 
     @bp.route("/v1/keys", methods=["POST"], authorizer=authorizer)
@@ -275,6 +315,23 @@ def blueprint(authorizer: Any) -> Blueprint:
         return edge.answer(shown)
 
     return bp
+
+
+def _told(who: Caller, found: Impact, limit: int, after: int) -> ImpactView:
+    """The question as it stands and a page of its answer. Whose gift it is, a source is not told."""
+    from chalicelib.domain import impact as shapes
+    from chalicelib.flows import inquire
+
+    world = wiring.world()
+    orders, more = inquire.affected(world, found, limit, after) if limit else ([], None)
+    if who.role is Role.SOURCE:
+        orders = [one.model_copy(update={"brand_id": None}) for one in orders]
+    page = shapes.AffectedPage(
+        data=tuple(orders),
+        has_more=more is not None,
+        next_cursor=None if more is None else cursors.sign(world, f"impact|{found.impact_id}", str(more)),
+    )
+    return shapes.view(found, page, inquire.KEPT)
 
 
 def _member(request: Any, market_id: str, kind: str, name: str) -> Response:

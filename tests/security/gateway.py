@@ -13,12 +13,13 @@ from chalicelib import wiring
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step
+from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.orders import Moved, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import enlist, publish
+from chalicelib.flows import enlist, inquire, publish
 from chalicelib.flows.place import place
 from cli.package import read
 from sandbox.front import Front
@@ -225,6 +226,9 @@ def _names(on: Stage) -> dict[str, str]:
         on.world, "SHA", "health-office", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02"
     )
     publish.add_part(on.world, "SHA", upload.upload_id, 1, b'{"released": ["zone-Yongjia"]}')
+    raw = json.dumps({"upload_id": upload.upload_id}).encode()
+    question = ImpactQuestion.model_validate_json(raw)
+    asked = inquire.ask(on.world, "SHA", "health-office", "question-1", question, raw)
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     return {
         "order_id": order.order_id,
@@ -232,6 +236,7 @@ def _names(on: Stage) -> dict[str, str]:
         "at_gate": left.order_id,
         "endpoint_id": "hook-1",
         "upload_id": upload.upload_id,
+        "impact_id": asked.impact_id,
         "number": "1",
         "market_id": "SHA",
         "courier_id": "paper-co",

@@ -107,6 +107,11 @@ ELSEWHERE = {
         "/features/-/bbox: anything",
     }
 }
+LISTS = ("policies", "features", "released")
+ELSEWHERE["ImpactQuestion"] = {
+    f"/amendment/{name}{what}" for name in LISTS for what in (": a list without an end", "/-: anything")
+}
+
 """What is bounded by something that a schema has no word for."""
 
 

@@ -27,6 +27,7 @@ BELONGS: dict[str, Role | None] = {
     "evidence_id": None,
     "endpoint_id": Role.BRAND,
     "upload_id": Role.SOURCE,
+    "impact_id": Role.SOURCE,
     "key_hash": None,
     "market_id": None,
     "courier_id": None,
@@ -70,6 +71,7 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     },
     ("PUT", f"{MEMBER}/rules/uploads/{{upload_id}}/parts/{{number}}"): lambda gate: {"released": ["zone-x"]},
     ("POST", f"{MEMBER}/rules/uploads/{{upload_id}}/finish"): lambda gate: {"parts": 1},
+    ("POST", f"{MEMBER}/impact"): lambda gate: {"amendment": {"released": ["zone-Yongjia"]}},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
