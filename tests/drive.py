@@ -27,7 +27,9 @@ def run(world: World, topic: Topic, name: str) -> None:
         named(world, name)
     elif topic is Topic.RULES:
         verb, market_id, rest = name.split(":", 2)
-        {"publish": publish, "rezone": rezone, "impact": weigh}[verb](world, market_id, rest)
+        verbs: dict[str, Callable[[World, str, str], None]]
+        verbs = {"publish": publish, "rezone": rezone, "impact": weigh}
+        verbs[verb](world, market_id, rest)
     else:
         {Topic.BOOK: book, Topic.HEAR: hear, Topic.TELL: tell}[topic](world, name)
 

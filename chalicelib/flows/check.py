@@ -92,6 +92,7 @@ def check(
     phase: Phase | None = None,
     *,
     moment: bool = False,
+    clearer: Clearer | None = None,
 ) -> Verdict:
     """May the assigned crew still do this, from `at` to the end of the stay it was given?
 
@@ -101,6 +102,8 @@ def check(
     destination for the rest of the stay), a hand-over when CARRIED. Hours before or after excuse nothing.
 
     Only what may be permitted is asked again; the window and the capacity were settled by the assignment.
+
+    `clearer`: of this ground and of about this moment, for whoever checks many.
     """
     assignment, live = order.leg.assignment, order.leg.live_booking
     assert assignment is not None
@@ -117,7 +120,9 @@ def check(
         end = start + MOMENT
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
-    return Clearer(on.atlas, on.fleet, at if moment else on.knowing(at)).clear(
+    if clearer is None:
+        clearer = Clearer(on.atlas, on.fleet, at if moment else on.knowing(at))
+    return clearer.clear(
         delivery.model_copy(update={"window": stay}),
         slot.model_copy(update={"window": stay}),
         phase=phase,

@@ -169,7 +169,10 @@ def _plan(world: World, impact: Impact, rules: _WhatIf) -> Impact | None:
             exclude_defaults=True
         )
         key = told_key(impact.impact_id, round_name, number)
-        world.table.write(Keep(Row(key, 1, body, expires_at=inquire.expiry(impact)), was=None))
+        try:
+            world.table.write(Keep(Row(key, 1, body, expires_at=inquire.expiry(impact)), was=None))
+        except Lost:
+            continue  # a call that was repeated had been heard
     counts = Counter(one.outcome.value for one in told)
     counts[Outcome.UNAFFECTED.value] = impact.counts.get(Outcome.UNAFFECTED.value, 0)
     after = _step(

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from chalicelib.domain import facts
 from chalicelib.domain.fleet import Courier
+from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Keep, KeyPage, Row, Topic
-from chalicelib.flows import dispatch, enlist, publish, receive, rezone, subscribe, sweep, tell
+from chalicelib.flows import (
+    dispatch,
+    enlist,
+    inquire,
+    publish,
+    receive,
+    rezone,
+    subscribe,
+    sweep,
+    tell,
+    weigh,
+)
 from chalicelib.flows.book import ATTEMPTS
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
@@ -44,6 +57,7 @@ from tests.flows.crash_steps import (
     place,
     read_everything,
     receipt,
+    refused,
     rules,
     says,
     says_of_nobody,
@@ -301,6 +315,15 @@ story(
     opening=partial(_two_shards, capacity=3), settings={(rezone, "PAGE"): 1},
     ends=dict.fromkeys(TWO, STRANDED),
     # pages are cut by the time each order is due, which the step that was stopped has moved: the sweep meets it
+    waits=("rezone",),
+)  # fmt: skip
+THREE = ("key-1", "key-2", "key-3")
+story(
+    "more_are_touched_than_one_run_decides",
+    [place(key) for key in THREE], minutes(7), rules(BANNED), [expects(HELD, key) for key in THREE], minutes(3), later(hours=5),
+    minutes(2), opening=partial(stage, capacity=3),
+    settings={(rezone, "BLOCK"): 1, (rezone, "URGENT"): 1, (rezone, "SPARE"): 1, (rezone, "MORE"): 2},
+    ends=dict.fromkeys(THREE, STRANDED),
     waits=("rezone",),
 )  # fmt: skip
 story(
@@ -584,6 +607,38 @@ story(
     "one_upload_too_many",
     operator(_begin), operator(_begin), operator(_begin), place(compound="Garden"), cancel(), minutes(4),
     ends={"key-1": CANCELLED}, settings={(publish, "OPEN_LIMIT"): 2},
+)  # fmt: skip
+
+# --- a change is asked about --------------------------------------------------------------------------------
+
+
+def _asked(of_upload: bool = False) -> Step:
+    """What would `BANNED` do? It is stated in the question, or in the upload that was begun."""
+
+    def step(play: Play) -> None:
+        given = {"amendment": {"features": [BANNED]}}
+        raw = json.dumps({"upload_id": play.known["upload"]} if of_upload else given).encode()
+        question, key = ImpactQuestion.model_validate_json(raw), f"question-{of_upload}"
+        refused(play, lambda: inquire.ask(play.on.world, "SHA", "test", key, question, raw))
+        play.settle()
+
+    return step
+
+
+def _read_the_answer(play: Play) -> None:
+    for of_upload in (False, True):
+        found = inquire.impact_of(play.on.world, "SHA", impact_id_of("test", "SHA", f"question-{of_upload}"))
+        assert (found.state, found.affected) == (ImpactState.DONE, 2)
+        told, _ = inquire.affected(play.on.world, found, 5, 0)
+        assert len({one.order_id for one in told}) == 2
+
+
+story(
+    "a_change_is_asked_about_before_it_is_made",
+    place(), place("key-2"), minutes(7), _asked(), upload(), add(1, BANNED), _asked(of_upload=True), minutes(4),
+    operator(_read_the_answer), cancel(), cancel("key-2"), minutes(6),
+    ends={"key-1": CANCELLED, "key-2": CANCELLED}, settings={(weigh, "PAGE"): 1},
+    waits=("weigh",),
 )  # fmt: skip
 
 # --- the fleet ----------------------------------------------------------------------------------------------

@@ -113,8 +113,8 @@ MORE = (
     Bug(
         "what is on its way is not decided again",
         "flows.rezone",
-        "        decide_again(world, order, on)\n    why",
-        "        pass\n    why",
+        "    left = _decide(world, market.market_id, rest, share, on)\n",
+        "    left = len(rest)\n",
         within=100,
     ),
     Bug(
