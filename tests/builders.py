@@ -7,7 +7,7 @@ zones allow everything to the door under a 48-hour PCR and a permit. `clear()` o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -339,7 +339,7 @@ def clear(
     on: Atlas | None = None,
     with_fleet: Fleet | None = None,
     now: datetime = NOON,
-    refused: Iterable[str] = (),
+    refused: Collection[str] = (),
     phase: Phase = Phase.OPEN,
 ) -> Verdict:
     """The verdict on the defaults, but for what is given."""

@@ -13,6 +13,7 @@ from hashlib import sha256
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.canonical import digest as digest_of
 from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing, TooLarge
+from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
 from chalicelib.domain.reading import Faults, Reading, check_size, part_of
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
@@ -228,10 +229,14 @@ def _settle(world: World, upload: Upload) -> Upload:
     raise Delayed(f"others keep publishing for the market {upload.market_id!r}")
 
 
-def _read(world: World, upload: Upload) -> Reading:
-    market = enlist.market(world, upload.market_id)
+def reading_of(world: World, market: Market, upload: Upload) -> Reading:
+    """What reads the parts of that upload: nothing is read yet."""
     feed = None if upload.format is Format.CORDON else world.feeds[upload.format.value]
-    reading = Reading(market, upload.start, feed, world.books)
+    return Reading(market, upload.start, feed, world.books)
+
+
+def _read(world: World, upload: Upload) -> Reading:
+    reading = reading_of(world, enlist.market(world, upload.market_id), upload)
     pk = snapshots.upload_key(upload.upload_id).pk
     arrived = len(world.table.read(pk, "have#").rows)
     if arrived != upload.parts:

@@ -278,26 +278,18 @@ def _read(world: World, impact: Impact, atlas: Atlas) -> Reading | Faults:
     if impact.upload_id is None:
         assert impact.datum is not None
         start = UploadStart(mode=Mode.AMEND, time_zone=atlas.rules.time_zone, datum=impact.datum)
-        pk, numbers = impact_key(impact.impact_id).pk, [inquire.PART]
+        pk, numbers, reading = impact_key(impact.impact_id).pk, [inquire.PART], Reading(market, start, books=world.books)
     else:
         upload = publish.upload_of(world, impact.market_id, impact.upload_id)
-        start = UploadStart(
-            mode=upload.mode,
-            time_zone=upload.time_zone,
-            datum=upload.datum,
-            stale_after_hours=upload.stale_after_hours,
-        )
-        pk, numbers = (
-            snapshots.upload_key(upload.upload_id).pk,
-            [have.number for have in inquire.haves(world, upload.upload_id)],
-        )
+        pk = snapshots.upload_key(upload.upload_id).pk
+        numbers = [have.number for have in inquire.haves(world, upload.upload_id)]
         if inquire.parts_digest(world, upload.upload_id) != impact.parts_digest:
             faults = Faults()
             faults.add(
                 None, "/upload_id", "the parts that were there when it was asked were expected; ask again"
             )
             return faults
-    reading = Reading(market, start)
+        reading = publish.reading_of(world, market, upload)
     for number in numbers:
         rows = world.table.read(pk, snapshots.part_prefix(number)).rows
         if not rows:
