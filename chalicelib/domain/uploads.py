@@ -136,6 +136,10 @@ class Difference(Shape):
     new: int = 0
     changed: int = 0
     gone: int = 0
+    orders_touched: int | None = Field(
+        default=None,
+        description="Assigned, booked or on their way, and decided otherwise now; absent until all were looked at.",
+    )
 
 
 class Upload(Shape):

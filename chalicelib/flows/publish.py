@@ -347,6 +347,25 @@ def _keep_policies(world: World, content: Content) -> None:
                 raise
 
 
+def note_touched(world: World, market_id: str, rules_version: int, count: int) -> None:
+    """Say on the upload that brought these rules how many orders they touched; once, and if they still hold."""
+    row = world.table.get(facts.pointer_key(market_id))
+    pointer = snapshots.pointer_of_row(row) if row else None
+    if pointer is None or pointer.version != rules_version:
+        return  # others came after them, and touched what they touched
+    kept = world.table.get(snapshots.upload_key(pointer.upload_id))
+    upload = snapshots.upload_of_row(kept) if kept else None
+    if upload is None or upload.difference is None or upload.unchanged:
+        return
+    if upload.difference.orders_touched is not None:
+        return
+    told = _next(upload, difference=upload.difference.model_copy(update={"orders_touched": count}))
+    try:
+        world.table.write(Keep(_row(told, world.clock()), was=upload.version))
+    except Lost:
+        pass  # another pass has just said so
+
+
 def _refuse(world: World, upload: Upload, reading: Reading, faults: Faults, now: datetime) -> Upload:
     settled = _settled(
         upload,

@@ -31,7 +31,7 @@ from chalicelib.domain.ports import Change, Keep, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.shapes import Instant, Shape, stamp
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
-from chalicelib.flows import check, enlist, ration
+from chalicelib.flows import check, enlist, publish, ration
 
 PAGE = 500
 """Orders read at a time while looking through a shard."""
@@ -90,7 +90,7 @@ class _Pass(NamedTuple):
         return f"rezone:{market_id}:{self.why}{self.rules_version},{self.epoch},{shard}/{after}"
 
 
-_URGENCY = re.compile(r"!([^|]+)\|(.+)")
+_URGENCY = re.compile(r"!\d{4}-\d\d-\d\dT[\d:.]+Z\|ord_[a-z2-7]{26}", re.ASCII)
 
 
 def _urgency(order: Order) -> str:
@@ -137,7 +137,7 @@ def _pass_over(world: World, market: Market, on: check.Ground, this: _Pass, shar
         return
     if is_long or after:
         _note_shard(world, market.market_id, shard, this, 0, ended=True)
-    _finish(world, market, this, is_long or bool(after))
+    _finish(world, market, this, len(found), is_long=is_long or bool(after))
 
 
 def touched(world: World, market_id: str, shard: int, on: check.Ground) -> list[str]:
@@ -198,7 +198,7 @@ def _decide(world: World, market_id: str, places: Sequence[str], share: int, on:
     return done
 
 
-def _finish(world: World, market: Market, this: _Pass, is_long: bool) -> None:
+def _finish(world: World, market: Market, this: _Pass, count: int, *, is_long: bool) -> None:
     """The shard is passed over. With the last of them the market is, and what waits is looked at."""
     whole = this.whole
     if is_long:
@@ -207,9 +207,10 @@ def _finish(world: World, market: Market, this: _Pass, is_long: bool) -> None:
         if len(done) < market.shards or any(each.order < whole.order for each in done):
             return
         whole = min(done, key=lambda each: each.order)
+        count = sum(row.touched for row in rows.values() if row.rules_version == whole.rules_version)
     if not this.why:
         world.queues.nudge(Topic.DISPATCH, [f"{market.market_id}:all"])
-    _note(world, market.market_id, whole)
+    _note(world, market.market_id, whole, count)
 
 
 # --- how far ------------------------------------------------------------------------------------------------------
@@ -291,12 +292,14 @@ def _note_shard(world: World, market_id: str, shard: int, this: _Pass, count: in
     raise Delayed(f"others keep passing over shard {shard} of the market {market_id!r}")
 
 
-def _note(world: World, market_id: str, done: Rezoned) -> None:
+def _note(world: World, market_id: str, done: Rezoned, count: int) -> None:
     key = facts.rezoned_key(market_id)
     row = world.table.get(key)
     last = Rezoned.model_validate_json(row.body) if row else None
     if last is not None and last.order >= done.order:
         return
+    if last is None or last.rules_version < done.rules_version:
+        publish.note_touched(world, market_id, done.rules_version, count)
     version = row.version if row else 0
     try:
         world.table.write(Keep(Row(key, version + 1, done.model_dump_json()), was=version or None))

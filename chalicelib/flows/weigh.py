@@ -278,7 +278,11 @@ def _read(world: World, impact: Impact, atlas: Atlas) -> Reading | Faults:
     if impact.upload_id is None:
         assert impact.datum is not None
         start = UploadStart(mode=Mode.AMEND, time_zone=atlas.rules.time_zone, datum=impact.datum)
-        pk, numbers, reading = impact_key(impact.impact_id).pk, [inquire.PART], Reading(market, start, books=world.books)
+        pk, numbers, reading = (
+            impact_key(impact.impact_id).pk,
+            [inquire.PART],
+            Reading(market, start, books=world.books),
+        )
     else:
         upload = publish.upload_of(world, impact.market_id, impact.upload_id)
         pk = snapshots.upload_key(upload.upload_id).pk

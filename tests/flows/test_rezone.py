@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -13,9 +15,10 @@ from chalicelib.domain.errors import Newer
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import rezone
+from chalicelib.flows import consult, enlist, publish, rezone
 from chalicelib.flows.place import place
-from tests.stage import Stage, new_order, publish_rules, stage, zone
+from tests import drive
+from tests.stage import MARKET, NOON, Market, Stage, new_order, publish_rules, stage, zone
 
 
 def booked(count: int = 1) -> tuple[Stage, list[str]]:
@@ -149,3 +152,122 @@ def test_a_seal_that_does_not_open_keeps_no_other_gift_where_nobody_may_go(
     on.minutes(2)
     assert {name for name in orders if on.live_bookings(name)} == {min(orders)}
     assert on.order(waits.order_id).state is OrderState.HELD
+
+
+def touched_by_the_last(on: Stage) -> int | None:
+    upload = publish.upload_of(on.world, "SHA", consult.in_force(on.world, "SHA").upload_id)
+    assert upload.difference is not None
+    return upload.difference.orders_touched
+
+
+def sharded(count: int, shards: int) -> tuple[Stage, list[str]]:
+    on = stage(capacity=count)
+    enlist.put_market(on.world, Market.model_validate({**MARKET, "shards": shards}))
+    on.world.memory.clear()
+    orders = [place(on.world, "maison", f"key-{n}", new_order())[0].order_id for n in range(count)]
+    on.settle()
+    on.minutes(1)
+    return on, orders
+
+
+def urgent(on: Stage, hours: int) -> str:
+    window = {
+        "start": (NOON + timedelta(hours=1)).isoformat(),
+        "end": (NOON + timedelta(hours=hours)).isoformat(),
+    }
+    asked = new_order(window={**window, "time_zone": "Asia/Shanghai"})
+    return place(on.world, "maison", f"in-{hours}", asked)[0].order_id
+
+
+def test_the_most_urgent_are_decided_first_whatever_else_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"BLOCK": 1, "URGENT": 1, "SPARE": 1, "MORE": 2}.items():
+        monkeypatch.setattr(rezone, name, value)
+    on = stage(capacity=9)
+    names = [urgent(on, hours) for hours in (5, 3, 6, 2, 4)]
+    on.settle()
+    decided: list[str] = []
+    again = rezone.decide_again
+
+    def noting(world: Any, order: Any, ground: Any) -> Any:
+        decided.append(order.order_id)
+        return again(world, order, ground)
+
+    monkeypatch.setattr(rezone, "decide_again", noting)
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    assert decided == [names[at] for at in (3, 1, 4, 0, 2)]
+    assert [on.live_bookings(name) for name in names] == [0] * 5
+    assert touched_by_the_last(on) == 5
+
+
+def test_shards_are_passed_over_beside_one_another_and_noted_when_the_last_is_through() -> None:
+    on, orders = sharded(9, 4)
+    upload = publish.begin(on.world, "SHA", "test", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02")
+    ban = {"policies": [], "features": [zone("Yongjia", "banned@1", "no_access")], "released": []}
+    publish.add_part(on.world, "SHA", upload.upload_id, 1, json.dumps(ban).encode())
+    publish.finish(on.world, "SHA", upload.upload_id)
+    publish.publish(on.world, "SHA", upload.upload_id)
+    queues: Any = on.world.queues
+    queues.take(Topic.RULES)
+    rezone.rezone(on.world, "SHA", "")
+    shards = queues.take(Topic.RULES)
+    assert [name.rpartition(",")[2] for _, name in shards] == ["1/", "2/", "3/"]
+    for topic, name in reversed(shards[1:]):
+        drive.run(on.world, topic, name)
+    assert noted(on) == 1
+    assert rezone.overdue(on.world, ["SHA"]) == []
+    for topic, name in shards * 2:
+        drive.run(on.world, topic, name)
+    assert noted(on) == 2
+    on.settle()
+    assert [on.live_bookings(name) for name in orders] == [0] * 9
+    assert publish.upload_of(on.world, "SHA", upload.upload_id).difference.orders_touched == 9  # type: ignore[union-attr]
+
+
+def noted(on: Stage) -> int:
+    row = on.plain.table.get(facts.rezoned_key("SHA"))
+    assert row is not None
+    return rezone.Rezoned.model_validate_json(row.body).rules_version
+
+
+def test_a_shard_whose_nudge_was_lost_is_met_by_the_next_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    on, orders = sharded(9, 4)
+    banned_without_a_nudge(on)
+    rezone.rezone(on.world, "SHA", "")
+    on.world.queues.take(Topic.RULES)  # type: ignore[attr-defined]
+    assert sum(on.live_bookings(name) for name in orders) > 0
+    on.minutes(4)
+    assert [on.live_bookings(name) for name in orders] == [0] * 9
+    assert noted(on) == 2
+
+
+def test_a_pass_that_is_under_way_is_not_begun_anew_every_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"BLOCK": 1, "URGENT": 1, "SPARE": 1}.items():
+        monkeypatch.setattr(rezone, name, value)
+    on, _ = booked(3)
+    banned_without_a_nudge(on)
+    rezone.rezone(on.world, "SHA", "")
+    on.clock.forward(minutes=1)
+    assert rezone.overdue(on.world, ["SHA"]) == []
+    on.clock.forward(minutes=1)
+    assert rezone.overdue(on.world, ["SHA"]) == ["rezone:SHA:"]
+
+
+@pytest.mark.parametrize("place", ["2022-04-11T04:10:00.000000Z|ord_x|order", "!", "!a|b", "0", ""])
+def test_a_place_of_former_code_or_of_nobody_costs_a_look_and_no_order(place: str) -> None:
+    on, orders = booked(2)
+    banned_without_a_nudge(on)
+    rezone.rezone(on.world, "SHA", f"2,{facts.epoch(on.clock.now)},0/{place}")
+    on.minutes(4)
+    assert [on.live_bookings(name) for name in orders] == [0, 0]
+
+
+def test_rules_that_touch_nothing_say_so_on_their_upload() -> None:
+    on, _ = booked(2)
+    assert touched_by_the_last(on) == 0
+    publish_rules(on.world, "amend", zone("Elsewhere"))
+    assert touched_by_the_last(on) == 0
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    assert touched_by_the_last(on) == 2
+    on.minutes(1)
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    assert touched_by_the_last(on) is None
