@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bench import placing
+from bench import placing, rezoning
 
 
 def main() -> None:
@@ -21,6 +21,9 @@ def main() -> None:
     print(f"{'work':38}{'here, now':>14}{'to reach':>12}{'peer *':>10}")
     for name, ours, goal, peer in rows:
         print(f"{name:38}{ours:>14}{goal:>12}{peer:>10}")
+    print(f"\n{'new rules, CPU of one process':48}{'here, now':>16}{'to reach':>12}")
+    for name, ours, goal in rezoning.measured():
+        print(f"{name:48}{ours:>16}{goal:>12}")
     print(
         "\n* aws-lambda-handler-cookbook, as measured on another day on a machine of the same kind;\n"
         "  not run here: compare orders of magnitude, not digits."

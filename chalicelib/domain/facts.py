@@ -13,6 +13,8 @@
     market#<market>        rules                          Pointer             (flows.publish)
     market#<market>        policy#<policy>@<n>            its hash, for ever  (flows.publish)
     market#<market>        rezoned                        Rezoned             (flows.rezone)
+    market#<market>        rezoning#<shard>               ShardPassed         (flows.rezone)
+    impact#<impact>        impact, part#, seen#, told#    a question about a change, and its answer (domain.impact)
     market#<market>        room#<slot>                    Room                (flows.enlist)
     market#<market>        salt                           the secret that names households, sealed  (flows.ration)
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)

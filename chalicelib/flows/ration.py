@@ -203,8 +203,9 @@ def owed(world: World, order: Order, verdict: Verdict, on: check.Ground) -> Need
     """What an assigned order rests on under the rules of now and has not taken."""
     assignment = order.leg.assignment
     assert assignment is not None
-    if not verdict.quotas and not verdict.permit_ids:
-        return {}
+    permits = [on.fleet.permits.get(name) for name in verdict.permit_ids]
+    if not verdict.quotas and not any(permit is not None and permit.single_use for permit in permits):
+        return {}  # of most orders, and there are many
     address = facts.unseal_private(world.sealer, order).recipient.place.address
     needs = needs_of(world, order.market_id, address, verdict, on, assignment)
     return {taken: need for taken, need in needs.items() if taken not in assignment.quotas}

@@ -39,7 +39,7 @@ URGENT = 2000
 """Touched orders of a market that are decided before any that can wait."""
 SPARE = 1.5
 """A shard's part of them is taken so much larger, for the most urgent do not lie in all shards alike."""
-BLOCK = 50
+BLOCK = 100
 """Orders decided on one reading of rules and fleet; their nudges go out together."""
 MORE = 1000
 """Orders a shard decides before it is looked through anew, once the urgent ones are done, ..."""
@@ -149,7 +149,7 @@ def touched(world: World, market_id: str, shard: int, on: check.Ground) -> list[
         page = world.table.find_due(bucket, until, PAGE, place)
         orders = facts.readable(world.table.get_many(page.keys), world.log)
         now = world.clock()
-        clearer = None if on.atlas is None else Clearer(on.atlas, on.fleet, on.knowing(now))
+        clearer = _clearer(on, now)
         halted: list[str] = []
         for order in orders:
             try:
@@ -166,6 +166,11 @@ def touched(world: World, market_id: str, shard: int, on: check.Ground) -> list[
         place = page.after
         if place is None:
             return sorted(found)
+
+
+def _clearer(on: check.Ground, now: datetime) -> Clearer | None:
+    """One for many orders: what it finds out of crews, permits and places is found out once."""
+    return None if on.atlas is None else Clearer(on.atlas, on.fleet, on.knowing(now))
 
 
 def _pass_by(world: World, order: Order, error: Exception) -> None:
@@ -185,11 +190,12 @@ def _decide(world: World, market_id: str, places: Sequence[str], share: int, on:
         block = places[done : min(done + BLOCK, share)]
         keys = [facts.order_key(place.rpartition("|")[2]) for place in block]
         orders = {order.order_id: order for order in facts.readable(world.table.get_many(keys), world.log)}
+        clearer = _clearer(on, world.clock())
         nudges: dict[Topic, dict[str, None]] = {}
         try:
             for key in keys:
                 if key.pk in orders:
-                    for topic, name in decide_again(world, orders[key.pk], on):
+                    for topic, name in decide_again(world, orders[key.pk], on, clearer):
                         nudges.setdefault(topic, {})[name] = None
         finally:  # what was saved is nudged, whatever came after it
             for topic, names in nudges.items():
@@ -310,11 +316,13 @@ def _note(world: World, market_id: str, done: Rezoned, count: int) -> None:
 # --- one order ----------------------------------------------------------------------------------------------------
 
 
-def decide_again(world: World, order: Order, on: check.Ground) -> list[tuple[Topic, str]]:
+def decide_again(
+    world: World, order: Order, on: check.Ground, clearer: Clearer | None = None
+) -> list[tuple[Topic, str]]:
     """One order under the rules and the fleet of now; the nudges that are owed then."""
     for _ in range(TRIES):
         try:
-            step = _step(world, order, on)
+            step = _step(world, order, on, clearer)
         except Exception as error:  # one seal that does not open must not keep the others where nobody may go
             _pass_by(world, order, error)
             return []
@@ -367,11 +375,11 @@ def _is_recalled(order: Order) -> bool:
 
 
 def _step(
-    world: World, order: Order, on: check.Ground
+    world: World, order: Order, on: check.Ground, clearer: Clearer | None = None
 ) -> tuple[Order, list[Change], tuple[Topic, ...]] | None:
     leg, now = order.leg, world.clock()
     live = leg.live_booking
-    fate = _fate(world, order, on, now)
+    fate = _fate(world, order, on, now, clearer)
     if fate is None:
         return None
     verdict, narrowed, owed = fate

@@ -188,9 +188,9 @@ def test_the_most_urgent_are_decided_first_whatever_else_waits(monkeypatch: pyte
     decided: list[str] = []
     again = rezone.decide_again
 
-    def noting(world: Any, order: Any, ground: Any) -> Any:
+    def noting(world: Any, order: Any, *on: Any) -> Any:
         decided.append(order.order_id)
-        return again(world, order, ground)
+        return again(world, order, *on)
 
     monkeypatch.setattr(rezone, "decide_again", noting)
     publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))

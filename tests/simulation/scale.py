@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from chalicelib.flows import dispatch, lease
+from chalicelib.flows import dispatch, lease, rezone
 
 SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2}
+FEW = {"PAGE": 4, "BLOCK": 1, "URGENT": 2, "SPARE": 1, "MORE": 2}
+"""So that new rules touch more than one run decides."""
 
 
 @contextmanager
@@ -38,6 +40,7 @@ def scaled(seed: int, counted: Counter[str]) -> Iterator[None]:
     pool = dispatch._pool
     with (
         mock.patch.multiple(dispatch, _pool=next_pool, **({} if seed % 2 else SMALL)),
+        mock.patch.multiple(rezone, **({} if seed % 2 else FEW)),
         mock.patch.multiple(
             lease,
             take=counting(lease.take, "lease taken", "lease met"),
