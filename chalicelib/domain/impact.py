@@ -231,8 +231,9 @@ def _waiting(
 ) -> Affected | None:
     if order.window.end <= after.now:
         return None
-    could, _ = _anybody(order, delivery, before, slots)
-    can, reasons = _anybody(order, delivery, after, slots)
+    candidates = near(slots, order.window, after.now)
+    could, _ = _anybody(order, delivery, before, candidates)
+    can, reasons = _anybody(order, delivery, after, candidates)
     if could == can:
         return None
     if can:
@@ -254,7 +255,7 @@ def _anybody(
     if ground.reasons:
         return False, ground.reasons
     reasons: dict[Reason, None] = {}
-    for slot in near(slots, window, now):
+    for slot in slots:
         verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
         if verdict.decision is Decision.YES:
             return True, ()

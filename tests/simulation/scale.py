@@ -40,7 +40,7 @@ def scaled(seed: int, counted: Counter[str]) -> Iterator[None]:
     pool = dispatch._pool
     with (
         mock.patch.multiple(dispatch, _pool=next_pool, **({} if seed % 2 else SMALL)),
-        mock.patch.multiple(rezone, **({} if seed % 2 else FEW)),
+        mock.patch.multiple(rezone, **({"PAGE": rezone.PAGE} if seed % 2 else FEW)),
         mock.patch.multiple(
             lease,
             take=counting(lease.take, "lease taken", "lease met"),
