@@ -115,7 +115,8 @@ def check(
         decision = Decision.HOLD if on.atlas is None else Decision.NO
         return Verdict(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
     start = at if moment else max(at, assignment.start)
-    end = max(assignment.hand_over_by, start + HANDLING)
+    # a gift on its way is held to the stay that it was given; what still has to be planned needs time to be done in
+    end = max(assignment.hand_over_by, start + (MOMENT if phase is Phase.CARRIED else HANDLING))
     if moment and phase is Phase.CARRIED:
         end = start + MOMENT
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
