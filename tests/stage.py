@@ -166,11 +166,18 @@ class Stage:
 
 
 def publish_rules(
-    world: World, mode: str, *features: dict[str, Any], policies: Any = (), released: Any = ()
+    world: World,
+    mode: str,
+    *features: dict[str, Any],
+    policies: Any = (),
+    released: Any = (),
+    exemptions: Any = (),
 ) -> None:
     """Publish through the real flow: begin, one part, finish, and what the queue does."""
     upload = publish.begin(world, "SHA", "test", mode=mode, time_zone="Asia/Shanghai", datum="GCJ02")
     part = {"policies": list(policies), "features": list(features), "released": list(released)}
+    if exemptions:
+        part["exemptions"] = list(exemptions)
     publish.add_part(world, "SHA", upload.upload_id, 1, json.dumps(part).encode())
     publish.finish(world, "SHA", upload.upload_id)
     drive.settle(world)

@@ -17,7 +17,7 @@ from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.orders import Order
-from chalicelib.domain.policies import Handover
+from chalicelib.domain.policies import FETCHED, Handover
 from chalicelib.domain.ports import Key, World
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.snapshots import Head
@@ -100,7 +100,7 @@ def again(world: World, order: Order, piece: Evidence) -> Replay:
     ground = _ground(world, order, piece, piece.judged_from, piece.judged_until, piece.phase)
     replayed = Said(
         reasons=tuple(reason for reason in ground.reasons if reason in OF_THE_PLACES),
-        handovers=ground.handovers if piece.decision is Decision.YES else (),
+        handovers=_ways(ground, recorded) if piece.decision is Decision.YES else (),
         zones=ground.zone_ids,
         client_zones=ground.destination.zone_ids,
         policies=ground.policies,
@@ -125,6 +125,13 @@ def _ground(
     return Clearer(atlas, nobody, piece.known_at).ground(
         delivery, start, end, phase, moment=piece.step in MOMENTS
     )
+
+
+def _ways(ground: Ground, recorded: Said) -> tuple[Handover, ...]:
+    """Allowed by the places; what a client's curfew took away hung on the courier's hours, and is as recorded."""
+    if not ground.coming_out:
+        return ground.handovers
+    return tuple(way for way in ground.handovers if way not in FETCHED or way in recorded.handovers)
 
 
 def _is_about_one_courier(piece: Evidence) -> bool:

@@ -50,6 +50,17 @@ def seal(on: Stage, policy: str = "sealed@1", name: str = "Yongjia", **changes: 
     on.settle()
 
 
+def test_what_a_curfew_for_clients_left_of_the_ways_is_no_difference() -> None:
+    on = stage()
+    curfew = {"start_local": "15:00", "end_local": "23:00", "stops": ["collection"]}
+    indoors = {**OPEN_TO_THE_DOOR, "policy_id": "indoors", "curfews": [curfew]}
+    publish_rules(on.world, "amend", zone("Yongjia", "indoors@1"), policies=[indoors])
+    (told,) = every(on, ordered(on))
+    assert told.decision is Decision.YES
+    assert told.recorded.handovers == ("door",)
+    assert told.differences == ()
+
+
 def test_a_yes_is_a_yes_again_with_all_that_it_rested_on() -> None:
     on = stage()
     (told,) = every(on, ordered(on))
