@@ -101,7 +101,7 @@ def _in_order(number: str) -> tuple[int, str]:
     return (int(number), number) if number.isdigit() else (0, number)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def address_key(text: str, district: str = "") -> AddressKey:
     """The key of one written address; `district` is taken off its beginning where it stands there.
 

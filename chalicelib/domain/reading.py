@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # the API takes parts and reads no list
 
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
+TOLD: Final = 500
+"""Characters of each: all of them have to stand in one row, and others wrote some of the names in them."""
 
 
 def _level(name: object) -> object:
@@ -205,9 +207,9 @@ class Faults:
                 UploadFault(
                     part=spot.part if spot else None,
                     feature=spot.feature if spot else None,
-                    pointer=spot.at(pointer) if spot else pointer,
-                    detail=detail,
-                    value=value,
+                    pointer=(spot.at(pointer) if spot else pointer)[:TOLD],
+                    detail=detail[:TOLD],
+                    value=value[:TOLD] if value is not None else None,
                 )
             )
 

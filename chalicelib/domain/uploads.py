@@ -28,6 +28,10 @@ beside it in a function of 1.8. Shanghai had 17,649."""
 STALE_AFTER_HOURS: Final = 36.0
 
 
+WORDING_LENGTH: Final = 20_000
+"""Of a wording as JSON: it stands in the upload's own row."""
+
+
 class Mode(StrEnum):
     """What an upload says about the zones it does not name: they are over, or as before."""
 
@@ -59,6 +63,13 @@ class Wording(Shape):
     fixed: dict[Text, Text] = Field(
         default={}, max_length=20, description="What holds for every feature, by our name."
     )
+
+    @model_validator(mode="after")
+    def _short(self) -> Wording:
+        length = len(self.model_dump_json())
+        if length > WORDING_LENGTH:
+            raise ValueError(f"at most {WORDING_LENGTH} characters were expected, got {length}")
+        return self
 
 
 class UploadStart(Shape):

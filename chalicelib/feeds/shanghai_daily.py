@@ -118,11 +118,8 @@ class _Run:
     zone: Zone
     first: date
     until: date
-
-    @property
-    def is_released(self) -> bool:
-        """By somebody, and not because its term was over."""
-        return self.zone.valid_to is not None and self.zone.valid_to != self.zone.expected_end
+    is_released: bool = False
+    """By somebody, and not because its term was over."""
 
 
 class ShanghaiDaily:
@@ -162,7 +159,7 @@ def _file(raw: bytes, listed: Listed) -> _Read:
     for name, said in document.items():
         key, pointer = district_key(name), f"/{escaped(name)}"
         if key not in CODES:
-            listed.faults.append(Note(pointer, "a district of Shanghai was expected", repr(name)[:120]))
+            listed.faults.append(Note(pointer, "a district of Shanghai was expected", repr(name)))
             continue
         if key in found.heard:
             listed.faults.append(
@@ -266,7 +263,14 @@ class _Importing:
             if name.endswith(".after"):
                 self.after[name.removesuffix(".after")] = zone
             elif zone.unit is not None and zone.unit.kind == "address" and zone.expected_end is not None:
-                run = _Run(zone, self._local(zone.valid_from), self._local(zone.expected_end))
+                run = _Run(
+                    zone,
+                    self._local(zone.valid_from),
+                    self._local(zone.expected_end),
+                    # at the end of a term, too: then no controlled days of ours follow
+                    zone.valid_to is not None
+                    and (zone.valid_to != zone.expected_end or f"{name}.after" not in self.own),
+                )
                 self.runs[_stem(name)].append(run)
         self.days: dict[str, frozenset[date]] = {}
         self.counted: dict[str, frozenset[date]] = {}

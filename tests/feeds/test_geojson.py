@@ -91,6 +91,18 @@ def test_a_wording_for_what_we_do_not_have_is_refused() -> None:
     assert (fault.part, fault.pointer, fault.value) == (None, "/wording/names", "'colour'")
 
 
+def test_what_others_wrote_is_repeated_in_part_only() -> None:
+    words = {f"a word of some length, number {number}": "sealed" for number in range(100)}
+    begun = start(format="geojson", wording={**WORDING, "words": {"level": words}})
+    fault = faults(file(theirs(colore="x" * 10_000)), begun, BASE).listed[0]
+    assert (len(fault.detail), len(fault.value or "")) == (500, 120)
+    with pytest.raises(ValueError, match="at most 20000 characters"):
+        start(
+            format="geojson",
+            wording={"words": {"level": {f"{number:0190}": "open" for number in range(200)}}},
+        )
+
+
 def test_a_file_in_pieces_is_published_whole_and_the_same_file_again_is_nothing_new() -> None:
     world = fakes.world()
     enlist.put_market(world, market())

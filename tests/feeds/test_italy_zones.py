@@ -58,7 +58,7 @@ def base() -> Content:
     """The colours as policies, and a zone of long ago so that there is something to amend."""
     from chalicelib.domain.reading import Reading
 
-    reading = Reading(MILAN, UploadStart(mode="replace", time_zone="Europe/Rome", datum="WGS84"))  # type: ignore[arg-type]
+    reading = Reading(MILAN, UploadStart(mode="replace", time_zone="Europe/Rome", datum="WGS84"))
     past = {"zone_id": "past", "level": "open", "policy": "italy-white@1", "unit": {"kind": "market"},
             "valid_from": "2020-01-01T00:00:00+01:00", "valid_to": "2020-01-02T00:00:00+01:00"}  # fmt: skip
     reading.read(1, part({"type": "Feature", "geometry": None, "properties": past}, policies=COLOURS))
@@ -293,7 +293,7 @@ def test_a_table_is_handed_in_as_bytes_and_published() -> None:
     past = {"zone_id": "past", "level": "open", "policy": "italy-white@1", "unit": {"kind": "market"},
             "valid_from": "2020-01-01T00:00:00+01:00", "valid_to": "2020-01-02T00:00:00+01:00"}  # fmt: skip
     raw = part({"type": "Feature", "geometry": None, "properties": past}, policies=COLOURS)
-    told = {"time_zone": "Europe/Rome", "datum": "WGS84"}
+    told: dict[str, Any] = {"time_zone": "Europe/Rome", "datum": "WGS84"}
     assert lists.handed_in(world, "MIL", raw, mode="replace", **told).state is UploadState.PUBLISHED
     upload = lists.handed_in(world, "MIL", table(GOOD), cut=100, format="italy_zones", area="03", **told)
     assert (upload.state, upload.faults) == (UploadState.PUBLISHED, ())

@@ -10,17 +10,20 @@ import json
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from chalicelib.domain.places import Address
 from chalicelib.domain.policies import Level
-from chalicelib.domain.uploads import Content
+from chalicelib.domain.uploads import Content, UploadState
 from chalicelib.domain.zones import Zone
-from tests.feeds import lists
-from tests.feeds.shanghai import begun, mapped, morning_after
+from chalicelib.flows import consult, enlist
+from tests import fakes
+from tests.feeds import lists, shanghai
+from tests.feeds.shanghai import RULES, begun, mapped, morning_after
 from tests.feeds.test_shanghai_daily import atlas, local, said
+from tests.maps import market, part
 
 DAYS = [date(2022, 5, day) for day in range(1, 8)]
 
@@ -167,3 +170,22 @@ def test_no_zone_of_a_week_of_lists_is_made_of_a_text_of_the_screen(mays: list[C
 def test_most_points_agree_with_their_district_and_draw_something(mays: list[Content]) -> None:
     places = [zone for zone in mays[-1].zones if zone.level is Level.SEALED]
     assert 0.9 < sum(bool(zone.polygons) for zone in places) / len(places) < 0.99
+
+
+def test_a_list_is_handed_in_as_published_with_policies_from_the_book(shared: Path) -> None:
+    world = fakes.world(clock=fakes.FakeClock(morning_after("2022-05-07")))
+    enlist.put_market(world, market())
+    drawn = json.loads((shared / "data/shanghai/datav_310000_districts_gcj02.json").read_bytes())["features"]
+    districts = [shanghai.district(each["properties"]["name"], each["geometry"]) for each in drawn]
+    base = part(*districts, policies=[RULES[0]])
+    assert lists.handed_in(world, "SHA", base, mode="replace").state is UploadState.PUBLISHED
+    told: dict[str, Any] = {"format": "shanghai_daily", "day": "2022-05-07", "datum": "BD09"}
+    upload = lists.handed_in(world, "SHA", raw_of(shared, DAYS[-1]), **told)
+    assert (upload.state, upload.faults) == (UploadState.PUBLISHED, ())
+    assert upload.difference is not None
+    assert (upload.difference.new, upload.difference.gone) == (1_297 - 13 + 16, 0)
+    assert sum("a text of the screen" in remark.detail for remark in upload.remarks) == 13
+    found = consult.atlas(world, "SHA")
+    assert found is not None
+    assert found.policies["shanghai-sealed@2"] == world.books["shanghai"].find("shanghai-sealed@2")
+    assert lists.handed_in(world, "SHA", raw_of(shared, DAYS[-1]), **told).unchanged is True

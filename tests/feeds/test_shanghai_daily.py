@@ -18,7 +18,8 @@ from chalicelib.flows import consult, enlist
 from tests import fakes
 from tests.feeds import lists
 from tests.feeds.shanghai import RULES, after, begun, city, district, file, morning_after, run
-from tests.maps import market, part
+from tests.maps import content as ours
+from tests.maps import market, part, start
 
 HERE = ZoneInfo("Asia/Shanghai")
 LANE = "永嘉路123弄"
@@ -186,15 +187,31 @@ def test_what_somebody_released_stays_released_until_a_later_case() -> None:
     found = run({"2022-05-01": file({"黄浦区": [LANE]})})
     (zone,) = sealed(found)
     released = part(released=[{"zone_id": zone.zone_id, "valid_to": "2022-05-04T12:00:00+08:00"}])
-    from tests.maps import content as ours
-    from tests.maps import start
-
     found = ours(released, base=found, begun=start("amend"), now=morning_after("2022-05-03"))
     found = run(quiet(2, 3, 4, 5), found)
     assert level(found, LANE, "2022-05-05T10:00") is Level.PRECAUTIONARY
     found = run({"2022-05-06": file({"黄浦区": [LANE]})}, found)
     assert level(found, LANE, "2022-05-05T10:00") is Level.PRECAUTIONARY
     assert level(found, LANE, "2022-05-06T10:00") is Level.SEALED
+
+
+def test_a_release_at_the_very_end_of_the_term_is_a_release_all_the_same() -> None:
+    found = run({"2022-05-01": file({"黄浦区": [LANE]})})
+    (zone,) = sealed(found)
+    released = part(released=[{"zone_id": zone.zone_id, "valid_to": "2022-05-08T00:00:00+08:00"}])
+    found = ours(released, base=found, begun=start("amend"), now=morning_after("2022-05-06"))
+    found = run(quiet(6, 7, 8), found)
+    assert level(found, LANE, "2022-05-08T10:00") is Level.PRECAUTIONARY
+
+
+def test_controlled_days_that_somebody_ended_stay_ended() -> None:
+    found = run({"2022-05-01": file({"黄浦区": [LANE]}), **quiet(2, 3, 4, 5, 6, 7)})
+    (zone,) = [zone for zone in found.zones if zone.level is Level.CONTROLLED]
+    released = part(released=[{"zone_id": zone.zone_id, "valid_to": "2022-05-12T12:00:00+08:00"}])
+    found = ours(released, base=found, begun=start("amend"), now=morning_after("2022-05-12"))
+    found = run(quiet(13, 14), found)
+    assert level(found, LANE, "2022-05-12T11:00") is Level.CONTROLLED
+    assert level(found, LANE, "2022-05-12T13:00") is Level.PRECAUTIONARY
 
 
 def test_edge_case_08_the_rules_are_those_of_the_day_of_the_case() -> None:
@@ -366,7 +383,7 @@ def test_a_list_is_handed_in_published_and_in_force() -> None:
     enlist.put_market(world, market())
     raw = part(*(district(name) for name in ("黄浦区", "静安区")), policies=RULES)
     assert lists.handed_in(world, "SHA", raw, mode="replace").state is UploadState.PUBLISHED
-    told = {"format": "shanghai_daily", "day": "2022-05-01", "datum": "BD09"}
+    told: dict[str, Any] = {"format": "shanghai_daily", "day": "2022-05-01", "datum": "BD09"}
     upload = lists.handed_in(world, "SHA", file({"黄浦区": [LANE]}), cut=100, **told)
     assert (upload.state, upload.faults) == (UploadState.PUBLISHED, ())
     assert lists.handed_in(world, "SHA", file({"黄浦区": [LANE]}), **told).unchanged is True
