@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from chalicelib.domain.address_keys import AddressKey, address_key, keys_of
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.grid import Box, Grid
+from chalicelib.domain.outlines import Outline, outline_covers, outline_of
 from chalicelib.domain.places import (
     METRES_PER_DEGREE,
     Address,
@@ -22,78 +27,109 @@ from chalicelib.domain.places import (
     unit_key,
 )
 from chalicelib.domain.policies import Level
+from chalicelib.domain.rings import GRID
 from chalicelib.domain.shapes import folded
+from chalicelib.domain.sheets import Sheet, sheet_of
 from chalicelib.domain.zones import EVERYWHERE, Exemption, NamedUnit, Regime, Rules, Zone, meet, side_key
-
-Box = tuple[float, float, float, float]
-"""West, south, east, north."""
-
 
 Found = Sequence[tuple[Zone, bool]]
 """Zones that may speak somewhere, whatever the time, and whether only the buffer reaches them."""
-
-
-_CELL = 0.02
-"""Degrees: about 2 km, so most compounds lie in one cell of the index and most districts in none."""
-
-
-_CELLS = 400
-"""What spreads over more cells than this is looked at every time."""
 
 
 REMEMBERED = 20_000
 """Places and meetings of policies that an atlas keeps."""
 
 
-class Atlas:
-    """A snapshot laid out for look-ups: units by key, polygons by a coarse grid."""
+_Met = tuple[Zone, tuple[Polygon, ...], Outline | None]
+"""A zone and its polygons, laid out where that is one ring without a hole and as precise as can be."""
 
-    def __init__(self, rules: Rules) -> None:
+
+class Atlas:
+    """A snapshot laid out for look-ups: units by key, outlines by a grid. A zone is made when it is met."""
+
+    def __init__(self, rules: Rules, sheets: Iterable[Sheet] | None = None) -> None:
+        """`sheets`: the rules' zones as they were read; without them they are laid out here."""
         self.rules = rules
         self.policies = {policy.reference: policy for policy in rules.policies}
-        self._by_unit: dict[str, list[Zone]] = {}
-        self._buildings: dict[str, list[Zone]] = {}
-        self._districts: dict[str, list[Zone]] = {}
-        self._undrawn: dict[str, list[Zone]] = {}
-        self._addresses: dict[str, list[Zone]] = {}
+        self._sheets = tuple(sheets) if sheets is not None else (sheet_of(rules.zones),)
+        self._starts = tuple(accumulate(map(len, self._sheets), initial=0))
+        self._by_unit: dict[str, tuple[int, ...]] = {}
+        self._buildings: dict[str, tuple[int, ...]] = {}
+        self._districts: dict[str, tuple[int, ...]] = {}
+        self._undrawn: dict[str, list[int]] = {}
+        self._addresses: dict[str, list[int]] = {}
         self._roads: dict[str, dict[str, list[tuple[AddressKey, Zone]]]] = {}
         """Of the districts that were asked about: by road or name, the addresses that lists name there."""
-        self._shaped: list[tuple[Box, Zone]] = []
-        self._cells: dict[tuple[int, int], list[int]] = {}
-        self._wide: list[int] = []
+        self._crossings: dict[str, list[tuple[_Sides, Zone]]] = {}
+        self._over: set[int] = set()
+        """Zones over a crossing: they speak for what crosses it, not for who is near."""
+        self._precisions = array("d")
+        for start, sheet in zip(self._starts, self._sheets, strict=False):
+            self._precisions.extend(sheet.precisions)
+            self._index_units(start, sheet)
+        self._grid = Grid(*self._padded())
+        self._at_hand: list[_Met | None] = [None] * self._starts[-1]
         self.seen: dict[object, object] = {}
         """What clearance found around a place: these zones never change, and the same gift is looked at often."""
         self._met: dict[tuple[object, ...], Regime] = {}
-        self._crossings: dict[str, list[tuple[_Sides, Zone]]] = {}
-        for zone in rules.zones:
-            if zone.unit is not None and zone.unit.crossing is not None:
-                self._crossings.setdefault(folded(zone.unit.crossing), []).append(
-                    (_sides_of(zone.unit), zone)
-                )
-                continue  # it speaks for what crosses it, not for who is near
-            if zone.unit is not None:
-                key = zone.unit.key
-                self._by_unit.setdefault(key, []).append(zone)
-                if zone.unit.kind == "building":
-                    self._buildings.setdefault(key.rpartition("/")[0], []).append(zone)
-                if zone.unit.kind == "address":
-                    self._addresses.setdefault(key.partition("/")[0], []).append(zone)
-                elif zone.unit.kind in ("compound", "building") and not zone.polygons:
-                    self._undrawn.setdefault(key.partition("/")[0], []).append(zone)
-                if zone.unit.kind == "district" and zone.polygons:
-                    self._districts.setdefault(key, []).append(zone)
-            if zone.polygons:
-                self._draw(zone)
 
-    def _draw(self, zone: Zone) -> None:
-        number, box = len(self._shaped), _padded(_bounds(zone.polygons), zone.precision_m)
-        self._shaped.append((box, zone))
-        cells = _cells_of(box)
-        if cells is None:
-            self._wide.append(number)
-        else:
-            for cell in cells:
-                self._cells.setdefault(cell, []).append(number)
+    def _index_units(self, start: int, sheet: Sheet) -> None:
+        by_unit, nothing = self._by_unit, ()
+        for number, (kind, key) in enumerate(zip(sheet.kinds, sheet.keys, strict=True), start):
+            if key is None:
+                continue
+            if kind == "crossing":
+                unit = self._zone(number).unit
+                assert unit is not None
+                assert unit.crossing is not None
+                self._crossings.setdefault(folded(unit.crossing), []).append(
+                    (_sides_of(unit), self._zone(number))
+                )
+                self._over.add(number)
+                continue
+            by_unit[key] = (*by_unit.get(key, nothing), number)
+            is_drawn = sheet.is_drawn(number - start)
+            if kind == "building":
+                compound = key.rpartition("/")[0]
+                self._buildings[compound] = (*self._buildings.get(compound, nothing), number)
+            if kind == "address":
+                self._addresses.setdefault(key.partition("/")[0], []).append(number)
+            elif kind in ("compound", "building") and not is_drawn:
+                self._undrawn.setdefault(key.partition("/")[0], []).append(number)
+            if kind == "district" and is_drawn:
+                self._districts[key] = (*self._districts.get(key, nothing), number)
+
+    def _padded(self) -> tuple[array[float], array[float], array[float], array[float]]:
+        """Every zone's box in degrees, padded by what its own precision reaches, and a metre."""
+        padded = (array("d"), array("d"), array("d"), array("d"))
+        # a zone that is not drawn has its south far in the north, and changes neither
+        souths = [min(sheet.boxes[1]) for sheet in self._sheets if len(sheet)]
+        norths = [max(sheet.boxes[3]) for sheet in self._sheets if len(sheet)]
+        farthest = max((*norths, *(-south for south in souths)), default=0) / GRID
+        wide = 1 / math.cos(math.radians(max(0.0, min(89.0, farthest + 0.1))))
+        for sheet in self._sheets:
+            talls = [(precision + 1) / METRES_PER_DEGREE for precision in sheet.precisions]
+            for into, edges, by in zip(padded, sheet.boxes, (-wide, -1.0, wide, 1.0), strict=True):
+                into.extend([edge / GRID + tall * by for edge, tall in zip(edges, talls, strict=True)])
+        for number in self._over:
+            padded[2][number] = -math.inf
+        return padded
+
+    def _zone(self, number: int) -> Zone:
+        at = bisect_right(self._starts, number) - 1
+        return self._sheets[at].zone(number - self._starts[at])
+
+    def _outline(self, number: int) -> tuple[Polygon, ...]:
+        at = bisect_right(self._starts, number) - 1
+        return self._sheets[at].outline(number - self._starts[at])
+
+    def _met_at(self, number: int) -> _Met:
+        """The zone as `drawn` needs it, from now on at hand."""
+        polygons = self._outline(number)
+        is_plain = len(polygons) == 1 and len(polygons[0]) == 1 and self._precisions[number] == 0
+        outline = outline_of(polygons[0][0]) if is_plain else None
+        met = self._at_hand[number] = (self._zone(number), polygons, outline)
+        return met
 
     def is_stale(self, now: datetime) -> bool:
         """True when the feed has been silent too long to be believed: unknown is not open."""
@@ -106,14 +142,17 @@ class Atlas:
 
     def named(self, address: Address) -> list[Zone]:
         """Zones that name this address. A building that is not stated is taken to be the strictest one."""
-        found = [*self._by_unit.get(EVERYWHERE, ()), *self._by_unit.get(unit_key(address.district), ())]
+        numbers = self._by_unit.get(EVERYWHERE, ()) + self._by_unit.get(unit_key(address.district), ())
+        buildings: Sequence[Zone] = ()
         if address.compound is not None:
             compound = unit_key(address.district, address.compound)
-            found += self._by_unit.get(compound, ())
-            buildings = self._buildings.get(compound)
-            if buildings is not None:
-                found += buildings if address.building is None else _may_be(address.building, buildings)
-        return found + self._listed(address)
+            numbers += self._by_unit.get(compound, ())
+            inner = self._buildings.get(compound)
+            if inner is not None:
+                buildings = [self._zone(number) for number in inner]
+                if address.building is not None:
+                    buildings = _may_be(address.building, buildings)
+        return [*map(self._zone, numbers), *buildings, *self._listed(address)]
 
     def _is_another(self, zone: Zone, address: Address) -> bool:
         """True when a list names a lane or number, and the address states one: where the two were compared by key
@@ -131,7 +170,7 @@ class Atlas:
         roads = self._roads.get(district)
         if roads is None:
             roads = self._roads[district] = {}
-            for zone in self._addresses[district]:
+            for zone in map(self._zone, self._addresses[district]):
                 assert zone.unit is not None
                 assert zone.unit.address is not None
                 named = address_key(zone.unit.address, address.district)
@@ -177,20 +216,24 @@ class Atlas:
 
     def drawn(self, lng: float, lat: float, buffer_m: float) -> list[tuple[Zone, bool]]:
         """Zones whose polygon covers the point, and whether only the buffer reaches it."""
-        west, south, east, north = _padded((lng, lat, lng, lat), buffer_m)
-        cells = _cells_of((west, south, east, north))
-        if cells is None:
-            numbers: Iterable[int] = range(len(self._shaped))
-        else:
-            numbers = sorted({*self._wide, *(n for cell in cells for n in self._cells.get(cell, ()))})
-        found = []
-        for number in numbers:
-            box, zone = self._shaped[number]
-            if box[0] <= east and west <= box[2] and box[1] <= north and south <= box[3]:
-                reach = buffer_m + zone.precision_m
-                distance = distance_m(zone.polygons, lng, lat, reach)
+        found: list[tuple[Zone, bool]] = []
+        at_hand = self._at_hand
+        if buffer_m == 0:
+            for number in self._grid.at(lng, lat):
+                zone, polygons, outline = at_hand[number] or self._met_at(number)
+                if outline is not None:
+                    if outline_covers(lng, lat, outline):
+                        found.append((zone, False))
+                    continue
+                distance = distance_m(polygons, lng, lat, zone.precision_m)
                 if distance < math.inf:
                     found.append((zone, distance > 0))
+            return found
+        for number in self._grid.near(*_round(lng, lat, buffer_m)):
+            zone, polygons, _ = at_hand[number] or self._met_at(number)
+            distance = distance_m(polygons, lng, lat, buffer_m + zone.precision_m)
+            if distance < math.inf:
+                found.append((zone, distance > 0))
         return found
 
     def district_disagrees(self, address: Address, lng: float, lat: float, slack_m: float) -> bool:
@@ -201,13 +244,13 @@ class Atlas:
         """
         own = self._districts.get(unit_key(address.district))
         if own is not None:
-            return not any(covers(zone.polygons, lng, lat, slack_m) for zone in own)
+            return not any(covers(self._outline(number), lng, lat, slack_m) for number in own)
         return any(
             distance_m((polygon,), lng, lat) == 0
             and border_distance_m(lng, lat, polygon, slack_m + 1) > slack_m
             for others in self._districts.values()
-            for zone in others
-            for polygon in zone.polygons
+            for number in others
+            for polygon in self._outline(number)
         )
 
     def needs_compound(self, address: Address, start: datetime, end: datetime, known_at: datetime) -> bool:
@@ -217,15 +260,25 @@ class Atlas:
         """
         district = district_key(address.district)
         if address.compound is None and any(
-            zone.holds(start, end, known_at) for zone in self._undrawn.get(district, ())
+            zone.holds(start, end, known_at) for zone in map(self._zone, self._undrawn.get(district, ()))
         ):
             return True
         listed = self._addresses.get(district)
         return (
             listed is not None
             and not any(key.steps for key in keys_of(address))
-            and any(not zone.polygons and zone.holds(start, end, known_at) for zone in listed)
+            and any(
+                not zone.polygons and zone.holds(start, end, known_at) for zone in map(self._zone, listed)
+            )
         )
+
+    def vague(self, address: Address) -> object:
+        """What `needs_compound` hangs on: addresses of which this is equal need one at the same times; None: never."""
+        district = district_key(address.district)
+        is_stated = address.compound is not None or district not in self._undrawn
+        if is_stated and district not in self._addresses:
+            return None
+        return district, is_stated, any(key.steps for key in keys_of(address))
 
     def around(self, address: Address, point: tuple[float, float] | None, buffer_m: float) -> Found:
         """Every zone that may ever speak there: by name first, then by geometry."""
@@ -397,23 +450,7 @@ def _may_be(building: str, zones: Sequence[Zone]) -> list[Zone]:
     ]
 
 
-def _bounds(polygons: Sequence[Polygon]) -> Box:
-    points = [point for polygon in polygons for point in polygon[0]]
-    lngs, lats = [p[0] for p in points], [p[1] for p in points]
-    return min(lngs), min(lats), max(lngs), max(lats)
-
-
-def _padded(box: Box, metres: float) -> Box:
-    west, south, east, north = box
+def _round(lng: float, lat: float, metres: float) -> Box:
     tall = (metres + 1) / METRES_PER_DEGREE
-    farthest = min(89.0, max(abs(south), abs(north)) + tall)
-    wide = tall / math.cos(math.radians(farthest))
-    return west - wide, south - tall, east + wide, north + tall
-
-
-def _cells_of(box: Box) -> list[tuple[int, int]] | None:
-    """The cells of the grid that a box touches, or None when they are too many."""
-    west, south, east, north = (math.floor(edge / _CELL) for edge in box)
-    if (east - west + 1) * (north - south + 1) > _CELLS:
-        return None
-    return [(x, y) for x in range(west, east + 1) for y in range(south, north + 1)]
+    wide = tall / math.cos(math.radians(min(89.0, abs(lat) + tall)))
+    return lng - wide, lat - tall, lng + wide, lat + tall

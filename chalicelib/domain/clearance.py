@@ -24,6 +24,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.permits import Errand, Passes
 from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Level, Requirement
+from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import HOLDING, Asked, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Exemption, Quoted, Regime
 
@@ -82,7 +83,7 @@ def _doubts(place: Place, point: tuple[float, float], atlas: Atlas) -> list[Reas
 
 
 @dataclass(frozen=True)
-class _Surveyed:
+class Surveyed:
     """What is known of a delivery whatever the hour: looked up once, asked for every slot."""
 
     delivery: Delivery
@@ -101,7 +102,7 @@ class _Surveyed:
     """By crew: can its vehicle keep everything at its temperature?"""
 
 
-def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
+def _survey(delivery: Delivery, atlas: Atlas) -> Surveyed:
     there, doubts = _seen(delivery.drop_off, atlas)
     here, others = _seen(delivery.pick_up, atlas)
     limit = delivery.gift.dwell_limit_minutes
@@ -111,7 +112,7 @@ def _survey(delivery: Delivery, atlas: Atlas) -> _Surveyed:
     if atlas.rules.exemptions:
         over = (atlas.excusing_crossing(name) for name, _ in crossings)
         excuses = (atlas.excusing(origin), atlas.excusing(destination), *over)
-    return _Surveyed(
+    return Surveyed(
         delivery,
         doubts=tuple(dict.fromkeys((*doubts, *others))),
         origin=here,
@@ -137,7 +138,7 @@ def _seen(place: Place, atlas: Atlas) -> tuple[Found, tuple[Reason, ...]]:
 
 
 @dataclass(frozen=True)
-class _Offer:
+class Offer:
     """A slot at this moment: the same for every delivery it is asked about."""
 
     slot: Slot
@@ -153,7 +154,29 @@ class _Offer:
     """What the crew's home says, by the end of the stay."""
 
 
+class Stay(NamedTuple):
+    """When a slot would do it, and what the hours and the places say."""
+
+    reasons: tuple[Reason, ...]
+    base: Ground | None
+    """None: the hours do not fit, and nothing more is asked."""
+    handovers: tuple[Handover, ...]
+    start: datetime
+    since: datetime
+    """It may be handed over from then ..."""
+    by: datetime
+    """... to then."""
+    end: datetime
+    """By then the crew is out, whatever curfews say: tests and permits are held against this."""
+    at_gate: timedelta
+    asked: Asked | None
+
+
 _NO_TIME = timedelta(0)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_NO_STAY = Stay((Reason.WINDOW,), None, (), _NEVER, _NEVER, _NEVER, _NEVER, _NO_TIME, None)
+Showing = tuple[list[Reason], list[tuple[tuple[str, ...], datetime]]]
+"""What speaks against a crew's tests; and those that are shown, with when they lapse."""
 _CARRYING = frozenset({Stop.DELIVERY})
 _FETCHING = frozenset({Stop.DELIVERY, Stop.HAND_OUT})
 _COMING_OUT = frozenset({Stop.COLLECTION})
@@ -172,9 +195,9 @@ class Clearer:
         self.now = now
         self._stale_from = atlas.stale_from
         self._time_zone = atlas.rules.time_zone
-        self._permits = Passes(fleet, self._time_zone)
-        self._offers: dict[int, _Offer] = {}
-        self._surveys: dict[int, _Surveyed] = {}
+        self.passes = Passes(fleet, self._time_zone)
+        self._offers: dict[int, Offer] = {}
+        self._surveys: dict[int, Surveyed] = {}
         self._grounds: dict[tuple[int, datetime, datetime, Phase, bool], Ground] = {}
         self._alike: dict[tuple[object, ...], Ground] = {}
         self._needs: dict[tuple[object, ...], tuple[Requirement, ...]] = {}
@@ -192,7 +215,7 @@ class Clearer:
         moment: bool = False,
     ) -> Ground:
         """Rules at both ends during `[start, end)`, as known now."""
-        return self._ground(self._surveyed(delivery), start, end, phase, moment)
+        return self._ground(self.surveyed(delivery), start, end, phase, moment)
 
     def clear(
         self,
@@ -214,73 +237,33 @@ class Clearer:
         them. A gift that is given was fetched at that moment; one that is carried was handed over, and only the
         permits, the tests and the home of the crew still have to last for the way back.
         """
-        offer = self._offers.get(id(slot)) or self._offer(slot)
-        surveyed = self._surveyed(delivery)
+        offer = self._offers.get(id(slot)) or self.offer(slot)
+        surveyed = self.surveyed(delivery)
         reasons: list[Reason] = []
         if refused and (slot.slot_id in refused or slot.courier_id in refused):
             reasons.append(Reason.COURIER_REFUSED)
         reasons += offer.standing
-        is_open, is_carried = phase is Phase.OPEN, phase is Phase.CARRIED
-        begun = start = offer.begins
-        trip = offer.trip if is_open else _NO_TIME
-        least = _NO_TIME if is_carried else HANDLING
-        window = delivery.window
-        low, high = max(window.start, start + trip), min(window.end, offer.ends)
-        if low >= high or high - low < least:
-            reasons.append(Reason.WINDOW)
+        stay = self.stay(surveyed, delivery.window, offer, phase, moment)
+        reasons += stay.reasons
+        base = stay.base
+        if base is None:
             return _answer(slot.slot_id, reasons)
-        # Rules, tests and permits are held against the stay as it is before curfews shorten it: else a curfew
-        # more could turn a no into a yes.
-        end = high + offer.back
-        until = high if moment and is_carried else end
-        asked = Asked(start, until, phase, moment)
-        base = self._ground(surveyed, start, until, phase, moment)
-        regime = base.destination
-        at_gate = GATE_TEST if regime.antigen_at_gate else _NO_TIME
-        if at_gate and is_open:
-            trip += at_gate
-            low = max(low, start + trip)
-            if low >= high or high - low < least:
-                reasons.append(Reason.WINDOW)
-                return _answer(slot.slot_id, reasons)
-        reasons += base.reasons
-        stay = (low, high)
-        handovers = base.handovers
-        if base.fetching or base.carrying or base.coming_out:
-            fetched, hours, out = self._open_hours(base, phase, start, stay, trip, offer.back, moment)
-            indoors = handovers
-            if out is not None:  # in some of these hours the client cannot come out
-                indoors = tuple(way for way in handovers if way not in FETCHED)
-                hours = hours if indoors else out
-            hours = [span for span in hours if span[1] - span[0] >= least]
-            if hours:
-                stay = max(hours, key=lambda span: (span[1] - span[0], -span[0].timestamp()))
-                start = fetched
-                if out is not None and not _comes_out(stay, out, least, is_open):
-                    handovers = indoors
-            else:
-                reasons.append(Reason.CURFEW)
-        left = stay[1] + offer.back
+        begun, end = offer.begins, stay.end
+        left = stay.by + offer.back
         until = min(left, self._stale_from)
-        reasons += self._gift_reasons(surveyed, offer, regime, at_gate, phase)
+        reasons += self.gift_reasons(surveyed, offer, base.destination, stay.at_gate, phase)
         permit_ids: tuple[str, ...] = ()
         shown: list[str] = []
         crew = offer.crew
         if crew is not None:
-            is_positive, tests = self._tests(crew, base.requirements)
-            if is_positive:
-                reasons.append(Reason.CREDENTIAL_POSITIVE)
-            for texts, expiry in tests:
-                if expiry is None:
-                    reasons.append(Reason.CREDENTIAL_MISSING)
-                elif expiry < end:
-                    reasons.append(Reason.CREDENTIAL_EXPIRES)
-                else:
-                    shown += texts
-                    until = min(until, expiry)
+            against, lasting = self.shows(crew, base.requirements, end)
+            reasons += against
+            for texts, expiry in lasting:
+                shown += texts
+                until = min(until, expiry)
             if base.errand is not None:
-                permits, against = self._permits.cover(crew, base.errand, begun, end, is_open, held)
-                reasons += against
+                permits, missing = self.passes.cover(crew, base.errand, begun, end, phase is Phase.OPEN, held)
+                reasons += missing
                 for permit in permits:
                     permit_ids = (*permit_ids, permit.permit_id)
                     until = min(until, permit.valid.end)
@@ -291,11 +274,9 @@ class Clearer:
                 elif lasts is not None:
                     until = min(until, lasts)
             if crew.home is not None:
-                if end not in offer.homes:
-                    offer.homes[end] = self._home(crew, begun, end)
-                home = offer.homes[end]
+                home = self.home(offer, crew, end)
                 # with the gift on board a crew is out already: where it sleeps is then no reason to turn back
-                if home is not None and not (is_carried and home is Reason.CREW_HOME_UNKNOWN):
+                if home is not None and not (phase is Phase.CARRIED and home is Reason.CREW_HOME_UNKNOWN):
                     reasons.append(home)
         if base.companies and offer.courier is not None:
             is_listed, lasts = stands_on(offer.courier.listed, base.companies, begun, end)
@@ -306,32 +287,36 @@ class Clearer:
         return _answer(
             slot.slot_id,
             reasons,
-            handovers,
-            start,
+            stay.handovers,
+            stay.start,
             left,
-            stay[0],
-            stay[1],
+            stay.since,
+            stay.by,
             until,
             base.zone_ids,
             base.policies,
             permit_ids,
             tuple(shown),
-            regime.zone_ids,
-            asked,
+            base.destination.zone_ids,
+            stay.asked,
             base.quotas,
             base.exemptions,
         )
 
     # --- what is remembered -----------------------------------------------------------------------------------
 
-    def _offer(self, slot: Slot) -> _Offer:
+    def offer(self, slot: Slot) -> Offer:
+        """What is known of a slot whatever the delivery."""
+        known = self._offers.get(id(slot))
+        if known is not None:
+            return known
         crew, courier = self.fleet.crews.get(slot.crew_id), self.fleet.couriers.get(slot.courier_id)
         standing = []
         if courier is None or courier.suspended:
             standing.append(Reason.COURIER_SUSPENDED)
         if crew is None or crew.withdrawn or crew.courier_id != slot.courier_id:
             standing.append(Reason.CREW_WITHDRAWN)
-        offer = self._offers[id(slot)] = _Offer(
+        offer = self._offers[id(slot)] = Offer(
             slot,
             crew,
             courier,
@@ -343,14 +328,15 @@ class Clearer:
         )
         return offer
 
-    def _surveyed(self, delivery: Delivery) -> _Surveyed:
+    def surveyed(self, delivery: Delivery) -> Surveyed:
+        """What is known of a delivery whatever the hour."""
         surveyed = self._surveys.get(id(delivery))
         if surveyed is None:
             surveyed = self._surveys[id(delivery)] = _survey(delivery, self.atlas)
         return surveyed
 
     def _ground(
-        self, surveyed: _Surveyed, start: datetime, end: datetime, phase: Phase, moment: bool
+        self, surveyed: Surveyed, start: datetime, end: datetime, phase: Phase, moment: bool
     ) -> Ground:
         key = (id(surveyed), start, end, phase, moment)
         known = self._grounds.get(key)
@@ -381,7 +367,7 @@ class Clearer:
 
     def _judged(
         self,
-        surveyed: _Surveyed,
+        surveyed: Surveyed,
         origin: Regime,
         destination: Regime,
         crossings: Mapping[str, Regime],
@@ -454,7 +440,7 @@ class Clearer:
         )
 
     def _errand(
-        self, surveyed: _Surveyed, ends: Sequence[Regime], crossings: Mapping[str, Regime], phase: Phase
+        self, surveyed: Surveyed, ends: Sequence[Regime], crossings: Mapping[str, Regime], phase: Phase
     ) -> Errand | None:
         zones = frozenset(name for regime in ends for name in regime.asking)
         passed = frozenset(name for name, regime in crossings.items() if regime.asking)
@@ -476,14 +462,72 @@ class Clearer:
             known = self._shown[key] = shown_by(crew, needs, self.now, self._time_zone)
         return known
 
-    def _home(self, crew: Crew, start: datetime, end: datetime) -> Reason | None:
+    def shows(self, crew: Crew, needs: tuple[Requirement, ...], end: datetime) -> Showing:
+        """What the crew can show of what is needed, and whether it lasts until then."""
+        is_positive, tests = self._tests(crew, needs)
+        reasons = [Reason.CREDENTIAL_POSITIVE] if is_positive else []
+        lasting: list[tuple[tuple[str, ...], datetime]] = []
+        for texts, expiry in tests:
+            if expiry is None:
+                reasons.append(Reason.CREDENTIAL_MISSING)
+            elif expiry < end:
+                reasons.append(Reason.CREDENTIAL_EXPIRES)
+            else:
+                lasting.append((texts, expiry))
+        return reasons, lasting
+
+    def home(self, offer: Offer, crew: Crew, end: datetime) -> Reason | None:
+        """What speaks against setting out from where the crew lives, and coming back there."""
         assert crew.home is not None
-        level = self.atlas.home_level(crew.home, start, self.now, end)
-        if level is None:
-            return Reason.CREW_HOME_UNKNOWN
-        return Reason.CREW_HOME_SEALED if level >= Level.SEALED else None
+        if end not in offer.homes:
+            level = self.atlas.home_level(crew.home, offer.begins, self.now, end)
+            unknown = Reason.CREW_HOME_UNKNOWN if level is None else None
+            is_shut = level is not None and level >= Level.SEALED
+            offer.homes[end] = Reason.CREW_HOME_SEALED if is_shut else unknown
+        return offer.homes[end]
 
     # --- hours ------------------------------------------------------------------------------------------------
+
+    def stay(self, surveyed: Surveyed, window: Window, offer: Offer, phase: Phase, moment: bool) -> Stay:
+        """When it would be done, and what speaks against that whoever goes."""
+        is_open, is_carried = phase is Phase.OPEN, phase is Phase.CARRIED
+        start = offer.begins
+        trip = offer.trip if is_open else _NO_TIME
+        least = _NO_TIME if is_carried else HANDLING
+        low, high = max(window.start, start + trip), min(window.end, offer.ends)
+        if low >= high or high - low < least:
+            return _NO_STAY
+        # Rules, tests and permits are held against the stay as it is before curfews shorten it: else a curfew
+        # more could turn a no into a yes.
+        end = high + offer.back
+        until = high if moment and is_carried else end
+        asked = Asked(start, until, phase, moment)
+        base = self._ground(surveyed, start, until, phase, moment)
+        regime = base.destination
+        at_gate = GATE_TEST if regime.antigen_at_gate else _NO_TIME
+        if at_gate and is_open:
+            trip += at_gate
+            low = max(low, start + trip)
+            if low >= high or high - low < least:
+                return _NO_STAY
+        reasons = base.reasons
+        stay = (low, high)
+        handovers = base.handovers
+        if base.fetching or base.carrying or base.coming_out:
+            fetched, hours, out = self._open_hours(base, phase, start, stay, trip, offer.back, moment)
+            indoors = handovers
+            if out is not None:  # in some of these hours the client cannot come out
+                indoors = tuple(way for way in handovers if way not in FETCHED)
+                hours = hours if indoors else out
+            hours = [span for span in hours if span[1] - span[0] >= least]
+            if hours:
+                stay = max(hours, key=lambda span: (span[1] - span[0], -span[0].timestamp()))
+                start = fetched
+                if out is not None and not _comes_out(stay, out, least, is_open):
+                    handovers = indoors
+            else:
+                reasons = (*reasons, Reason.CURFEW)
+        return Stay(reasons, base, handovers, start, *stay, end, at_gate, asked)
 
     def _open_hours(
         self,
@@ -551,9 +595,10 @@ class Clearer:
     # --- gift and vehicle -------------------------------------------------------------------------------------
 
     @staticmethod
-    def _gift_reasons(
-        surveyed: _Surveyed, offer: _Offer, regime: Regime, at_gate: timedelta, phase: Phase
+    def gift_reasons(
+        surveyed: Surveyed, offer: Offer, regime: Regime, at_gate: timedelta, phase: Phase
     ) -> list[Reason]:
+        """What speaks against this gift in that vehicle, with that courier."""
         reasons = []
         gift, classes, slot, crew = surveyed.delivery.gift, surveyed.item_classes, offer.slot, offer.crew
         if slot.item_classes is not None and not classes <= slot.item_classes:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from pydantic import Field
 
-from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, folded
+from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, fold, folded
 
 METRES_PER_DEGREE = 111_320.0
 
@@ -122,6 +123,7 @@ whole, so that room 301 is not room 1 of building 30."""
 _CHINESE = {numeral: number for number, numeral in enumerate("一二三四五六七八九", start=1)}
 
 
+@lru_cache(maxsize=8192)
 def district_key(district: str) -> str:
     """A district's code or name as it is compared: without the word for its kind, so that 黄浦区 is 黄浦.
 
@@ -180,6 +182,11 @@ def unit_key(district: str, compound: str | None = None, building: str | None = 
         if building is not None:
             key += "/" + building_key(building)
     return key
+
+
+def compound_key(district: str, compound: str) -> str:
+    """`unit_key` of a compound, remembered by nobody: an index of 20,000 asks for each once."""
+    return f"{district_key(district)}/{fold(compound)}"
 
 
 # --- datums -------------------------------------------------------------------------------------------------
@@ -261,16 +268,16 @@ Polygon = tuple[Ring, ...]
 """The first ring is the outside, the others are holes; winding does not matter here."""
 
 
-def _edges(ring: Ring) -> Iterator[tuple[float, float, float, float]]:
-    for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True):
-        yield x1, y1, x2, y2
-
-
 def _inside(lng: float, lat: float, ring: Ring) -> bool:
     odd = False
-    for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True):  # hot: no generator between
-        if (y1 > lat) != (y2 > lat) and lng < (x2 - x1) * (lat - y1) / (y2 - y1) + x1:
-            odd = not odd
+    x1, y1 = ring[-1]
+    above = y1 > lat
+    for x2, y2 in ring:  # hot
+        if (y2 > lat) is not above:
+            above = not above
+            if lng < (x2 - x1) * (lat - y1) / (y2 - y1) + x1:
+                odd = not odd
+        x1, y1 = x2, y2
     return odd
 
 
@@ -282,29 +289,33 @@ def border_distance_m(lng: float, lat: float, polygon: Polygon, within_m: float 
     scale = math.cos(math.radians(lat))
     limit = nearest = within_m / METRES_PER_DEGREE
     for ring in polygon:
-        for x1, y1, x2, y2 in _edges(ring):
-            ay, by = y1 - lat, y2 - lat
-            if (ay > nearest and by > nearest) or (ay < -nearest and by < -nearest):
-                continue
-            ax, bx = (x1 - lng) * scale, (x2 - lng) * scale
-            dx, dy = bx - ax, by - ay
-            length = dx * dx + dy * dy
-            along = 0.0 if length == 0 else max(0.0, min(1.0, -(ax * dx + ay * dy) / length))
-            nearest = min(nearest, math.hypot(ax + along * dx, ay + along * dy))
+        x1, ay = ring[-1][0], ring[-1][1] - lat
+        for x2, y2 in ring:  # hot
+            by = y2 - lat
+            if not ((ay > nearest and by > nearest) or (ay < -nearest and by < -nearest)):
+                ax, bx = (x1 - lng) * scale, (x2 - lng) * scale
+                dx, dy = bx - ax, by - ay
+                length = dx * dx + dy * dy
+                along = 0.0 if length == 0 else max(0.0, min(1.0, -(ax * dx + ay * dy) / length))
+                nearest = min(nearest, math.hypot(ax + along * dx, ay + along * dy))
+            x1, ay = x2, by
     return nearest * METRES_PER_DEGREE if nearest < limit else math.inf
 
 
-_ON_EDGE_M = 1e-3
+ON_EDGE_M = 1e-3
+"""So near to an edge is on it: coordinates are kept to a centimetre."""
 
 
 def distance_m(polygons: Sequence[Polygon], lng: float, lat: float, within_m: float = 0.0) -> float:
     """0 inside one of the polygons or on its edge, else metres to the nearest; infinity beyond `within_m`."""
     for polygon in polygons:
-        if _inside(lng, lat, polygon[0]) and not any(_inside(lng, lat, hole) for hole in polygon[1:]):
+        if _inside(lng, lat, polygon[0]) and (
+            len(polygon) == 1 or not any(_inside(lng, lat, hole) for hole in polygon[1:])
+        ):
             return 0.0
-    limit = within_m + _ON_EDGE_M
+    limit = within_m + ON_EDGE_M
     nearest = min((border_distance_m(lng, lat, polygon, limit) for polygon in polygons), default=math.inf)
-    return 0.0 if nearest <= _ON_EDGE_M else nearest
+    return 0.0 if nearest <= ON_EDGE_M else nearest
 
 
 def covers(polygons: Sequence[Polygon], lng: float, lat: float, buffer_m: float = 0.0) -> bool:

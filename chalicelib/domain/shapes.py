@@ -125,15 +125,23 @@ SEPARATOR = "-"
 """What stands for any punctuation between two digits, once folded."""
 
 
-@lru_cache(maxsize=65_536)
-def folded(name: str) -> str:
+def fold(name: str) -> str:
     """A name as it is compared: full width to half, case and punctuation dropped.
 
     `黄浦区` and ` 黄浦 区` are one name; `Rue-Saint Honoré` and `rue saint honoré` too. Between two digits
     punctuation does not vanish, it becomes one `-`: lanes 1-3 are not lane 13, building 1/2 is not building 12.
     """
-    plain = _BETWEEN_DIGITS.sub(SEPARATOR, unicodedata.normalize("NFKC", name))
+    plain = unicodedata.normalize("NFKC", name)
+    if plain.isalnum():  # nearly all of them: nothing to drop
+        return plain.casefold()
+    plain = _BETWEEN_DIGITS.sub(SEPARATOR, plain)
     return _FOLDED.sub("", plain).casefold()
+
+
+@lru_cache(maxsize=65_536)
+def folded(name: str) -> str:
+    """`fold`, remembered: the names of couriers and clients come up again and again."""
+    return fold(name)
 
 
 def stamp(moment: datetime) -> str:

@@ -23,23 +23,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from pydantic import TypeAdapter
-
+from chalicelib.domain import sheets
 from chalicelib.domain.canonical import plain
 from chalicelib.domain.facts import pointer_key
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, stamp
+from chalicelib.domain.sheets import Leaf, Sheet, Zones
 from chalicelib.domain.uploads import Content, Upload, UploadState
 from chalicelib.domain.zones import Exemption, Rules, Zone
 
 CHUNK_BYTES: Final = 256 * 1024
-"""JSON bytes above which a chunk is split. A zone of the most points that are taken is alone in its chunk."""
+"""Bytes above which a chunk is split. A zone of the most points that are taken is alone in its chunk."""
 PIECE_BYTES: Final = 300 * 1024
 """Compressed bytes in one row; the store takes 400 KB."""
 UPLOADS: Final = "upload"
@@ -50,6 +49,7 @@ class Manifest(Shape):
     """A snapshot but for its zones, and where those are."""
 
     schema_version: int = 1
+    """How the chunks are written: 1 JSON lists of zones, 2 as `domain.sheets` says. Both are read."""
     market_id: Slug
     time_zone: TimeZone
     datum: Datum
@@ -123,7 +123,7 @@ def pack(content: Content) -> Packed:
     counts = Counter(zone.level for zone in content.zones)
     levels = {level.name.lower(): counts[level] for level in Level if counts[level]}
     stated = {
-        "schema_version": 1,
+        "schema_version": 2,
         "market_id": content.market_id,
         "time_zone": content.time_zone,
         "datum": content.datum.value,
@@ -140,31 +140,31 @@ def pack(content: Content) -> Packed:
 
 
 def _chunks(zones: Sequence[Zone]) -> Iterator[bytes]:
-    leaves = sorted(_leaf(zone) for zone in zones)
+    leaves = sorted((_leaf(zone) for zone in zones), key=lambda leaf: leaf[0])
     yield from _split(leaves, 255)
 
 
-_LEAVES: dict[int, tuple[Zone, tuple[int, bytes]]] = {}
+_LEAVES: dict[int, tuple[Zone, tuple[int, Leaf]]] = {}
 """What each zone that was packed before says, by its identity: most of an amendment is what stood there before."""
 
 
-def _leaf(zone: Zone) -> tuple[int, bytes]:
+def _leaf(zone: Zone) -> tuple[int, Leaf]:
     known = _LEAVES.get(id(zone))
     if known is not None and known[0] is zone:  # it is kept alive here, so nothing else bears its id
         return known[1]
     place = int.from_bytes(sha256(zone.zone_id.encode()).digest())
-    leaf = (place, zone.model_dump_json(exclude_defaults=True).encode())
+    leaf = (place, sheets.leaf_of(zone))
     if len(_LEAVES) >= LEAVES_KEPT:
         _LEAVES.clear()
     _LEAVES[id(zone)] = (zone, leaf)
     return leaf
 
 
-def _split(leaves: Sequence[tuple[int, bytes]], bit: int) -> Iterator[bytes]:
+def _split(leaves: Sequence[tuple[int, Leaf]], bit: int) -> Iterator[bytes]:
     if not leaves:
         return
-    if len(leaves) == 1 or sum(len(text) + 1 for _, text in leaves) < CHUNK_BYTES:
-        yield b"[" + b",".join(text for _, text in leaves) + b"]"
+    if len(leaves) == 1 or sum(leaf.size for _, leaf in leaves) < CHUNK_BYTES:
+        yield sheets.written([leaf for _, leaf in leaves])
         return
     yield from _split([leaf for leaf in leaves if not leaf[0] >> bit & 1], bit - 1)
     yield from _split([leaf for leaf in leaves if leaf[0] >> bit & 1], bit - 1)
@@ -173,15 +173,10 @@ def _split(leaves: Sequence[tuple[int, bytes]], bit: int) -> Iterator[bytes]:
 # --- and back -----------------------------------------------------------------------------------------------
 
 
-@cache
-def _zones() -> TypeAdapter[tuple[Zone, ...]]:
-    return TypeAdapter(tuple[Zone, ...])
-
-
-def unpack_zones(chunk: bytes, digest: str) -> tuple[Zone, ...]:
+def unpack_zones(chunk: bytes, digest: str) -> Sheet:
     """The zones of a chunk. Raises `Torn` when it is not what its name says."""
     _verify(chunk, digest)
-    return _zones().validate_json(chunk)
+    return sheets.read(chunk)
 
 
 def unpack_manifest(manifest: bytes, digest: str) -> Manifest:
@@ -199,19 +194,20 @@ def _verify(raw: bytes, digest: str) -> None:
         raise Torn(f"what is kept under {digest!r} has another hash")
 
 
-def content_of(manifest: Manifest, zones: Iterable[Zone]) -> Content:
-    """What a snapshot says."""
+def content_of(manifest: Manifest, its_sheets: Iterable[Sheet]) -> Content:
+    """What a snapshot says. Raises `Torn` when there are fewer zones than there were, or more."""
+    zones = Zones(its_sheets)
     content = Content(
         market_id=manifest.market_id,
         time_zone=manifest.time_zone,
         datum=manifest.datum,
         stale_after_hours=manifest.stale_after_hours,
         policies=manifest.policies,
-        zones=tuple(sorted(zones, key=lambda zone: zone.zone_id)),
+        zones=zones,
         exemptions=manifest.exemptions,
     )
-    if len(content.zones) != manifest.zones:
-        raise Torn(f"{manifest.zones} zones were expected, {len(content.zones)} are there")
+    if len(zones) != manifest.zones:
+        raise Torn(f"{manifest.zones} zones were expected, {len(zones)} are there")
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -198,7 +199,7 @@ class Content:
     stale_after_hours: float
     policies: tuple[Policy, ...]
     """By reference."""
-    zones: tuple[Zone, ...]
+    zones: Sequence[Zone]
     """By zone_id."""
     exemptions: tuple[Exemption, ...] = ()
     """By exemption_id."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.gifts import ESSENTIAL_BY_DEFAULT, ItemClass
@@ -336,11 +336,13 @@ class Rules(Shape):
     datum: Datum
     published_at: Instant
     stale_after_hours: float = Field(default=36, gt=0, le=24 * 366)
-    zones: tuple[Zone, ...]
+    zones: Sequence[Zone]
     policies: tuple[Policy, ...]
     exemptions: tuple[Exemption, ...] = ()
 
-    def model_post_init(self, _context: object) -> None:
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        # not `model_post_init`: what was published was held against this then, and reading it makes no zone
         known = {(policy.policy_id, policy.version) for policy in self.policies}
         if len(known) < len(self.policies):
             raise ValueError("each version of a policy stands in the rules once")
@@ -349,3 +351,4 @@ class Rules(Shape):
                 raise ValueError(
                     f"zone {zone.zone_id!r} names {zone.policy_reference!r}, which is no policy here"
                 )
+        return self

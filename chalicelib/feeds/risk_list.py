@@ -19,7 +19,7 @@ and that is said.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -186,7 +186,7 @@ def _of_the_row(
 
 
 def _change(at: datetime, places: tuple[_Place, ...], told: Told, listed: Listed) -> None:
-    base: tuple[Zone, ...] = told.base.zones if told.base else ()
+    base: Sequence[Zone] = told.base.zones if told.base else ()
     spelt: dict[str, str] = {}
     for zone in base:
         if zone.unit is not None and zone.unit.kind == "district" and zone.unit.district is not None:

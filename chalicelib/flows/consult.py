@@ -10,9 +10,9 @@ from chalicelib.domain import facts, snapshots
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.ports import Row, World
+from chalicelib.domain.sheets import Sheet
 from chalicelib.domain.snapshots import Head, Pointer, Torn
 from chalicelib.domain.uploads import Content
-from chalicelib.domain.zones import Zone
 
 REMEMBERED = 2
 """Snapshots of a market a process keeps: the present one, and the one that is being left."""
@@ -23,7 +23,8 @@ class Loaded:
     """A snapshot in memory."""
 
     content: Content
-    chunks: Mapping[str, tuple[Zone, ...]]
+    sheets: Mapping[str, Sheet]
+    """By the digest of the chunk."""
     atlas: Atlas
     """As last published; another publication of the same content swaps only its rules' head."""
 
@@ -57,13 +58,13 @@ def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
     known: dict[str, Loaded] = world.memory.get(name, {})
     found = known.get(pointer.digest)
     if found is None:
-        parsed = {digest: zones for other in known.values() for digest, zones in other.chunks.items()}
-        found = _load(world, pointer, parsed)
+        read = {digest: sheet for other in known.values() for digest, sheet in other.sheets.items()}
+        found = _load(world, pointer, read)
     said = found.atlas.rules
     if (pointer.version, pointer.published_at) != (said.version, said.published_at):
         head = copy.copy(found.atlas)
         head.rules = snapshots.rules_of(found.content, pointer)
-        found = Loaded(found.content, found.chunks, head)
+        found = Loaded(found.content, found.sheets, head)
     others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
     world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: found}
     return found
@@ -73,25 +74,25 @@ def as_known(world: World, market_id: str, head: Head) -> Atlas:
     """The rules that held once, for looking back. What this process remembers of those that hold stays. Raises
     `Torn`."""
     known: dict[str, Loaded] = world.memory.get(f"rules#{market_id}", {})
-    parsed = {name: zones for other in known.values() for name, zones in other.chunks.items()}
-    return _load(world, head, parsed).atlas
+    read = {name: sheet for other in known.values() for name, sheet in other.sheets.items()}
+    return _load(world, head, read).atlas
 
 
-def _load(world: World, pointer: Pointer | Head, parsed: Mapping[str, tuple[Zone, ...]]) -> Loaded:
+def _load(world: World, pointer: Pointer | Head, read: Mapping[str, Sheet]) -> Loaded:
     manifest = manifest_of(world, pointer.digest)
-    wanted = [digest for digest in manifest.chunks if digest not in parsed]
+    wanted = [digest for digest in manifest.chunks if digest not in read]
     rows = {row.key: row for row in world.table.get_many([snapshots.chunk_key(name) for name in wanted])}
-    chunks: dict[str, tuple[Zone, ...]] = {}
+    sheets: dict[str, Sheet] = {}
     for digest in manifest.chunks:
-        if digest in parsed:
-            chunks[digest] = parsed[digest]
+        if digest in read:
+            sheets[digest] = read[digest]
             continue
         row = rows.get(snapshots.chunk_key(digest))
         if row is None:
             raise Torn(f"the chunk {digest!r} of the snapshot {pointer.digest!r} is missing")
-        chunks[digest] = snapshots.unpack_zones(snapshots.unsqueeze(row), digest)
-    content = snapshots.content_of(manifest, (zone for zones in chunks.values() for zone in zones))
-    return Loaded(content, chunks, Atlas(snapshots.rules_of(content, pointer)))
+        sheets[digest] = snapshots.unpack_zones(snapshots.unsqueeze(row), digest)
+    content = snapshots.content_of(manifest, sheets.values())
+    return Loaded(content, sheets, Atlas(snapshots.rules_of(content, pointer), sheets.values()))
 
 
 def manifest_of(world: World, digest: str) -> snapshots.Manifest:

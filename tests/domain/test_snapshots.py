@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from chalicelib.domain import snapshots
+from chalicelib.domain import sheets, snapshots
+from chalicelib.domain.sheets import leaf_of, sheet_of
 from chalicelib.domain.snapshots import (
     CHUNK_BYTES,
     PIECE_BYTES,
@@ -23,7 +25,7 @@ from chalicelib.domain.snapshots import (
 from chalicelib.domain.uploads import Content
 from tests.conftest import ROOT
 from tests.domain.test_rings import circle
-from tests.maps import content, feature, part, policy, polygon, start
+from tests.maps import SQUARE, content, feature, part, policy, polygon, start
 
 POLICY = policy(handovers=["gate", "shelf", "door"], items=["chilled", "flowers"], items_denied=["alcohol"])
 
@@ -41,8 +43,7 @@ def rules(count: int = 5) -> Content:
 
 def unpacked(packed: snapshots.Packed) -> Content:
     manifest = unpack_manifest(packed.manifest, packed.digest)
-    zones = [zone for name in manifest.chunks for zone in unpack_zones(packed.chunks[name], name)]
-    return content_of(manifest, zones)
+    return content_of(manifest, [unpack_zones(packed.chunks[name], name) for name in manifest.chunks])
 
 
 def test_what_is_packed_comes_back() -> None:
@@ -55,6 +56,50 @@ def test_polygons_come_back_to_the_last_digit() -> None:
         part(feature(geometry=polygon(circle(100))), policies=[POLICY]), begun=start(datum="BD09")
     )
     assert unpacked(pack(there)) == there
+
+
+def test_a_snapshot_of_the_way_before_is_read_as_it_was() -> None:
+    there = content(
+        part(*many(3), feature("drawn", geometry=polygon(circle(9))), policies=[POLICY]),
+        begun=start(datum="GCJ02"),
+    )
+    texts = b",".join(zone.model_dump_json(exclude_defaults=True).encode() for zone in there.zones)
+    former = b"[" + texts + b"]"
+    assert tuple(unpack_zones(former, sha256(former).hexdigest())) == tuple(there.zones)
+
+
+def test_every_kind_of_zone_comes_back_from_its_numbers() -> None:
+    hole = [[121.42, 31.22], [121.42, 31.24], [121.44, 31.24], [121.44, 31.22], [121.42, 31.22]]
+    several = {"type": "MultiPolygon", "coordinates": [[SQUARE, hole], [circle(7)]]}
+    there = content(
+        part(
+            feature("holes", geometry=polygon(SQUARE, hole), precision_m=12.5),
+            feature("several", geometry=several, unit=None),
+            feature("named"),
+            feature(
+                "building", unit={"kind": "building", "district": "徐汇区", "compound": "A", "building": "3"}
+            ),
+            feature("listed", unit={"kind": "address", "district": "徐汇区", "address": "永嘉路580弄"}),
+            feature("district", unit={"kind": "district", "district": "徐汇区"}, geometry=polygon(SQUARE)),
+            policies=[POLICY],
+        )
+    )
+    back = unpacked(pack(there))
+    assert back == there
+    assert [type(zone.polygons) for zone in back.zones] == [tuple] * 6
+
+
+def test_a_point_off_the_grid_comes_back_to_the_last_bit() -> None:
+    (zone,) = content(part(feature(geometry=polygon(SQUARE)), policies=[POLICY])).zones
+    odd = zone.model_copy(update={"polygons": ((((121.4, 31.2), (121.5 + 1e-12, 31.2), (121.45, 31.3)),),)})
+    _, back = sheets.read(sheets.written([leaf_of(zone), leaf_of(odd)]))
+    assert back == odd
+
+
+def test_a_zone_is_made_when_it_is_met_and_stays_the_same_one() -> None:
+    (sheet,) = (unpack_zones(chunk, name) for name, chunk in pack(rules()).chunks.items())
+    assert sheet.zone(0) is sheet.zone(0)
+    assert len(sheet) == 5
 
 
 def test_the_same_content_has_the_same_digest_and_another_has_another() -> None:
@@ -119,7 +164,7 @@ def test_a_chunk_that_is_not_what_its_name_says_is_an_alarm() -> None:
 def test_a_snapshot_with_a_zone_too_few_is_an_alarm() -> None:
     packed = pack(rules())
     with pytest.raises(Torn, match="5 zones were expected, 4 are there"):
-        content_of(unpack_manifest(packed.manifest, packed.digest), rules().zones[1:])
+        content_of(unpack_manifest(packed.manifest, packed.digest), [sheet_of(rules().zones[1:])])
 
 
 def test_a_manifest_counts_its_levels() -> None:
