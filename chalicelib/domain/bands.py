@@ -20,6 +20,8 @@ OVER_DAYS: Final = 3
 BELOW_WORKING_DAYS: Final = 5
 NOTICE: Final = timedelta(days=2)
 """The day after next."""
+YEAR: Final = timedelta(days=366)
+"""How far from the law's days a figure may lie; it is another law's beyond."""
 _DAY: Final = timedelta(days=1)
 _SUNDAY: Final = 6
 
@@ -57,7 +59,11 @@ def bands(
     Days are counted from the first that has a figure: what came before it is said not to count, so a caller
     gives the figures that the law lets count. After the last figure two more days are known.
     """
+    first, past = law[0] - YEAR, law[1] + YEAR
     for day, figure in incidences.items():
+        if not first <= day < past:
+            days = f"{first.isoformat()} until {past.isoformat()}"
+            raise ValueError(f"days from {days} were expected, got {day.isoformat()}")
         if not (math.isfinite(figure) and figure >= 0):
             raise ValueError(f"an incidence of 0 or more was expected on {day.isoformat()}, got {figure!r}")
     ranked = sorted(thresholds, reverse=True)

@@ -16,6 +16,7 @@ do not say which band holds get no zone, so gifts there are held, and are listed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -171,4 +172,5 @@ def _former(one: Listing, told: Told) -> set[str]:
     """What the same place was under in the rules that this list amends: it is said anew."""
     if told.base is None:
         return set()
-    return {zone.zone_id for zone in told.base.zones if zone.zone_id.startswith(f"{one.zone_id}.")}
+    ours = re.compile(rf"{re.escape(one.zone_id)}\.[^.]+v[0-9]+\.[0-9]{{8}}")
+    return {zone.zone_id for zone in told.base.zones if ours.fullmatch(zone.zone_id)}

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from chalicelib.domain.reading import Faults
 from chalicelib.domain.uploads import Content, Format, UploadStart
 from chalicelib.feeds import Folder
+from chalicelib.rulebooks import Shelf
 from tests.conftest import ROOT
-from tests.feeds import lists, shanghai, test_geojson, test_italy_zones, test_risk_list
+from tests.feeds import lists, shanghai, test_geojson, test_italy_zones, test_risk_list, test_rulebook
 from tests.maps import market
 
 NAMES = tuple(Folder())
@@ -45,11 +46,20 @@ def good(name: str) -> Case:
             test_italy_zones.NOW,
             test_italy_zones.MILAN,
         )
+    if name == "rulebook":
+        place = test_italy_zones.MILAN
+        return (
+            test_rulebook.GOOD,
+            test_rulebook.AMENDING,
+            test_italy_zones.base(),
+            test_italy_zones.NOW,
+            place,
+        )
     return test_risk_list.FIRST, test_risk_list.begun(), test_risk_list.BASE, test_risk_list.NOW, market()
 
 
 def read(case: Case, raw: bytes) -> Content | Faults:
-    found, _ = lists.settled(raw, case[1], case[2], now=case[3], place=case[4])
+    found, _ = lists.settled(raw, case[1], case[2], now=case[3], place=case[4], book=Shelf())
     return found
 
 
@@ -64,7 +74,7 @@ def test_a_good_file_amends_and_the_same_again_says_nothing_new(name: str) -> No
     once = read(case, case[0])
     assert isinstance(once, Content), once.listed
     assert len(once.zones) > len(case[2].zones)
-    again, _ = lists.settled(case[0], case[1], once, now=case[3], place=case[4])
+    again, _ = lists.settled(case[0], case[1], once, now=case[3], place=case[4], book=Shelf())
     assert again == once
 
 

@@ -38,6 +38,10 @@ def begun(time_zone: str = ITALY, mode: str = "replace") -> Any:
     return lists.start(mode=mode, format="rulebook", time_zone=time_zone)
 
 
+AMENDING = lists.start(mode="amend", format="rulebook", time_zone=ITALY, datum="WGS84")
+GOOD = file(place(), place(zone_id="lazio", word="yellow", until=None), holidays=["2021-05-01"])
+
+
 def read(raw: bytes, base: Content | None = None, **changes: Any) -> Content:
     return lists.content(raw, begun(**changes), base, book=Shelf())
 
@@ -98,6 +102,13 @@ def test_a_later_list_takes_the_place_of_what_it_said_before_of_the_same_places_
         "lombardia.yellowv1.20210412",
         "lombardia.yellowv2.20210519",
     ]
+
+
+def test_a_place_takes_nothing_from_one_whose_name_begins_the_same() -> None:
+    base = read(file(place(zone_id="lazio"), place(zone_id="lazio.roma", word="red")))
+    found = read(file(place(zone_id="lazio", word="white")), base, mode="amend")
+    kept = [zone for zone in base.zones if zone.zone_id.startswith("lazio.roma.")]
+    assert kept and set(kept) <= set(found.zones)
 
 
 def test_a_word_or_a_day_that_the_book_does_not_know_is_a_fault_with_its_place() -> None:

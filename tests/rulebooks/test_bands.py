@@ -115,6 +115,12 @@ def test_a_figure_that_is_none_is_refused_with_its_day(figure: float) -> None:
         bands({date(2021, 5, 3): figure}, HOLIDAYS)
 
 
+@pytest.mark.parametrize("day", [date.min, date(2020, 4, 21), date(2022, 7, 2), date.max])
+def test_a_figure_of_another_time_is_refused_with_its_day(day: date) -> None:
+    with pytest.raises(ValueError, match=f"days from 2020-04-22 until 2022-07-02 were expected, got {day}"):
+        bands({day: 120.0}, HOLIDAYS)
+
+
 SERIES = st.lists(st.none() | st.sampled_from([80.0, 99.9, 100.0, 101.0, 149.0, 151.0]), max_size=40)
 
 
