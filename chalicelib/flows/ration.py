@@ -17,6 +17,7 @@ from datetime import date
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Problem
 from chalicelib.domain.errors import Lost
+from chalicelib.domain.fleet import Permit
 from chalicelib.domain.legs import Assignment, QuotaTaken
 from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Address
@@ -41,12 +42,12 @@ class Asker:
 
     def needs_of(self, address: Address, verdict: Verdict) -> Needs:
         """As the function of that name; slots alike need alike, but for permits."""
-        permits = {name for name in verdict.permit_ids if self.on.fleet.permits[name].single_use}
+        permits = [permit.permit_id for permit in _good_once(verdict, self.on)]
         if not verdict.quotas and not permits:
             return {}
         courier_id = self.on.fleet.slots[verdict.slot_id].courier_id
         hours = (verdict.hand_over_from, verdict.hand_over_by)
-        key = (id(address), id(verdict.quotas), courier_id, hours, *sorted(permits))
+        key = (id(address), id(verdict.quotas), courier_id, hours, *permits)
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = needs_of(self.world, self.market_id, address, verdict, self.on)
@@ -78,12 +79,13 @@ def needs_of(
         slot = on.fleet.slots[verdict.slot_id]
         days = local_days(hours.hand_over_from, hours.hand_over_by, on.atlas.rules.time_zone)
         found = needed(verdict.quotas, slot.courier_id, days, household)
-    for permit_id in verdict.permit_ids:
-        permit = on.fleet.permits.get(permit_id)
-        if permit is not None and permit.single_use:
-            taken, need = once(permit)
-            found[taken] = need
-    return found
+    return found | dict(map(once, _good_once(verdict, on)))
+
+
+def _good_once(verdict: Verdict, on: check.Ground) -> list[Permit]:
+    """Those of its permits that are."""
+    permits = on.fleet.permits
+    return [permits[name] for name in verdict.permit_ids if name in permits and permits[name].single_use]
 
 
 def counted(world: World, market_id: str, needs: Iterable[Needs], on: check.Ground) -> dict[QuotaTaken, int]:
@@ -203,9 +205,8 @@ def owed(world: World, order: Order, verdict: Verdict, on: check.Ground) -> Need
     """What an assigned order rests on under the rules of now and has not taken."""
     assignment = order.leg.assignment
     assert assignment is not None
-    permits = [on.fleet.permits.get(name) for name in verdict.permit_ids]
-    if not verdict.quotas and not any(permit is not None and permit.single_use for permit in permits):
-        return {}  # of most orders, and there are many
+    if not verdict.quotas and not _good_once(verdict, on):
+        return {}
     address = facts.unseal_private(world.sealer, order).recipient.place.address
     needs = needs_of(world, order.market_id, address, verdict, on, assignment)
     return {taken: need for taken, need in needs.items() if taken not in assignment.quotas}
