@@ -105,6 +105,9 @@ def again(world: World, order: Order, piece: Evidence) -> Replay:
         client_zones=ground.destination.zone_ids,
         policies=ground.policies,
     )
+    if _is_untold(piece, ground):
+        recorded = recorded.model_copy(update={"reasons": ()})
+        told = told.model_copy(update={"recorded": recorded, "not_replayed": piece.reasons})
     names = [name for name in Said.model_fields if getattr(recorded, name) != getattr(replayed, name)]
     if not _is_about_one_courier(piece) and "reasons" in names:
         names.remove(
@@ -132,6 +135,13 @@ def _ways(ground: Ground, recorded: Said) -> tuple[Handover, ...]:
     if not ground.coming_out:
         return ground.handovers
     return tuple(way for way in ground.handovers if way not in FETCHED or way in recorded.handovers)
+
+
+def _is_untold(piece: Evidence, ground: Ground) -> bool:
+    """True when the rules allow a hand-over, and only the courier had been told none of those: what it had been told is
+    not in the rules."""
+    said = piece.step is Step.REZONE and piece.reasons == (Reason.NO_HANDOVER,)
+    return said and bool(ground.handovers)
 
 
 def _is_about_one_courier(piece: Evidence) -> bool:

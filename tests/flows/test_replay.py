@@ -117,6 +117,19 @@ def test_a_place_that_nobody_has_ruled_on_is_unknown_again_though_it_is_ruled_on
     assert first.differences == ()
 
 
+def test_a_hand_over_that_the_courier_had_not_been_told_lies_with_the_courier() -> None:
+    on = stage()
+    order_id = ordered(on)
+    on.clock.forward(minutes=5)
+    lobby = {**OPEN_TO_THE_DOOR, "policy_id": "lobby", "handovers": ["lobby"]}
+    publish_rules(on.world, "amend", zone("Yongjia", "lobby@1"), policies=[lobby])
+    on.settle()
+    told = next(one for one in every(on, order_id) if one.step is Step.REZONE)
+    assert told.decision is Decision.NO
+    assert told.not_replayed == (Reason.NO_HANDOVER,)
+    assert told.differences == ()
+
+
 def test_without_rules_there_is_nothing_to_ask() -> None:
     on = stage()
     table: Any = on.plain.table
