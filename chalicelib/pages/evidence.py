@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain.curfews import Stop
 from chalicelib.domain.orders import OrderView
-from chalicelib.domain.policies import NEAREST_FIRST, Handover, Policy
+from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.zones import Zone
@@ -335,6 +336,8 @@ class _Page:
                 yield (f"Not {_ways(ways)}: {said} {does} not allow it.",)
             elif allowed and "high_value" in self.order.gift.item_classes:
                 yield (f"Not {_ways(ways)}: a gift of high value is handed over at the door only.",)
+            elif allowed and FETCHED.issuperset(ways) and any(map(_keeps_in, speaking)):
+                yield (f"Not {_ways(ways)}: in a curfew of those hours no client comes out to fetch.",)
 
     def _speaking(self, piece: Piece) -> Iterator[Policy]:
         """The policies at the client's place."""
@@ -442,6 +445,10 @@ def _rule(policy: Policy) -> Iterable[Block]:
     yield Bullets(tuple((text,) for text in regimes.told(policy)))
     if policy.source:
         yield Paragraph((f"Source: {policy.source}",))
+
+
+def _keeps_in(policy: Policy) -> bool:
+    return any(Stop.COLLECTION in curfew.stops for curfew in policy.curfews)
 
 
 def _ways(ways: Iterable[Handover]) -> str:

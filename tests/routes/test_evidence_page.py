@@ -261,3 +261,12 @@ def test_a_hand_over_that_the_courier_was_not_told_is_not_called_none(desk: Desk
     said = flat(page(desk.operator, order_id))
     assert "The rules allow only a hand-over that the courier had not been told of." in said
     assert "allow no way of handing anything over" not in said
+
+
+def test_a_way_that_a_curfew_for_clients_takes_is_said_to_be_taken_by_it(desk: Desk) -> None:
+    curfew = {"start_local": "15:00", "end_local": "23:00", "stops": ["collection"]}
+    indoors = {**OPEN_TO_THE_DOOR, "policy_id": "indoors", "title": "Indoors", "curfews": [curfew]}
+    publish_rules(desk.stage.world, "amend", zone("Yongjia", "indoors@1"), policies=[indoors])
+    said = flat(page(desk.operator, place(desk)))
+    assert "Allowed at the client's door." in said
+    assert "Not at the gate of the compound: in a curfew of those hours no client comes out to fetch." in said
