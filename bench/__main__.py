@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bench import placing, rezoning
+from bench import clearing, placing, rezoning, zones
 
 
 def main() -> None:
@@ -24,10 +24,52 @@ def main() -> None:
     print(f"\n{'new rules, CPU of one process':48}{'here, now':>16}{'to reach':>12}")
     for name, ours, goal in rezoning.measured():
         print(f"{name:48}{ours:>16}{goal:>12}")
+    _zones()
+    _clearing()
     print(
         "\n* aws-lambda-handler-cookbook, as measured on another day on a machine of the same kind;\n"
         "  not run here: compare orders of magnitude, not digits."
     )
+
+
+def _zones() -> None:
+    found = zones.measured()
+    print(f"\n{'20,000 compounds':48}{'here, now':>16}{'to reach':>12}{'shapely':>12}")
+    peer = f"{found.shapely_us:.1f} us"
+    wanted = f"<= {found.shapely_us / 1.9:.1f} us"
+    rows = [
+        ("read the snapshot, CPU", f"{found.load_ms:.0f} ms", "< 300 ms", ""),
+        ("  the process grows at most by", f"{found.load_mb:.1f} MB", "< 20 MB", ""),
+        ("  its rows, compressed", f"{found.row_mb:.1f} MB", "", ""),
+        ("which zones cover a point", f"{found.look_up_us:.1f} us", wanted, peer),
+        ("  times as fast", f"{found.shapely_us / found.look_up_us:.1f}", ">= 1.9", "1"),
+        ("  the first time, outlines being unfolded", f"{found.first_us:.1f} us", "", ""),
+        (
+            "corners and middles of edges that are covered",
+            f"{found.on_edge:.1%}",
+            "100 %",
+            f"{found.shapely_on_edge:.1%}",
+        ),
+    ]
+    for name, ours, goal, theirs in rows:
+        print(f"{name:48}{ours:>16}{goal:>12}{theirs:>12}")
+    print(f"{found.source}; {found.hits:,} hits, {found.differing} points not the same")
+
+
+def _clearing() -> None:
+    found = clearing.clear(clearing.city())
+    name = f"{clearing.ORDERS:,} orders against {clearing.SLOTS:,} slots, CPU"
+    print(f"\n{name:48}{'here, now':>16}{'to reach':>12}")
+    rows = [
+        ("cleared, all in all", f"{found.seconds:.1f} s", "< 5 s"),
+        ("  every address looked up", f"{found.surveyed_s:.1f} s", ""),
+        ("  every pair answered, with every reason", f"{found.answered_s:.1f} s", ""),
+        ("  the feasible pairs and their costs", f"{found.paired_s:.1f} s", ""),
+        ("feasible pairs", f"{found.pairs:,}", "1,250,000"),
+        ("one pair, asked alone", f"{found.a_pair_us:.1f} us", ""),
+    ]
+    for name, ours, goal in rows:
+        print(f"{name:48}{ours:>16}{goal:>12}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from chalicelib.domain.fleet import Slot
 from chalicelib.domain.gifts import Gift, ItemClass
 from chalicelib.domain.permits import Errand
 from chalicelib.domain.shapes import Window
-from chalicelib.domain.verdicts import Delivery, Phase, Reason
+from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Zone
 
 Slots = int
@@ -112,6 +112,7 @@ class Pool:
         self._founds: dict[int, tuple[Found, int]] = {}
         self._said: dict[tuple[object, ...], Against] = {}
         self._answers: dict[tuple[object, ...], Answer] = {}
+        self._noes: dict[int, tuple[Verdict, ...]] = {}
 
     def slots_of(self, slots: Slots) -> Iterator[Slot]:
         """These slots, by id."""
@@ -120,19 +121,32 @@ class Pool:
             yield self.slots[lowest.bit_length() - 1]
             slots ^= lowest
 
+    def verdicts(self, delivery: Delivery, refused: Collection[str] = ()) -> list[Verdict]:
+        """A verdict for every slot that shares hours with it: of a yes `clear`'s own, with all it rests on; of the
+        others the reasons, and they are the same ones for all orders that are alike."""
+        answer = self.ask(delivery, refused)
+        noes = self._noes.get(id(answer))
+        if noes is None:
+            noes = self._noes[id(answer)] = self._turned_down(answer)
+        yes = self.slots_of(answer.yes)
+        return [*(self.clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in yes), *noes]
+
+    def _turned_down(self, answer: Answer) -> tuple[Verdict, ...]:
+        found: dict[str, list[Reason]] = {}
+        for reason, slots in answer.against.items():
+            for name in self.names(slots):
+                found.setdefault(name, []).append(reason)
+        return tuple(
+            Verdict(Decision.NO if HOLDING.isdisjoint(reasons) else Decision.HOLD, name, tuple(reasons))
+            for name, reasons in found.items()
+        )
+
     def names(self, slots: Slots) -> tuple[str, ...]:
         """The ids of these slots, in order; many orders have the same ones."""
         known = self._named.get(slots)
         if known is None:
             known = self._named[slots] = tuple([slot.slot_id for slot in self.slots_of(slots)])
         return known
-
-    def bits(self, slot_ids: Iterable[str]) -> Slots:
-        """The slots of these ids; those that are not of the pool are none."""
-        found = 0
-        for slot_id in slot_ids:
-            found |= self._of_slot.get(slot_id, 0)
-        return found
 
     def ask(self, delivery: Delivery, refused: Collection[str] = ()) -> Answer:
         """What `clear` says of this delivery, open, and of each slot. `refused`: as there."""

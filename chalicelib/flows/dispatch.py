@@ -6,7 +6,7 @@ evidence go into one transaction, on the condition that the rules are still thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from chalicelib.domain.assignment import cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Delayed, Lost, Newer
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
+from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
 from chalicelib.domain.places import Market
@@ -34,6 +35,8 @@ from chalicelib.flows import book, check, enlist, lease, ration
 
 POOL = 1000
 """Open orders looked at in one round, over all shards; the rest follows in the next."""
+PAIRS = 500
+"""Orders times slots, at most, that are asked pair by pair."""
 LEGS = 20
 """Legs in one transaction."""
 UNLEASED = LEGS
@@ -204,6 +207,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders]
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
+    asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
     verdicts: dict[str, list[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
     costs: dict[ration.Pair, int] = {}
@@ -216,11 +220,10 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         delivery = order.delivery(private)
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
-        near = [slot for slot in slots if order.window.overlap(slot.window.start, slot.window.end)]
-        refused = order.leg.refused_by
-        answers = [clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in near]
+        answers = asked(delivery, order.leg.refused_by)
         verdicts[order.order_id] = answers
-        for slot, verdict in zip(near, answers, strict=True):
+        for verdict in answers:
+            slot = on.fleet.slots[verdict.slot_id]
             if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
                 pair = order.order_id, slot.slot_id
                 costs[pair] = cost_of(slot.price.amount, slot.on_time_permille)
@@ -255,6 +258,26 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
             reasons = reasons_of(answers, on.fleet.left, ground)
             rulings.append(_waits(order, on, now, reasons, answers, ground))
     return rulings
+
+
+_Asking = Callable[[Delivery, Collection[str]], list[Verdict]]
+
+
+def _alone(clearer: Clearer, slots: Sequence[Slot]) -> _Asking:
+    """Pair by pair."""
+
+    def asked(delivery: Delivery, refused: Collection[str]) -> list[Verdict]:
+        near = (slot for slot in slots if delivery.window.overlap(slot.window.start, slot.window.end))
+        return [clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in near]
+
+    return asked
+
+
+def _together(clearer: Clearer, slots: Sequence[Slot]) -> _Asking:
+    """Orders that are alike in one respect at once: the same verdicts, and more of them a second."""
+    from chalicelib.domain.pool import Pool
+
+    return Pool(clearer, slots).verdicts
 
 
 def _plan_with_other_permits(

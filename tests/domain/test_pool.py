@@ -238,6 +238,13 @@ def said_alone(clearer: Clearer, delivery: Delivery, slots: Any, refused: frozen
     }
 
 
+def given_together(pool: Pool, delivery: Delivery, refused: frozenset[str]) -> Any:
+    verdicts = pool.verdicts(delivery, refused)
+    assert all((v.decision is Decision.YES) == (not v.reasons) for v in verdicts)
+    assert len({v.slot_id for v in verdicts}) == len(verdicts)
+    return {verdict.slot_id: frozenset(verdict.reasons) for verdict in verdicts}
+
+
 def said_together(pool: Pool, delivery: Delivery, refused: frozenset[str]) -> Any:
     answer = pool.ask(delivery, refused)
     found: dict[str, set[Reason]] = {slot.slot_id: set() for slot in pool.slots_of(answer.near)}
@@ -259,6 +266,7 @@ def test_a_pool_says_of_every_pair_what_clearance_says_of_it_alone(seed: int) ->
         refused = dice.refused()
         alone = said_alone(Clearer(dice.rules, dice.fleet, NOON), delivery, slots, refused)
         assert said_together(pool, delivery, refused) == alone
+        assert given_together(pool, delivery, refused) == alone
 
 
 def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:

@@ -15,7 +15,7 @@ from unittest import mock
 
 from chalicelib.flows import dispatch, lease, rezone
 
-SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2}
+SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2, "PAIRS": 0}
 FEW = {"PAGE": 4, "BLOCK": 1, "URGENT": 2, "SPARE": 1, "MORE": 2}
 """So that new rules touch more than one run decides."""
 
