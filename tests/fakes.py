@@ -126,7 +126,9 @@ class FakeTable:
             if (row.shelf is None) != (row.place_on_shelf is None):
                 row = replace(row, shelf=None, place_on_shelf=None)
             counters = row.counters if old is None else old.counters
-            self.rows[row.key] = replace(row, counters=dict(counters))
+            self.rows[row.key] = (
+                row if not counters and not row.counters else replace(row, counters=dict(counters))
+            )
         elif isinstance(change, Drop):
             del self.rows[change.key]
         elif isinstance(change, Count):

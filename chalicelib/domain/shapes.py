@@ -92,10 +92,14 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["CNY", "EUR"])]
 
 
+MOST = 10**13
+"""Of minor units in one amount."""
+
+
 class Money(Shape):
     """An amount in minor units (fen, cents) of one currency; never a float."""
 
-    amount: int = Field(strict=True, ge=0, le=10**13, examples=[88000])
+    amount: int = Field(strict=True, ge=0, le=MOST, examples=[88000])
     currency: Currency
 
 
@@ -144,6 +148,7 @@ def folded(name: str) -> str:
     return fold(name)
 
 
+@lru_cache(maxsize=4096)
 def stamp(moment: datetime) -> str:
     """A moment as a key sorts it: UTC, microseconds, always the same length."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

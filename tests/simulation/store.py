@@ -103,7 +103,8 @@ class Store(FakeTable):
         entries = self.work.seen(bucket, since, salt)
         high = bisect_right(entries, (stamp(until), _LAST, _LAST))
         low = 0 if after is None else bisect_right(entries, _entry(after))
-        return replace(_page(entries[low:high], limit), since=entries[low][0] if low < high else None)
+        page = _page(entries[low : min(high, low + limit)], limit)
+        return KeyPage(page.keys, page.after, entries[low][0] if low < high else None)
 
     def find_shelved(
         self,
