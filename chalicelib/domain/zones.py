@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.gifts import ESSENTIAL_BY_DEFAULT, ItemClass
@@ -65,7 +65,12 @@ class NamedUnit(Shape):
         return unit_key(self.district, self.compound, self.building)
 
 
-Side = Annotated[frozenset[Text], Field(min_length=1, max_length=500)]
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    # a zone is written as it stands into a snapshot that is known by its hash: a set has no order to stand in
+    return tuple(sorted(set(names)))
+
+
+Side = Annotated[tuple[Text, ...], Field(min_length=1, max_length=500), AfterValidator(_in_order)]
 _PARTS = ("district", "compound", "building", "address", "crossing", "sides")
 _NAMED_BY: dict[str, tuple[str, ...]] = {
     "market": (),

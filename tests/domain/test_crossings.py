@@ -9,7 +9,10 @@ from pydantic import ValidationError
 
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Handover
+from chalicelib.domain.snapshots import content_of, pack, unpack_manifest, unpack_zones
+from chalicelib.domain.uploads import Content
 from chalicelib.domain.verdicts import Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import NamedUnit, Zone
 from tests import builders as b
@@ -175,3 +178,33 @@ def test_a_crossing_has_a_name_and_two_sides_that_share_nothing(unit: Any, said:
 def test_a_unit_is_named_by_just_what_its_kind_needs(unit: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         NamedUnit.model_validate(unit)
+
+
+def test_a_crossing_comes_out_of_a_snapshot_as_it_went_in() -> None:
+    closed = b.crossing("closed", sides=SIDES)
+    content = Content(
+        market_id="SHA",
+        time_zone="Asia/Shanghai",
+        datum=Datum.GCJ02,
+        stale_after_hours=36,
+        policies=(CLOSED, b.policy()),
+        zones=(closed, b.zone(b.KITCHEN), b.zone(district=MINHANG)),
+    )
+    packed = pack(content)
+    sheets = [unpack_zones(chunk, name) for name, chunk in packed.chunks.items()]
+    rules = b.rules(()).model_copy(
+        update={
+            "zones": content_of(unpack_manifest(packed.manifest, packed.digest), sheets).zones,
+            "policies": content.policies,
+        }
+    )
+    across = over(b.HUANGPU, MINHANG, street="浦江镇")
+    assert cross(Atlas(rules), across).reasons == (R.CROSSING_CLOSED,)
+    assert closed in list(rules.zones)
+
+
+def test_a_crossing_is_the_same_however_its_sides_are_listed() -> None:
+    one = b.crossing(sides=(["b", "a", "c"], ["d"]))
+    other = b.crossing(sides=(["c", "a", "b", "a"], ["d"]))
+    assert one == other
+    assert one.model_dump_json() == other.model_dump_json()
