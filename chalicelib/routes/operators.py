@@ -51,6 +51,7 @@ class FleetView(Shape):
     permits: tuple[Permit, ...]
     slots: tuple[Slot, ...]
     left: dict[str, int]
+    uses_left: dict[str, int] = Field(description="Of each permit for a single use.")
 
 
 class Finish(Shape):
@@ -351,6 +352,9 @@ def _fleet_view(fleet: Fleet) -> FleetView:
         permits=tuple(fleet.permits.values()),
         slots=tuple(fleet.slots.values()),
         left=fleet.left,
+        uses_left={
+            name: fleet.uses_left.get(name, 1) for name, permit in fleet.permits.items() if permit.single_use
+        },
     )
 
 

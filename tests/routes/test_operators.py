@@ -104,7 +104,12 @@ def test_the_whole_fleet_is_read_with_what_is_left(staffed: Api) -> None:
     assert {kind: len(fleet[kind]) for kind in ("couriers", "crews", "permits", "slots")} == {
         "couriers": 1, "crews": 1, "permits": 1, "slots": 1
     }  # fmt: skip
-    assert fleet["left"] == {"slot-1": 5}
+    assert fleet["left"] == {"slot-1": 5} and fleet["uses_left"] == {}
+    (permit,) = fleet["permits"]
+    path = f"/markets/SHA/permits/{permit['permit_id']}"
+    assert staffed("PUT", path, {**permit, "single_use": True}).status_code == 200
+    fleet = staffed("GET", "/markets/SHA/fleet").json_body
+    assert fleet["uses_left"] == {permit["permit_id"]: 1}
 
 
 @pytest.mark.parametrize(("kind", "noun"), members(), ids=[kind for kind, _ in members()])
