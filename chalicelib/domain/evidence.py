@@ -42,8 +42,8 @@ class Evidence(Shape):
     decided_at: Instant
     decision: Decision
     reasons: tuple[Reason, ...]
-    rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
-    rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    rules_version: int | None = Field(default=None, description="Absent: there were no rules, and so no yes.")
+    rules_digest: str | None = Field(default=None, description="Points at the snapshot it was decided under.")
     rules_published_at: Instant | None = Field(
         default=None, description="When their source had last spoken; absent: not kept in those days."
     )

@@ -78,8 +78,8 @@ class ClearanceAnswer(Shape):
 
     decision: Decision
     reasons: tuple[Reason, ...] = ()
-    rules_version: int | None
-    rules_published_at: Instant | None
+    rules_version: int | None = Field(default=None, description="Absent: there are no rules.")
+    rules_published_at: Instant | None = None
     possible: tuple[Possible, ...] = Field(description="The earliest first.")
     turned_down: tuple[TurnedDown, ...]
     decided_at: Instant

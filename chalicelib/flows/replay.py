@@ -47,8 +47,8 @@ class Replay(Shape):
     decision: Decision
     decided_at: Instant
     known_at: Instant
-    rules_version: int | None
-    rules_digest: str | None
+    rules_version: int | None = Field(default=None, description="Absent: there were no rules.")
+    rules_digest: str | None = None
     why_not: str | None = Field(default=None, description="Why it cannot be asked again.")
     recorded: Said
     replayed: Said | None = Field(default=None, description="Absent: it cannot be asked again.")

@@ -54,8 +54,8 @@ class BrandEvidence(Shape):
     decided_at: Instant
     decision: Decision
     reasons: tuple[BrandReason, ...]
-    rules_version: int | None = Field(description="None: there were no rules, and so no yes.")
-    rules_digest: str | None = Field(description="Points at the snapshot it was decided under.")
+    rules_version: int | None = Field(default=None, description="Absent: there were no rules, and so no yes.")
+    rules_digest: str | None = Field(default=None, description="Points at the snapshot it was decided under.")
     rules_published_at: Instant | None = Field(default=None, description="When their source had last spoken.")
     known_at: Instant = Field(description="What was known then counted; nothing later did.")
     judged_from: Instant | None = Field(
@@ -89,8 +89,8 @@ class BrandClearance(Shape):
 
     decision: Decision
     reasons: tuple[BrandReason, ...] = ()
-    rules_version: int | None
-    rules_published_at: Instant | None
+    rules_version: int | None = Field(default=None, description="Absent: there are no rules.")
+    rules_published_at: Instant | None = None
     possible: tuple[BrandPossible, ...] = Field(description="The earliest first.")
     turned_down: tuple[CountedReason, ...]
     decided_at: Instant
