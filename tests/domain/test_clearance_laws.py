@@ -225,7 +225,7 @@ def asked_later(
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(books(), fleets(), deliveries(), st.integers(0, 100))
 def test_clearance_at_assignment_is_clearance_at_every_later_check_of_what_was_known(
     rules: Rules, fleet: Fleet, of: Delivery, share: int
@@ -261,7 +261,7 @@ def may(rules: Rules, fleet: Fleet, of: Delivery, phase: Phase, hours: Verdict) 
     return set(cleared(rules, fleet, of.model_copy(update={"window": window}), phase).handovers)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(books(), fleets(), deliveries(), st.sampled_from(Phase), st.data())
 def test_a_zone_more_never_permits_more(
     rules: Rules, fleet: Fleet, of: Delivery, phase: Phase, data: Any
@@ -274,7 +274,7 @@ def test_a_zone_more_never_permits_more(
         assert set(strict.handovers) <= may(fewer, fleet, of, phase, strict)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(books(few=1), exemptions("first"), fleets(), deliveries(), st.sampled_from(Phase))
 def test_an_exemption_only_ever_permits_more(
     rules: Rules, exemption: Exemption, fleet: Fleet, of: Delivery, phase: Phase
@@ -287,7 +287,7 @@ def test_an_exemption_only_ever_permits_more(
         assert set(strict.handovers) <= may(eased, fleet, of, phase, strict)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(books(), fleets(), deliveries(), st.permutations(range(6)))
 def test_the_order_in_which_rules_were_published_does_not_matter(
     rules: Rules, fleet: Fleet, of: Delivery, order: list[int]
@@ -302,7 +302,7 @@ def test_the_order_in_which_rules_were_published_does_not_matter(
     assert cleared(rules, fleet, of) == cleared(shuffled, fleet, of)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(books(), fleets(), deliveries(), PERMITS)
 def test_a_permit_or_a_test_more_never_permits_less(
     rules: Rules, fleet: Fleet, of: Delivery, more: Permit
