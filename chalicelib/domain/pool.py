@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 from chalicelib.domain.atlas import Found
@@ -33,7 +34,7 @@ Against = dict[Reason, Slots]
 """What speaks against whom."""
 
 _NAMES = frozenset({"zone_id", "unit", "polygons", "precision_m", "basis"})
-_SAYS = tuple(name for name in Zone.model_fields if name not in _NAMES)
+_says = attrgetter(*(name for name in Zone.model_fields if name not in _NAMES))
 """What two zones have in common that say the same at the same times."""
 
 
@@ -171,7 +172,7 @@ class Pool:
             (
                 self._found(surveyed.origin),
                 self._found(surveyed.destination),
-                tuple([(name, self._found(found)) for name, found in surveyed.crossings]),
+                tuple([(name, self._found(found), self._reach(found)) for name, found in surveyed.crossings]),
                 surveyed.doubts,
                 surveyed.item_classes,
                 tuple([tuple(map(id, excuses)) for excuses in surveyed.excuses]),
@@ -184,13 +185,15 @@ class Pool:
         known = self._founds.get(id(found))
         if known is not None:
             return known[1]
-        said = frozenset(
-            (near, tuple([getattr(zone, name) for name in _SAYS]), zone.zone_id if self._zones_matter else "")
-            for zone, near in found
-        )
+        said = frozenset((_says(zone), zone.zone_id if self._zones_matter else "") for zone, _ in found)
         number = self._number(said)
         self._founds[id(found)] = (found, number)
         return number
+
+    @staticmethod
+    def _reach(found: Found) -> frozenset[object]:
+        """Which of them only the buffer reaches: of a crossing that says whether it is crossed for sure."""
+        return frozenset((near, _says(zone)) for zone, near in found)
 
     def _gift(self, surveyed: Surveyed, gift: Gift) -> int:
         """Which of the kinds of gifts this is: each vehicle and courier may carry one as well as another."""

@@ -18,7 +18,7 @@ from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.uploads import UploadState
-from chalicelib.flows import publish, receive
+from chalicelib.flows import consult, publish, receive
 from tests import fakes, stage
 from tests.paper import PaperCompany, PaperJob
 
@@ -122,6 +122,18 @@ def test_rules_that_were_handed_in_are_published_and_those_half_handed_in_can_be
     publish.finish(world, "SHA", uploads["begun"])
     left.on.settle()
     assert publish.upload_of(world, "SHA", uploads["begun"]).state is UploadState.PUBLISHED
+
+
+def test_zones_of_a_former_way_are_read_and_what_follows_them_is_written_in_this_one(left: Left) -> None:
+    world, begun = left.on.world, left.told["uploads"]["begun"]
+    before = consult.loaded(world, "SHA", consult.in_force(world, "SHA"))
+    publish.finish(world, "SHA", begun)
+    left.on.settle()
+    pointer = consult.in_force(world, "SHA")
+    after = consult.loaded(world, "SHA", pointer)
+    assert consult.manifest_of(world, pointer.digest).schema_version == 2
+    assert {zone.zone_id for zone in before.content.zones} < {zone.zone_id for zone in after.content.zones}
+    assert set(before.content.zones) < set(after.content.zones), "to the last word"
 
 
 def test_keys_of_before_open_as_before(left: Left) -> None:
