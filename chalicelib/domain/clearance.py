@@ -175,8 +175,6 @@ class Stay(NamedTuple):
 _NO_TIME = timedelta(0)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NO_STAY = Stay((Reason.WINDOW,), None, (), _NEVER, _NEVER, _NEVER, _NEVER, _NO_TIME, None)
-Showing = tuple[list[Reason], list[tuple[tuple[str, ...], datetime]]]
-"""What speaks against a crew's tests; and those that are shown, with when they lapse."""
 _CARRYING = frozenset({Stop.DELIVERY})
 _FETCHING = frozenset({Stop.DELIVERY, Stop.HAND_OUT})
 _COMING_OUT = frozenset({Stop.COLLECTION})
@@ -256,11 +254,17 @@ class Clearer:
         shown: list[str] = []
         crew = offer.crew
         if crew is not None:
-            against, lasting = self.shows(crew, base.requirements, end)
-            reasons += against
-            for texts, expiry in lasting:
-                shown += texts
-                until = min(until, expiry)
+            is_positive, tests = self._tests(crew, base.requirements)
+            if is_positive:
+                reasons.append(Reason.CREDENTIAL_POSITIVE)
+            for texts, expiry in tests:
+                if expiry is None:
+                    reasons.append(Reason.CREDENTIAL_MISSING)
+                elif expiry < end:
+                    reasons.append(Reason.CREDENTIAL_EXPIRES)
+                else:
+                    shown += texts
+                    until = min(until, expiry)
             if base.errand is not None:
                 permits, missing = self.passes.cover(crew, base.errand, begun, end, phase is Phase.OPEN, held)
                 reasons += missing
@@ -462,19 +466,15 @@ class Clearer:
             known = self._shown[key] = shown_by(crew, needs, self.now, self._time_zone)
         return known
 
-    def shows(self, crew: Crew, needs: tuple[Requirement, ...], end: datetime) -> Showing:
-        """What the crew can show of what is needed, and whether it lasts until then."""
+    def shows(self, crew: Crew, needs: tuple[Requirement, ...], end: datetime) -> list[Reason]:
+        """What speaks against what a crew can show until then, as `clear` says it, which is hot and says it itself."""
         is_positive, tests = self._tests(crew, needs)
-        reasons = [Reason.CREDENTIAL_POSITIVE] if is_positive else []
-        lasting: list[tuple[tuple[str, ...], datetime]] = []
-        for texts, expiry in tests:
-            if expiry is None:
-                reasons.append(Reason.CREDENTIAL_MISSING)
-            elif expiry < end:
-                reasons.append(Reason.CREDENTIAL_EXPIRES)
-            else:
-                lasting.append((texts, expiry))
-        return reasons, lasting
+        lapsing = [
+            Reason.CREDENTIAL_MISSING if expiry is None else Reason.CREDENTIAL_EXPIRES
+            for _, expiry in tests
+            if expiry is None or expiry < end
+        ]
+        return [Reason.CREDENTIAL_POSITIVE, *lapsing] if is_positive else lapsing
 
     def home(self, offer: Offer, crew: Crew, end: datetime) -> Reason | None:
         """What speaks against setting out from where the crew lives, and coming back there."""

@@ -332,7 +332,7 @@ class Pool:
 
     def _shows(self, number: int, base: Ground, end: datetime) -> Sequence[Reason]:
         crew = self._offers[number].crew
-        return () if crew is None else self.clearer.shows(crew, base.requirements, end)[0]
+        return () if crew is None else self.clearer.shows(crew, base.requirements, end)
 
     def _covers(self, number: int, errand: Errand, end: datetime) -> Sequence[Reason]:
         offer = self._offers[number]
