@@ -25,7 +25,9 @@ from chalicelib import trace
 from chalicelib.metrics import Tally
 from chalicelib.trace import Trace
 
-IDS = frozenset({"order", "market", "courier", "brand", "endpoint", "upload", "slot", "joined"})
+IDS = frozenset(
+    {"order", "market", "courier", "brand", "endpoint", "upload", "slot", "joined", "impact", "snapshot"}
+)
 """Facts that name one thing of ours."""
 WORDS = frozenset(
     {"state", "why", "step", "answer", "result", "status", "reasons", "names", "unchanged", "at", "queue"}
@@ -33,7 +35,7 @@ WORDS = frozenset(
 """Facts that are a word from a list, several of them, or a time."""
 COUNTS = frozenset(
     {"count", "sequence", "took_ms", "faults", "version", "lag_s", "orders", "assigned", "uploads"}
-    | {"book", "tell", "rules", "receives"}
+    | {"book", "tell", "rules", "receives", "impacts"}
 )
 """Facts that are a number."""
 HIDDEN = "(not shown)"

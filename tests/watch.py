@@ -19,9 +19,10 @@ from chalicelib.domain import facts, nudges
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled
 from chalicelib.domain.fleet import Courier
+from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import enlist
+from chalicelib.flows import enlist, inquire
 from tests import drive, stage
 from tests.fakes import FakeQueues
 from tests.paper import callback
@@ -316,6 +317,13 @@ def _rules_and_keys(watch: Watch) -> None:
     stage.publish_rules(on.world, "amend", stage.zone("Elsewhere", "no-such@1"))
     watch.settle()
     table: Any = on.world.table
+    asked = json.dumps({"amendment": {"features": [stage.zone("Yongjia", "banned@1", "sealed")]}}).encode()
+    inquire.ask(on.world, "SHA", "test", "question-1", ImpactQuestion.model_validate_json(asked), asked)
+    watch.settle()
+    kept = {key: table.rows.pop(key) for key in list(table.rows) if key.pk.startswith("snapshot#")}
+    decided = next(key.pk for key in table.rows if key.sk.startswith("evidence#"))
+    assert watch.ask("GET", f"/v1/orders/{decided}/evidence", Accept="text/plain").status_code == 200
+    table.rows.update(kept)
     name = hash_of("newer")
     body = json.dumps(
         {"key_hash": name, "role": "emperor", "owner": "x", "created_at": "2022-04-11T00:00:00Z"}
