@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ def shared() -> Path:
 
 @contextmanager
 def behind_its_lock() -> Iterator[None]:
-    """moto behind one lock: it has none of its own, and sells 110 of 100 units without it."""
+    """moto behind one lock: it has none of its own, and sells 110 of 100 units without it, and gives one message to
+    two who take at once. Who waits for a message takes it without the lock: nobody could send one."""
     from moto import mock_aws
     from moto.dynamodb import responses
+    from moto.sqs.models import SQSBackend
 
     from chalicelib.aws import clients
 
@@ -51,13 +53,21 @@ def behind_its_lock() -> Iterator[None]:
         with lock:
             return plain(handler)
 
+    receive = SQSBackend.receive_message
+
+    def taken(backend: Any, queue: str, count: int, wait_s: int, *more: Any) -> Any:
+        with nullcontext() if wait_s else lock:
+            return receive(backend, queue, count, wait_s, *more)
+
     clients.reset()
     responses.DynamoHandler.call_action = locked  # type: ignore[method-assign]
+    SQSBackend.receive_message = taken  # type: ignore[method-assign]
     try:
         with mock_aws():
             yield
     finally:
         responses.DynamoHandler.call_action = plain  # type: ignore[method-assign]
+        SQSBackend.receive_message = receive  # type: ignore[method-assign]
         clients.reset()
 
 
