@@ -59,6 +59,18 @@ SHANGHAI: dict[str, Any] = {
     "east": 122.3,
     "north": 31.95,
 }
+MILAN: dict[str, Any] = {
+    "market_id": "MIL",
+    "name": "Milan",
+    "country": "IT",
+    "time_zone": "Europe/Rome",
+    "datum": "WGS84",
+    "currency": "EUR",
+    "west": 8.9,
+    "south": 45.3,
+    "east": 9.4,
+    "north": 45.6,
+}
 
 
 def market(**changes: Any) -> Market:

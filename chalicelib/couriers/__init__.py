@@ -7,33 +7,18 @@ test in `tests/couriers/` asks the same of it as of the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
+from chalicelib.domain import folders
 from chalicelib.domain.dialect import Dialect
 
 
-class Folder(Mapping[str, Dialect]):
-    """Every courier file here, by name. One is imported when it is asked for, and only that one.
+class Folder(folders.Folder[Dialect]):
+    """Every courier file here, by name.
 
     A function that books with one company must not pay for loading the others, nor fail with them.
     """
 
-    def __getitem__(self, name: str) -> Dialect:
-        if name not in self:
-            raise KeyError(name)
-        from importlib import import_module
-
-        found: Dialect = import_module(f"{__name__}.{name}").dialect
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in _names()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_names())
-
-    def __len__(self) -> int:
-        return len(_names())
+    def __init__(self) -> None:
+        super().__init__(__name__, "dialect", _names)
 
 
 def _names() -> tuple[str, ...]:

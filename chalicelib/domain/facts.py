@@ -35,7 +35,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from chalicelib.domain.errors import Missing, Newer
+from chalicelib.domain.errors import Delayed, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
@@ -135,8 +135,19 @@ def readable(rows: Iterable[Row], log: Log) -> list[Order]:
         try:
             orders.append(order_of_row(row))
         except (ValueError, Newer) as error:
-            log("order_unreadable", order=row.key.pk, why=type(error).__name__)
+            pass_by(log, row.key.pk, error)
     return orders
+
+
+def pass_by(log: Log, order_id: str, error: Exception) -> None:
+    """A line in the log for an order that cannot be read or opened: it stops no other of its market.
+
+    Raises the error again where it only says that somebody is busy: then the whole run is given back. What newer
+    code wrote is no such case, and waits for that code.
+    """
+    if isinstance(error, Delayed) and not isinstance(error, Newer):
+        raise error
+    log("order_unreadable", order=order_id, why=type(error).__name__)
 
 
 def note_step(log: Log, order: Order) -> None:

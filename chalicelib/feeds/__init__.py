@@ -6,31 +6,16 @@ that an upload states. `Folder` imports one when it is asked for: only the funct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
+from chalicelib.domain import folders
 from chalicelib.domain.feeds import Feed
 from chalicelib.domain.uploads import Format
 
 
-class Folder(Mapping[str, Feed]):
+class Folder(folders.Folder[Feed]):
     """Every feed here, by the format it reads."""
 
-    def __getitem__(self, name: str) -> Feed:
-        if name not in self:
-            raise KeyError(name)
-        from importlib import import_module
-
-        found: Feed = import_module(f"{__name__}.{name}").feed
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in _names()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_names())
-
-    def __len__(self) -> int:
-        return len(_names())
+    def __init__(self) -> None:
+        super().__init__(__name__, "feed", _names)
 
 
 def _names() -> tuple[str, ...]:

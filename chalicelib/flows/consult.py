@@ -58,8 +58,7 @@ def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
     known: dict[str, Loaded] = world.memory.get(name, {})
     found = known.get(pointer.digest)
     if found is None:
-        read = {digest: sheet for other in known.values() for digest, sheet in other.sheets.items()}
-        found = _load(world, pointer, read)
+        found = _load(world, pointer, _sheets(known))
     said = found.atlas.rules
     if (pointer.version, pointer.published_at) != (said.version, said.published_at):
         head = copy.copy(found.atlas)
@@ -74,8 +73,12 @@ def as_known(world: World, market_id: str, head: Head) -> Atlas:
     """The rules that held once, for looking back. What this process remembers of those that hold stays. Raises
     `Torn`."""
     known: dict[str, Loaded] = world.memory.get(f"rules#{market_id}", {})
-    read = {name: sheet for other in known.values() for name, sheet in other.sheets.items()}
-    return _load(world, head, read).atlas
+    return _load(world, head, _sheets(known)).atlas
+
+
+def _sheets(known: Mapping[str, Loaded]) -> dict[str, Sheet]:
+    """Every chunk that these snapshots are made of."""
+    return {name: sheet for each in known.values() for name, sheet in each.sheets.items()}
 
 
 def _load(world: World, pointer: Pointer | Head, read: Mapping[str, Sheet]) -> Loaded:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
-from chalicelib.domain.errors import Delayed, Lost, Newer
+from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
@@ -330,9 +330,7 @@ def _opened(world: World, order: Order) -> Private | None:
     try:
         return facts.unseal_private(world.sealer, order)
     except Exception as error:  # one seal that does not open must not stop the others of its market
-        if isinstance(error, Delayed) and not isinstance(error, Newer):
-            raise
-        world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
+        facts.pass_by(world.log, order.order_id, error)
         return None
 
 

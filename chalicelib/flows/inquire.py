@@ -178,13 +178,7 @@ def affected(world: World, impact: Impact, limit: int, after: int) -> tuple[list
     return orders[start : start + end - after], end if end < impact.affected else None
 
 
-def haves(world: World, upload_id: str) -> list[snapshots.Have]:
-    """The parts of an upload that have arrived."""
-    rows = world.table.read(snapshots.upload_key(upload_id).pk, "have#").rows
-    return [snapshots.Have.model_validate_json(row.body) for row in rows]
-
-
 def parts_digest(world: World, upload_id: str) -> str | None:
     """What tells an upload's parts from others; None: there are none."""
-    have = [f"{have.number}:{have.digest}" for have in haves(world, upload_id)]
+    have = [f"{have.number}:{have.digest}" for have in publish.haves(world, upload_id)]
     return sha256(",".join(have).encode()).hexdigest() if have else None

@@ -7,6 +7,7 @@ upload lands once, wherever its publisher stopped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -159,9 +160,14 @@ def finish(
     raise Delayed(f"the upload {upload_id!r} is being changed by somebody else")
 
 
+def haves(world: World, upload_id: str) -> list[Have]:
+    """The parts of an upload that have arrived."""
+    rows = world.table.read(snapshots.upload_key(upload_id).pk, "have#").rows
+    return [Have.model_validate_json(row.body) for row in rows]
+
+
 def _check_parts(world: World, upload: Upload, parts: int | None) -> int:
-    rows = world.table.read(snapshots.upload_key(upload.upload_id).pk, "have#").rows
-    parts_there = [Have.model_validate_json(row.body) for row in rows]
+    parts_there = haves(world, upload.upload_id)
     numbers = [part.number for part in parts_there]
     wanted = parts if parts is not None else max(numbers, default=0)
     missing = sorted(set(range(1, wanted + 1)) - set(numbers))
@@ -210,7 +216,7 @@ def publish(world: World, market_id: str, upload_id: str) -> None:
 
 def _settle(world: World, upload: Upload) -> Upload:
     reading = _read(world, upload)
-    published = _policies_ever(world, upload.market_id)
+    published = policies_ever(world, upload.market_id)
     for _ in range(TRIES):
         now = world.clock()
         row = world.table.get(facts.pointer_key(upload.market_id))
@@ -237,18 +243,22 @@ def reading_of(world: World, market: Market, upload: Upload) -> Reading:
 
 def _read(world: World, upload: Upload) -> Reading:
     reading = reading_of(world, enlist.market(world, upload.market_id), upload)
-    pk = snapshots.upload_key(upload.upload_id).pk
-    arrived = len(world.table.read(pk, "have#").rows)
+    arrived = len(haves(world, upload.upload_id))
     if arrived != upload.parts:
         reading.faults.add(
             None, "/parts", f"{upload.parts} were expected, as when it was finished", repr(arrived)
         )
-    for number in range(1, upload.parts + 1):
+    read_parts(world, reading, snapshots.upload_key(upload.upload_id).pk, range(1, upload.parts + 1))
+    return reading
+
+
+def read_parts(world: World, reading: Reading, pk: str, numbers: Iterable[int]) -> None:
+    """Read these parts of a collection that keeps some. Raises `Torn` where one is not there any more."""
+    for number in numbers:
         rows = world.table.read(pk, snapshots.part_prefix(number)).rows
         if not rows:
-            raise Torn(f"part {number} of the upload {upload.upload_id!r} is gone")
+            raise Torn(f"part {number} of {pk!r} is gone")
         reading.read(number, snapshots.part_of_pieces(rows))
-    return reading
 
 
 def _too_late(upload: Upload, pointer: Pointer | None) -> UploadFault | None:
@@ -328,14 +338,14 @@ def _keep_snapshot(world: World, packed: Packed, pointer: Pointer | None) -> Non
             continue  # the same content stands there already
 
 
-def _policies_ever(world: World, market_id: str) -> dict[str, str]:
+def policies_ever(world: World, market_id: str) -> dict[str, str]:
     """The hash of every version of a policy that ever held: a version never changes its meaning."""
     rows = world.table.read(facts.pointer_key(market_id).pk, "policy#").rows
     return {row.key.sk.partition("#")[2]: row.body for row in rows}
 
 
 def _keep_policies(world: World, content: Content) -> None:
-    known = _policies_ever(world, content.market_id)
+    known = policies_ever(world, content.market_id)
     for policy in content.policies:
         if policy.reference in known:
             continue

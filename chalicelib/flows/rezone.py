@@ -21,7 +21,7 @@ from pydantic import Field
 
 from chalicelib.domain import facts
 from chalicelib.domain.clearance import Clearer
-from chalicelib.domain.errors import Delayed, Lost, Newer
+from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, moved
@@ -73,6 +73,11 @@ class ShardPassed(Shape):
     seen_at: Instant = Field(description="... and when it was.")
     touched: int = Field(default=0, description="Orders found under those rules.")
     done: Rezoned | None = Field(default=None, description="The latest that came through.")
+
+    @property
+    def order(self) -> tuple[int, datetime]:
+        """As `Rezoned.order`, of the latest pass that was heard of."""
+        return self.rules_version, self.began_at
 
 
 class _Pass(NamedTuple):
@@ -155,7 +160,7 @@ def touched(world: World, market_id: str, shard: int, on: check.Ground) -> list[
             try:
                 fate = _fate(world, order, on, now, clearer)
             except Exception as error:  # one seal that does not open must not hide the others
-                _pass_by(world, order, error)
+                facts.pass_by(world.log, order.order_id, error)
                 continue
             if fate is not None:
                 found.append(_urgency(order))
@@ -171,12 +176,6 @@ def touched(world: World, market_id: str, shard: int, on: check.Ground) -> list[
 def _clearer(on: check.Ground, now: datetime) -> Clearer | None:
     """One for many orders: what it finds out of crews, permits and places is found out once."""
     return None if on.atlas is None else Clearer(on.atlas, on.fleet, on.knowing(now))
-
-
-def _pass_by(world: World, order: Order, error: Exception) -> None:
-    if isinstance(error, Delayed) and not isinstance(error, Newer):
-        raise error
-    world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
 
 
 def _decide(world: World, market_id: str, places: Sequence[str], share: int, on: check.Ground) -> int:
@@ -250,7 +249,7 @@ def _is_under_way(world: World, market_id: str, version: int, last: Rezoned | No
     now = world.clock()
     return any(
         row.rules_version >= version
-        and (last is None or (row.rules_version, row.began_at) > last.order)
+        and (last is None or row.order > last.order)
         and now < row.seen_at + PATIENCE
         for row in _shards(world, market_id).values()
     )
@@ -282,7 +281,7 @@ def _note_shard(world: World, market_id: str, shard: int, this: _Pass, count: in
             changes: dict[str, object] = {}
             if before.rules_version == after.rules_version:
                 changes["touched"] = max(before.touched, count)
-            if (before.rules_version, before.began_at) > whole.order:  # a later one has been here: it stays
+            if before.order > whole.order:  # a later one has been here: it stays
                 after = before
             if before.done is not None and (not ended or before.done.order > whole.order):
                 changes["done"] = before.done
@@ -324,7 +323,7 @@ def decide_again(
         try:
             step = _step(world, order, on, clearer)
         except Exception as error:  # one seal that does not open must not keep the others where nobody may go
-            _pass_by(world, order, error)
+            facts.pass_by(world.log, order.order_id, error)
             return []
         if step is None:
             return [(Topic.BOOK, order.order_id)] if _has_halted(order) else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from chalicelib.domain import facts, snapshots
 from chalicelib.domain.assignment import Problem, cost_of
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import Clearer
-from chalicelib.domain.errors import Delayed, Lost, Newer
+from chalicelib.domain.errors import Lost
 from chalicelib.domain.impact import (
     PLANNED,
     Affected,
@@ -145,9 +145,7 @@ def _delivery(world: World, order: Order) -> Delivery | None:
     try:
         return order.delivery(facts.unseal_private(world.sealer, order))
     except Exception as error:  # one seal that does not open must not end the question about all others
-        if isinstance(error, Delayed) and not isinstance(error, Newer):
-            raise
-        world.log("order_unreadable", order=order.order_id, why=type(error).__name__)
+        facts.pass_by(world.log, order.order_id, error)
         return None
 
 
@@ -261,7 +259,7 @@ def _what_if(world: World, impact: Impact) -> _WhatIf | Faults:
     reading = _read(world, impact, atlas)
     if isinstance(reading, Faults):
         return reading
-    content = reading.settle(base, impact.at, _policies_ever(world, impact.market_id))
+    content = reading.settle(base, impact.at, publish.policies_ever(world, impact.market_id))
     if isinstance(content, Faults):
         return content
     then = impact.base.model_copy(update={"published_at": impact.at})
@@ -286,7 +284,7 @@ def _read(world: World, impact: Impact, atlas: Atlas) -> Reading | Faults:
     else:
         upload = publish.upload_of(world, impact.market_id, impact.upload_id)
         pk = snapshots.upload_key(upload.upload_id).pk
-        numbers = [have.number for have in inquire.haves(world, upload.upload_id)]
+        numbers = [have.number for have in publish.haves(world, upload.upload_id)]
         if inquire.parts_digest(world, upload.upload_id) != impact.parts_digest:
             faults = Faults()
             faults.add(
@@ -294,14 +292,5 @@ def _read(world: World, impact: Impact, atlas: Atlas) -> Reading | Faults:
             )
             return faults
         reading = publish.reading_of(world, market, upload)
-    for number in numbers:
-        rows = world.table.read(pk, snapshots.part_prefix(number)).rows
-        if not rows:
-            raise snapshots.Torn(f"part {number} of {pk!r} is gone")
-        reading.read(number, snapshots.part_of_pieces(rows))
+    publish.read_parts(world, reading, pk, numbers)
     return reading
-
-
-def _policies_ever(world: World, market_id: str) -> Mapping[str, str]:
-    rows = world.table.read(facts.pointer_key(market_id).pk, "policy#").rows
-    return {row.key.sk.partition("#")[2]: row.body for row in rows}

@@ -19,26 +19,13 @@ from chalicelib.domain.uploads import Content, UploadStart, UploadState
 from chalicelib.domain.zones import Rules
 from chalicelib.feeds.italy_zones import AREAS, COUNTRY, FIELDS, acts_of
 from chalicelib.flows import enlist
-from tests import fakes
+from tests import builders, fakes
 from tests.feeds import lists
 from tests.maps import part, policy
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = datetime(2022, 4, 5, tzinfo=UTC)
-MILAN = Market.model_validate(
-    {
-        "market_id": "MIL",
-        "name": "Milano",
-        "country": "IT",
-        "time_zone": "Europe/Rome",
-        "datum": "WGS84",
-        "currency": "EUR",
-        "west": 8.9,
-        "south": 45.3,
-        "east": 9.4,
-        "north": 45.6,
-    }
-)
+MILAN = Market.model_validate(builders.MILAN)
 NIGHT = {"start_local": "22:00", "end_local": "05:00"}
 COLOURS = [
     policy("italy-white", 1, handovers=["door"]),

@@ -7,14 +7,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
-from chalicelib.aws import clients
 from chalicelib.domain.keys import Role
 from sandbox import run
 from sandbox.client import Client
@@ -39,16 +37,6 @@ def curl(up: run.Up, tmp_path: Path) -> dict[str, Any]:
     )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-@pytest.fixture
-def own_environment() -> Iterator[None]:
-    """A stand tells this process where its AWS is; nobody after it is to believe that."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-    clients.reset()
 
 
 @pytest.mark.long

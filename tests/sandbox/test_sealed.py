@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws import clients
 from chalicelib.domain.orders import NewOrder
 from sandbox import checker, sealed, travels
 from sandbox.sealed import CHANGES, Sealed
@@ -170,16 +167,6 @@ def test_a_row_says_who_was_how_far_and_what_was_decided_when_under_which_rules_
 
 def test_a_gift_about_which_nothing_was_decided_stands_out() -> None:
     assert "NOTHING WAS DECIDED" in "\n".join(travels.lines(account(one(pieces=()))))
-
-
-@pytest.fixture
-def own_environment() -> Iterator[None]:
-    """A stand tells this process where its AWS is; nobody after it is to believe that."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-    clients.reset()
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.builders import SHANGHAI
+from tests.builders import MILAN, SHANGHAI
 from tests.simulation.dice import roll
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
@@ -27,19 +27,7 @@ END = NOON + timedelta(hours=12)
 
 MARKETS: Mapping[str, dict[str, Any]] = {
     "SHA": {**SHANGHAI, "shards": 2},
-    "MIL": {
-        "market_id": "MIL",
-        "name": "Milan",
-        "country": "IT",
-        "time_zone": "Europe/Rome",
-        "datum": "WGS84",
-        "currency": "EUR",
-        "west": 8.9,
-        "south": 45.3,
-        "east": 9.4,
-        "north": 45.6,
-        "shards": 1,
-    },
+    "MIL": {**MILAN, "shards": 1},
 }
 POINT = {"SHA": (121.49, 31.22), "MIL": (9.19, 45.46)}
 DATUMS = {"SHA": ("GCJ02", "WGS84", "BD09"), "MIL": ("WGS84",)}
