@@ -259,28 +259,34 @@ def _pumped(pattern: re.Pattern[str], length: int = 2000) -> Iterator[str]:
         yield f"1{text}!"
 
 
+def _ask(pattern: re.Pattern[str], way: str, text: str) -> object:
+    if way == "sub":
+        return pattern.sub("", text)
+    if way in ("findall", "finditer", "split"):
+        return list(getattr(pattern, way)(text) or ())
+    return getattr(pattern, way)(text)
+
+
+def _is_slow(pattern: re.Pattern[str], way: str, text: str) -> bool:
+    """Slow every time it is asked: a machine that paused once was seen to take 0.3 s over a linear pattern."""
+    for _ in range(4):
+        began = time.process_time()
+        _ask(pattern, way, text)
+        if time.process_time() - began < 0.1:
+            return False
+    return True
+
+
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 def test_no_pattern_takes_much_longer_than_its_text_is_long(name: str) -> None:
     """A text of 2,000 characters is ten times what a field may hold; a pattern that backtracks takes hours for it."""
     pattern, ways = PATTERNS[name], used(name)
-    worst = (0.0, "", "")
-    for text in _pumped(pattern):
-        for way in ways:
-            began = time.process_time()
-            _ = (
-                pattern.sub("", text)
-                if way == "sub"
-                else list(getattr(pattern, way)(text) or ())
-                if way in ("findall", "finditer", "split")
-                else getattr(pattern, way)(text)
-            )
-            worst = max(worst, (time.process_time() - began, way, text[:20]))
-    assert worst[0] < 0.1, worst
+    slow = [
+        (way, text[:20]) for text in _pumped(pattern) for way in sorted(ways) if _is_slow(pattern, way, text)
+    ]
+    assert not slow
 
 
 def test_the_patterns_are_really_found_and_a_slow_one_would_be() -> None:
     assert len(PATTERNS) > 15
-    slow = re.compile(r"(a|a)*b")
-    began = time.process_time()
-    slow.fullmatch("a" * 22)
-    assert time.process_time() - began > 0.1
+    assert _is_slow(re.compile(r"(a|a)*b"), "fullmatch", "a" * 24)
