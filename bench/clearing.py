@@ -63,7 +63,7 @@ def _policy(name: str, handovers: list[str], hours: int, permit: bool) -> Policy
 
 def city(orders: int = ORDERS, slots: int = SLOTS) -> City:
     """Zones, permits by district, cold chain, insured limits, tests of every age, windows: the kinds of solver.md."""
-    dice = random.Random(412)
+    dice = random.Random(412)  # nosec B311 - dice of a bench
     content, _, _ = compounds()
     districts = sorted({name for name, *_ in addresses()[0]})
     policies = (
@@ -269,7 +269,7 @@ def clear(place: City) -> Cleared:
             costs[number, name] = prices[name]
     paired = time.process_time()
     gc.unfreeze()
-    some = random.Random(5).sample(range(len(answers)), min(40, len(answers)))
+    some = random.Random(5).sample(range(len(answers)), min(40, len(answers)))  # nosec B311 - dice of a bench
     alone = Clearer(place.atlas, place.fleet, NOW)
     asked = 0
     for number in some:

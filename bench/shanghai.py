@@ -41,7 +41,7 @@ def addresses() -> tuple[list[Named], str]:
                     found.setdefault((district, name), (district, name, x, y))
     if found:
         return list(found.values()), f"{len(found):,} addresses of Shanghai's lists"
-    dice = random.Random(7)
+    dice = random.Random(7)  # nosec B311 - dice of a bench
     made = [
         (f"{number % 16}区", f"长江路{number}弄", dice.gauss(121.45, 0.12), dice.gauss(31.2, 0.1))
         for number in range(12_000)
@@ -54,7 +54,7 @@ def compounds(count: int = COMPOUNDS) -> tuple[Content, list[tuple[float, float]
 
     A compound has 9.6 corners and 27,500 square metres, as the compounds of solver.md, section 6.
     """
-    dice = random.Random(2022)
+    dice = random.Random(2022)  # nosec B311 - dice of a bench
     named, source = addresses()
     zones = []
     for number in range(count):
