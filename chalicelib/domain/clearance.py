@@ -45,6 +45,19 @@ DISTRICT_SLACK_M = 250.0
 """How far outside the drawn district a point may lie before it contradicts its address (maps are coarse)."""
 
 
+def rest_of_stay(
+    begins: datetime, by: datetime, phase: Phase, at: datetime, *, moment: bool = False
+) -> tuple[datetime, datetime]:
+    """What is left at that moment of a stay that was given, from its beginning to the last hand-over.
+
+    A gift on its way is held to the stay that it was given; what still has to be planned needs time to be done in.
+    """
+    start = at if moment else max(at, begins)
+    if phase is not Phase.CARRIED:
+        return start, max(by, start + HANDLING)
+    return start, start + MOMENT if moment else max(by, start + MOMENT)
+
+
 class Ground(NamedTuple):
     """What the places alone say, before any courier is asked: the same for every slot of one interval."""
 

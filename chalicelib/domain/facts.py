@@ -11,6 +11,7 @@
     markets                market#<market>                Market
     market#<market>        lease                          Lease
     market#<market>        rules                          Pointer             (flows.publish)
+    market#<market>        former#<version>               Pointer, as it stood last  (flows.publish)
     market#<market>        policy#<policy>@<n>            its hash, for ever  (flows.publish)
     market#<market>        rezoned                        Rezoned             (flows.rezone)
     market#<market>        rezoning#<shard>               ShardPassed         (flows.rezone)

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from chalicelib.domain.clearance import HANDLING, Clearer
+from chalicelib.domain.clearance import HANDLING, Clearer, rest_of_stay
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import Order, OrderState, TierName, in_pool
@@ -281,23 +281,22 @@ def _given(order: Order, delivery: Delivery, before: Clearer, after: Clearer) ->
     if slot is None or assignment.end <= after.now:
         return None
     is_carried = live is not None and live.track.has_custody
-    start = max(after.now, assignment.start)
-    stay = Window.model_construct(
-        start=start, end=max(assignment.hand_over_by, start + HANDLING), time_zone=order.window.time_zone
-    )
-    asked = delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay})
     phase = Phase.CARRIED if is_carried else Phase.GIVEN
+    start, end = rest_of_stay(assignment.start, assignment.hand_over_by, phase, after.now)
+    stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
+    asked = delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay})
+    held = assignment.permit_ids
 
     def ways(verdict: Verdict) -> tuple[Handover, ...]:
         if verdict.decision is not Decision.YES:
             return ()
         return verdict.handovers if live is None else assignment.narrowed(verdict.handovers)
 
-    said = after.clear(*asked, phase=phase)
+    said = after.clear(*asked, phase=phase, held=held)
     then = ways(said)
     if then == assignment.handovers:
         return None
-    now = ways(before.clear(*asked, phase=phase))
+    now = ways(before.clear(*asked, phase=phase, held=held))
     if then == now or (not then and not now):
         return None  # whatever is wrong with it is not the change's doing
     if then:

@@ -8,6 +8,7 @@ that repeats itself is fresh, and nothing new.
 
     collection (pk)     place (sk)        noun
     market#<market>     rules             Pointer            (facts.pointer_key)
+    market#<market>     former#<version>  Pointer            as it stood last, before the next version
     snapshot#<digest>   manifest          Manifest           compressed, in `sealed`
     chunk#<digest>      chunk             zones              compressed, in `sealed`
     upload#<upload>     upload            Upload             work: upload (while it is validated)
@@ -263,6 +264,20 @@ def pointer_row(pointer: Pointer) -> Row:
 def pointer_of_row(row: Row) -> Pointer:
     """By the row's version, which conditions are on: a row that was restored has one above its text's."""
     return Pointer.model_validate_json(row.body).model_copy(update={"version": row.version})
+
+
+def former_key(market_id: str, version: int) -> Key:
+    return Key(pointer_key(market_id).pk, f"former#{version:09d}")
+
+
+def former_row(pointer: Pointer, was: int | None) -> Row:
+    """The pointer as it last stood before another version took its place. `was`: the version of such a row that is
+    there already, of a market that was restored."""
+    return Row(former_key(pointer.market_id, pointer.version), (was or 0) + 1, pointer.model_dump_json())
+
+
+def former_of_row(row: Row) -> Pointer:
+    return Pointer.model_validate_json(row.body)
 
 
 def upload_key(upload_id: str) -> Key:

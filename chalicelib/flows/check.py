@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from chalicelib.domain import facts
 from chalicelib.domain.atlas import Atlas
-from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer
+from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment, Leg
@@ -41,9 +41,9 @@ def ground(world: World, market_id: str) -> Ground:
     return ground_with(world, market_id, world.table.get(facts.pointer_key(market_id)))
 
 
-def ground_with(world: World, market_id: str, pointer: Row | None) -> Ground:
-    """The same, the pointer to the rules having been read with something else."""
-    atlas = None if pointer is None else consult.atlas_of(world, market_id, pointer)
+def ground_with(world: World, market_id: str, pointer: Row | None, then: datetime | None = None) -> Ground:
+    """The same, the pointer to the rules having been read with something else. `then`: the rules of that moment."""
+    atlas = None if pointer is None else consult.atlas_of(world, market_id, pointer, then)
     return Ground(atlas, facts.load_fleet(world.table, market_id, world.memory))
 
 
@@ -59,17 +59,20 @@ def check_now(
     """`check` on a ground of its own: one read of just what the assignment rests on.
 
     A no is said only when the whole fleet has been read: the vehicle may have another permit by now. `seen` is
-    what was read with the order, in the same call; it serves if it holds all.
+    what was read with the order, in the same call; it serves if it holds all. What was done at a moment is judged by
+    the rules of that moment: those that came between it and its telling may have stated the same zones anew.
     """
-    on = _underfoot(world, order, seen)
+    then = at if moment else None
+    on = _underfoot(world, order, seen, then)
     verdict = check(world, order, on, at, phase, moment=moment)
     if verdict.decision is not Decision.YES:
-        on = ground(world, order.market_id)
+        pointer = world.table.get(facts.pointer_key(order.market_id))
+        on = ground_with(world, order.market_id, pointer, then)
         verdict = check(world, order, on, at, phase, moment=moment)
     return verdict, on
 
 
-def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None]) -> Ground:
+def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None], then: datetime | None) -> Ground:
     """The rules, and of the fleet only what this order's assignment names."""
     assignment = order.leg.assignment
     assert assignment is not None
@@ -79,7 +82,7 @@ def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None]) -> Gr
         seen = {row.key: row for row in world.table.get_many([pointer, *wanted])}
     head = seen.get(pointer)
     return Ground(
-        None if head is None else consult.atlas_of(world, order.market_id, head),
+        None if head is None else consult.atlas_of(world, order.market_id, head, then),
         facts.fleet_of_rows(row for key in wanted if (row := seen.get(key)) is not None),
     )
 
@@ -114,11 +117,7 @@ def check(
         reason = Reason.RULES_MISSING if on.atlas is None else Reason.NO_SLOTS
         decision = Decision.HOLD if on.atlas is None else Decision.NO
         return Verdict(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
-    start = at if moment else max(at, assignment.start)
-    # a gift on its way is held to the stay that it was given; what still has to be planned needs time to be done in
-    end = max(assignment.hand_over_by, start + (MOMENT if phase is Phase.CARRIED else HANDLING))
-    if moment and phase is Phase.CARRIED:
-        end = start + MOMENT
+    start, end = rest_of_stay(assignment.start, assignment.hand_over_by, phase, at, moment=moment)
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
     if clearer is None:
@@ -199,7 +198,10 @@ def refreshed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignmen
 def narrowed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment:
     """The same once a courier has been told: it goes on as it was told, or nearer to the gate, never further in."""
     kept = assignment.narrowed(verdict.handovers) or assignment.handovers
-    return refreshed(assignment, verdict, on).model_copy(update={"handovers": kept})
+    fresh = refreshed(assignment, verdict, on)
+    # what was done earlier was judged by the rules of then: it does not put the rest of the way under them again
+    version = max(assignment.rules_version, fresh.rules_version)
+    return fresh.model_copy(update={"handovers": kept, "rules_version": version})
 
 
 def reaches_client(world: World, order: Order, on: Ground, at: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.atlas import Atlas
@@ -16,6 +17,8 @@ from chalicelib.domain.uploads import Content
 
 REMEMBERED = 2
 """Snapshots of a market a process keeps: the present one, and the one that is being left."""
+LOOKED_BACK = 20
+"""Former versions of the rules among which that of a moment is looked for: couriers tell late, but not by days."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,31 @@ def atlas(world: World, market_id: str) -> Atlas | None:
     return None if row is None else atlas_of(world, market_id, row)
 
 
-def atlas_of(world: World, market_id: str, pointer_row: Row) -> Atlas:
-    """The rules that this row of the pointer makes known. Raises `Torn`."""
-    return loaded(world, market_id, snapshots.pointer_of_row(pointer_row)).atlas
+def atlas_of(world: World, market_id: str, pointer_row: Row, then: datetime | None = None) -> Atlas:
+    """The rules that this row of the pointer makes known. Raises `Torn`.
+
+    `then`: those that were in force at that moment, or those of now where that is not known any more.
+    """
+    pointer = snapshots.pointer_of_row(pointer_row)
+    if then is not None and then < pointer.changed_at:
+        found = _former(world, market_id, pointer, then)
+        if found is not None:
+            return found
+    return loaded(world, market_id, pointer).atlas
+
+
+def _former(world: World, market_id: str, pointer: Pointer, then: datetime) -> Atlas | None:
+    versions = range(pointer.version - 1, max(0, pointer.version - 1 - LOOKED_BACK), -1)
+    rows = world.table.get_many([snapshots.former_key(market_id, version) for version in versions])
+    olds = (snapshots.former_of_row(row) for row in rows)
+    old = max((old for old in olds if old.changed_at <= then), key=lambda old: old.version, default=None)
+    if old is None:
+        return None
+    known: dict[str, Loaded] = world.memory.get(f"rules#{market_id}", {})
+    kept = known.get(old.digest)
+    if kept is None:
+        return as_known(world, market_id, Head(old.digest, old.version, old.published_at))
+    return _headed(kept, old).atlas
 
 
 def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
@@ -59,14 +84,20 @@ def loaded(world: World, market_id: str, pointer: Pointer) -> Loaded:
     found = known.get(pointer.digest)
     if found is None:
         found = _load(world, pointer, _sheets(known))
-    said = found.atlas.rules
-    if (pointer.version, pointer.published_at) != (said.version, said.published_at):
-        head = copy.copy(found.atlas)
-        head.rules = snapshots.rules_of(found.content, pointer)
-        found = Loaded(found.content, found.sheets, head)
+    found = _headed(found, pointer)
     others = [(digest, kept) for digest, kept in known.items() if digest != pointer.digest]
     world.memory[name] = {**dict(others[-(REMEMBERED - 1) :]), pointer.digest: found}
     return found
+
+
+def _headed(found: Loaded, pointer: Pointer) -> Loaded:
+    """The same snapshot as this pointer published it."""
+    said = found.atlas.rules
+    if (pointer.version, pointer.published_at) == (said.version, said.published_at):
+        return found
+    head = copy.copy(found.atlas)
+    head.rules = snapshots.rules_of(found.content, pointer)
+    return Loaded(found.content, found.sheets, head)
 
 
 def as_known(world: World, market_id: str, head: Head) -> Atlas:

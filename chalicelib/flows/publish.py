@@ -318,10 +318,15 @@ def _land(
         unchanged=same,
         difference=Difference() if same else difference(base, content),
     )
-    world.table.write(
+    changes: list[Change] = [
         Keep(snapshots.pointer_row(after), was=pointer.version if pointer else None),
         Keep(_row(settled, now), was=upload.version),
-    )
+    ]
+    if pointer is not None and not same:
+        row = world.table.get(snapshots.former_key(upload.market_id, pointer.version))
+        was = row.version if row else None
+        changes.append(Keep(snapshots.former_row(pointer, was), was=was))
+    world.table.write(*changes)
     world.log(
         "rules_published", market=upload.market_id, upload=upload.upload_id, version=version, unchanged=same
     )

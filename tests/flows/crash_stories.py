@@ -296,6 +296,11 @@ story(
     courier("delivered"), minutes(4), receipt(settled=False), receipt(), minutes(16), ends={"key-1": DELIVERED},
 )  # fmt: skip
 story(
+    "fetched_before_the_news_and_told_after_them",
+    place(), minutes(7), later(minutes=60), courier("picked_up", heard=False), rules(AT_THE_GATE),
+    says("picked_up", minutes_ago=2), minutes(4), courier("delivered"), minutes(18), ends={"key-1": AT_GATE},
+)  # fmt: skip
+story(
     "left_at_the_gate",
     place(), minutes(7), rules(AT_THE_GATE), RIDE, ends={"key-1": AT_GATE},
 )  # fmt: skip

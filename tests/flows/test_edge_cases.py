@@ -15,6 +15,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import enlist, look, receive
 from chalicelib.flows.place import place
+from chalicelib.flows.replay import replay
 from tests import stage as st
 from tests.stage import NOON, Stage, new_order, publish_rules, stage, zone
 
@@ -109,6 +110,37 @@ def test_edge_case_03_a_statute_with_dates_ends_when_it_says() -> None:
     late, _ = place(on.world, "maison", "key-2", new_order(window=late_window))
     on.minutes(2)
     assert on.order(late.order_id).state is OrderState.BOOKED
+
+
+def test_edge_case_05_news_that_come_before_an_older_callback_do_not_unsay_what_was_in_force_then() -> None:
+    """Fetched at 13:00 under the rules of then; those of 13:02 state the very zones anew; the courier tells at 13:03."""
+    on, order_id, reference = booked()
+    on.clock.forward(minutes=30)
+    said = on.company.move(reference, "picked_up", on.clock.now)
+    on.clock.forward(minutes=2)
+    publish_rules(on.world, "amend", zone("Yongjia", "sealed@1", "sealed"), zone("Kitchen", "sealed@1"))
+    assert on.order(order_id).leg.assignment.handovers == ("gate",)  # type: ignore[union-attr]
+    on.clock.forward(minutes=1)
+    receive.receive(on.world, "SHA", "paper-co", said)
+    on.settle()
+    piece = last(on, order_id)
+    assert (piece.step, piece.decision, piece.rules_version) == (Step.PICK_UP, Decision.YES, 1)
+    assert ("cancel", reference) not in on.company.calls
+    assignment = on.order(order_id).leg.assignment
+    assert assignment is not None
+    assert (assignment.handovers, assignment.rules_version) == (("gate",), 2)
+
+
+def test_edge_case_06_a_correction_after_the_fact_leaves_a_past_decision_on_its_snapshot() -> None:
+    on, order_id, _ = booked()
+    before = last(on, order_id)
+    since = (NOON - timedelta(days=2)).isoformat()
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access", valid_from=since))
+    kept = look.evidence_of(on.world, order_id)[0]
+    assert kept == before
+    assert replay(on.world, order_id, kept.evidence_id).differences == ()
+    after = last(on, order_id)
+    assert (after.decision, after.rules_digest == before.rules_digest) == (Decision.NO, False)
 
 
 def test_edge_case_16_a_permit_that_covers_the_stay_covers_its_last_minutes_too() -> None:
