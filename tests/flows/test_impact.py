@@ -161,6 +161,27 @@ def test_a_change_that_takes_effect_later_touches_what_is_not_over_by_then() -> 
     assert told(on, begins) == {}
 
 
+def test_a_permit_that_is_good_once_and_is_held_hides_nobody_from_the_answer() -> None:
+    on = stage(capacity=3)
+    enlist.put_permit(on.world, permit(single_use=True))
+    (order_id,) = ordered(on, "Yongjia")
+    assert on.order(order_id).leg.assignment is not None
+    found = ask(on, amendment(zone("Yongjia", "banned@1", "no_access")))
+    assert {name: one.outcome for name, one in told(on, found).items()} == {order_id: Outcome.STRANDED}
+
+
+def test_a_gift_on_its_way_is_held_to_the_stay_it_was_given_and_no_longer() -> None:
+    on = stage()
+    ends = NOON + timedelta(hours=4, minutes=slot().return_minutes)
+    enlist.put_permit(on.world, permit(valid={"start": NOON - timedelta(days=1), "end": ends}))
+    (order_id,) = ordered(on, "Yongjia")
+    on.clock.forward(hours=1)
+    ride(on, order_id, "picked_up")
+    on.clock.forward(minutes=170)
+    found = ask(on, amendment(zone("Yongjia", "banned@1", "no_access")))
+    assert {name: one.outcome for name, one in told(on, found).items()} == {order_id: Outcome.RECALLED}
+
+
 def test_a_release_is_asked_about_as_well_and_unknown_is_not_open() -> None:
     on = stage(capacity=3)
     (order_id,) = ordered(on, "Yongjia")
