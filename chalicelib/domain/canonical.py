@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -58,6 +59,8 @@ def name_standing_twice(raw: bytes) -> str | None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise Doubled(next(name for name in names if names.count(name) > 1))
+        times = Counter(
+            name for name, _ in pairs
+        )  # `list.count` a name is quadratic, and anybody may send this
+        raise Doubled(next(name for name, _ in pairs if times[name] > 1))
     return found
