@@ -83,6 +83,11 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
     if not isinstance(several, list) or not several:
         drawn.blemishes.append(Blemish("/coordinates", f"the coordinates of a {kind} were expected"))
         return drawn
+    given_points = sum(map(_points_of, several))
+    if given_points > POINTS:  # before anything is traced: a file of 32 MB has two million
+        detail = f"at most {POINTS} points a zone were expected; simplify it"
+        drawn.blemishes.append(Blemish("/coordinates", detail, repr(given_points)))
+        return drawn
     polygons = []
     for number, rings in enumerate(several):
         pointer = f"/coordinates/{number}" if kind == "MultiPolygon" else "/coordinates"
@@ -96,6 +101,14 @@ def read_geometry(geometry: object, datum: Datum, market: Market) -> Drawn:
         )
     drawn.polygons = () if drawn.blemishes else tuple(polygons)
     return drawn
+
+
+def _points_of(rings: object) -> int:
+    """How many points are stated, whatever they are: each ring's last is its first once more. What is no ring is
+    read as well, and counts as a point."""
+    if not isinstance(rings, list) or not rings:
+        return 1
+    return sum(max(1, len(ring) - 1) if isinstance(ring, list) else 1 for ring in rings)
 
 
 def names_wgs84(crs: object) -> bool:

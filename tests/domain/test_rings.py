@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,27 @@ def test_a_zone_of_too_many_points_is_refused() -> None:
         "/coordinates",
         f"at most {POINTS} points a zone were expected; simplify it",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates"),
+    [
+        ("Polygon", [[[121.4, 31.2]] * 150_000]),
+        ("Polygon", [[]] * 300_000),
+        ("MultiPolygon", [[]] * 300_000),
+        ("MultiPolygon", [[SQUARE]] * 100_000),
+    ],
+    ids=["one ring", "rings of nothing", "polygons of nothing", "many squares"],
+)
+def test_a_zone_of_far_too_many_points_is_refused_before_any_is_looked_at(
+    kind: str, coordinates: Any
+) -> None:
+    began = time.process_time()
+    found = drawn({"type": kind, "coordinates": coordinates})
+    assert [(each.pointer, each.detail) for each in found.blemishes] == [
+        ("/coordinates", f"at most {POINTS} points a zone were expected; simplify it")
+    ]
+    assert time.process_time() - began < 0.3
 
 
 def test_ten_thousand_points_are_read() -> None:
