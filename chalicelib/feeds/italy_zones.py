@@ -58,6 +58,9 @@ SPARING_WHITE: Final = frozenset({"DL 13/03/2021 n.30"})
 """Acts of the whole country that leave white regions out (`../shared/research/lockdowns.md`, 1.2)."""
 _ORDINANCES: Final = "Ministero della Salute"
 
+FIRST_DAY: Final = date(2020, 1, 1)
+LAST_DAY: Final = date(2030, 1, 1)
+"""Days of an act lie between: beyond, a slip of the pen is a century of zones."""
 FIELDS: Final = (
     "nomeTesto",
     "designIniz",
@@ -153,9 +156,12 @@ def _act(number: int, record: Mapping[str, str], listed: Listed) -> Act | None:
         if field == "designFine" and record[field] == "unknown":
             days[field] = None
             continue
-        days[field] = _day(record[field])
-        if days[field] is None:
+        day = days[field] = _day(record[field])
+        if day is None:
             wrong(field, "a day such as 20210315 or 15/03/2021")
+            return None
+        if not FIRST_DAY <= day < LAST_DAY:
+            wrong(field, f"a day from {FIRST_DAY.isoformat()} and before {LAST_DAY.isoformat()}")
             return None
     begins, made, in_force = days["designIniz"], days["legData"], days["legDataApp"]
     if begins is None or made is None or in_force is None or colour is None:

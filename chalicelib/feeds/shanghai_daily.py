@@ -82,6 +82,10 @@ LIST_MISSING: Final = Policy(
     source="Shanghai Municipal Health Commission, residences of cases, daily",
 )
 
+_MOST_DIGITS: Final = 9
+"""Of a count. What has more is no count of a city's cases, but it says that there are some."""
+FIRST_DAY: Final = date(2020, 1, 1)
+"""Nobody listed cases before; days so long ago are no moments of ours."""
 _COUNTED: Final = "; cases without addresses "
 _SWIPE: Final = folded("（滑动查看更多↓）")
 _NO_PLACE: Final = re.compile(
@@ -132,8 +136,8 @@ class ShanghaiDaily:
             detail = "amend was expected: a daily list names new cases, not everything there is"
             listed.faults.append(Note("/mode", detail, repr(told.start.mode.value), of_upload=True))
         today = told.now.astimezone(zone_info(told.start.time_zone)).date()
-        if told.start.day > today:
-            detail = f"a day up to today ({today.isoformat()}) was expected"
+        if not FIRST_DAY <= told.start.day <= today:
+            detail = f"a day from {FIRST_DAY.isoformat()} up to today ({today.isoformat()}) was expected"
             listed.faults.append(Note("/day", detail, repr(told.start.day.isoformat()), of_upload=True))
         file = _file(raw, listed)
         if not listed.faults:
@@ -193,7 +197,8 @@ def _file(raw: bytes, listed: Listed) -> _Read:
 def _cases(said: Mapping[str, Any]) -> int:
     """How many the district counts: as a number, or as one in quotes; left out where there is none."""
     counts = [str(said.get(name)) for name in ("cases", "asymptomaticCases")]
-    return sum(int(count) for count in counts if count.isascii() and count.isdigit())
+    digits = [count.lstrip("0") for count in counts if count.isascii() and count.isdigit()]
+    return sum(int(count[:_MOST_DIGITS]) for count in digits if count)
 
 
 def _line(district: str, given: object, pointer: str, number: int, listed: Listed) -> _Line | None:
@@ -434,7 +439,19 @@ class _Importing:
         """Of which days this district's list was read, and of which it counted cases and named no address."""
         zone = self.own.get(f"{OURS}{CODES[key]}.lists")
         read, _, counted = (zone.basis if zone is not None else "").partition(_COUNTED)
-        return frozenset(_days(read)), frozenset(_days(counted))
+        try:
+            return frozenset(self._heard_on(read)), frozenset(self._heard_on(counted))
+        except ValueError:  # somebody else stated that zone: what it says is no list of ours that was read
+            return frozenset(), frozenset()
+
+    def _heard_on(self, basis: str) -> Iterator[date]:
+        """The days that `_spans` wrote down, none of another age. Raises ValueError for another text."""
+        newest = self._local(self.told.now) + timedelta(days=366)
+        for span in basis.split(", ") if basis else ():
+            low, _, high = span.partition("/")
+            first, last = date.fromisoformat(low), date.fromisoformat(high or low)
+            first, last = max(first, FIRST_DAY), min(last, newest)
+            yield from (first + timedelta(days=past) for past in range((last - first).days + 1))
 
     def _say_what_was_read(self) -> None:
         for key, code in CODES.items():
@@ -553,15 +570,6 @@ def _spans(days: Iterable[date]) -> str:
             spans.append([day, day])
     told = [low.isoformat() if low == high else f"{low}/{high}" for low, high in spans]
     return ", ".join(told[-18:])
-
-
-def _days(basis: str) -> Iterator[date]:
-    """The same read back."""
-    for span in basis.split(", ") if basis else ():
-        low, _, high = span.partition("/")
-        first = date.fromisoformat(low)
-        for past in range((date.fromisoformat(high or low) - first).days + 1):
-            yield first + timedelta(days=past)
 
 
 def _octagon(lng: float, lat: float) -> dict[str, Any]:

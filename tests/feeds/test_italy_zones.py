@@ -76,6 +76,12 @@ def table(*records: dict[str, str], fields: tuple[str, ...] = FIELDS, width: int
     return head + described + b"\r" + rows
 
 
+def hollow(count: int) -> bytes:
+    """So many records whose fields are no bytes wide."""
+    empty = table(width=0)
+    return empty[:4] + struct.pack("<I", count) + empty[8:] + b" " * count
+
+
 def official(shared: Path) -> bytes:
     return (shared / "data/italy/dpc-covid-19-ita-aree-nuove-g.dbf").read_bytes()
 
@@ -252,6 +258,10 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "an unknown article": (table(GOOD, {**GOOD, "legSpecRif": "art.4"}), "/records/1/legSpecRif", "art.1 comma 11"),
     "an unknown region": (table({**GOOD, "nomeTesto": "Padania"}), "/records/0/nomeTesto", "a region"),
     "no day": (table({**GOOD, "designIniz": "20210230"}), "/records/0/designIniz", "a day such as"),
+    "a year with a digit too many": (table({**GOOD, "designFine": "29/03/9021"}), "/records/0/designFine", "before 2030-01-01"),
+    "the last day there is": (table({**GOOD, "designFine": "99991231"}), "/records/0/designFine", "before 2030-01-01"),
+    "the first day there is": (table({**GOOD, "legDataApp": "00010101"}), "/records/0/legDataApp", "from 2020-01-01"),
+    "records of a byte": (hollow(1_000_000), "", "at most 20000 records"),
     "an end before the start": (table({**GOOD, "designFine": "14/03/2021"}), "/records/0/designFine", "from 2021-03-15 on"),
 }  # fmt: skip
 

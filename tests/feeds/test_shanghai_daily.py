@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -375,6 +376,35 @@ def test_a_list_of_new_cases_replaces_nothing_and_is_not_of_tomorrow() -> None:
     raw = file({"黄浦区": [LANE]})
     assert lists.faults(raw, begun("2022-05-01", mode="replace")).listed[0].pointer == "/mode"
     assert lists.faults(raw, begun("2022-05-01"), city(), now=fakes.NOON).listed[0].pointer == "/day"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2019-12-31"])
+def test_a_day_long_before_there_were_lists_is_a_fault(day: str) -> None:
+    fault = lists.faults(file({"黄浦区": [LANE]}), begun(day), city()).listed[0]
+    assert (fault.part, fault.pointer) == (None, "/day")
+    assert "from 2020-01-01 up to today" in fault.detail
+
+
+@pytest.mark.parametrize("basis", ["as the mayor said", "2022-05-01/soon", "0001-01-01/9999-12-31"])
+def test_what_somebody_else_wrote_about_the_lists_that_were_read_stops_no_list(basis: str) -> None:
+    before = run({"2022-05-01": file({"黄浦区": [LANE]})})
+    zones = tuple(
+        zone.model_copy(update={"basis": basis}) if zone.zone_id.endswith(".lists") else zone
+        for zone in before.zones
+    )
+    found = after(replace(before, zones=zones), "2022-05-02", file({"静安区": [LANE]}))
+    assert level(found, LANE, "2022-05-03T10:00") is Level.SEALED
+    (zone,) = [zone for zone in found.zones if zone.zone_id.endswith(".310101.lists")]
+    assert zone.basis in ("2022-05-02", "2020-01-01/2023-05-04")
+
+
+def test_a_count_longer_than_any_number_still_says_that_there_are_cases() -> None:
+    raw = file({"静安区": [LANE]}, 黄浦区=0)
+    stated = json.loads(raw)
+    stated["黄浦区"]["cases"] = "9" * 5000
+    found = after(city(), "2022-05-01", json.dumps(stated).encode())
+    (zone,) = [zone for zone in found.zones if zone.zone_id == "shanghai-daily.310101.lists"]
+    assert "cases without addresses 2022-05-01" in zone.basis
 
 
 def test_a_list_is_handed_in_published_and_in_force() -> None:
