@@ -17,6 +17,7 @@ do not say which band holds get no zone, so gifts there are held, and are listed
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -52,6 +53,8 @@ class Listing(Shape):
             raise ValueError("a word and since were expected, or incidences by day")
         if self.incidences is not None and (self.word or self.since or self.until):
             raise ValueError("incidences say the days themselves: no word, since or until was expected")
+        if self.incidences is not None and not self.incidences:
+            raise ValueError("the incidence of at least one day was expected: without figures nothing opens")
         if self.since is not None and self.until is not None and self.until <= self.since:
             raise ValueError(f"until lies after since ({self.since.isoformat()})")
 
@@ -82,6 +85,7 @@ class Rulebook:
             detail = f"{book.time_zone!r} was expected, the clock of the book {book.book_id!r}"
             listed.faults.append(Note("/time_zone", detail, repr(told.start.time_zone), of_upload=True))
             return listed
+        former = _former(told)
         for index, given in enumerate(stated.zones):
             pointer = f"/zones/{index}"
             try:
@@ -94,7 +98,7 @@ class Rulebook:
             except ValueError as error:
                 listed.faults.append(Note(f"{pointer}/incidences", str(error), None, index))
             else:
-                listed.gone |= _former(one, told)
+                listed.gone |= former.get(one.zone_id, set())
         made = {str(entry.feature["properties"]["zone_id"]) for entry in listed.entries}
         listed.gone -= made
         in_force = {policy.reference for policy in told.base.policies} if told.base else set()
@@ -151,6 +155,8 @@ def _entries(
         assert one.word is not None
         assert one.since is not None
         district = None if one.unit is None else one.unit.get("district")
+        if not isinstance(district, str):  # of what is no name the zone itself is a fault
+            district = None
         for layer in layers(book, one.word, Days(since=one.since, until=one.until), district):
             source = "" if layer.overlay is None else layer.overlay.title
             yield entry(layer.policy.reference, layer.entry.level, layer.days, source)
@@ -168,9 +174,14 @@ def _entries(
         yield entry(band.policy, level, Days(since=band.since, until=band.until), "")
 
 
-def _former(one: Listing, told: Told) -> set[str]:
-    """What the same place was under in the rules that this list amends: it is said anew."""
-    if told.base is None:
-        return set()
-    ours = re.compile(rf"{re.escape(one.zone_id)}\.[^.]+v[0-9]+\.[0-9]{{8}}")
-    return {zone.zone_id for zone in told.base.zones if ours.fullmatch(zone.zone_id)}
+def _former(told: Told) -> dict[str, set[str]]:
+    """By place, what it was under in the rules that this list amends: it is said anew."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for zone in told.base.zones if told.base is not None else ():
+        read = _OURS.fullmatch(zone.zone_id)
+        if read is not None:
+            found[read["place"]].add(zone.zone_id)
+    return found
+
+
+_OURS: Final = re.compile(r"(?P<place>.+)\.[^.]+v[0-9]+\.[0-9]{8}")

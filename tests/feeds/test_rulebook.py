@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date, timedelta
 from typing import Any
+
+import pytest
 
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.gifts import ItemClass
@@ -162,6 +165,28 @@ def test_a_figure_that_is_none_and_incidences_of_another_country_are_faults() ->
         "/zones/0/incidences",
         "a word was expected: incidences go with the book 'germany'",
     )
+
+
+def test_a_district_of_which_no_figure_is_stated_keeps_what_it_was_under() -> None:
+    before = read(german(*[120.0] * 5), time_zone="Europe/Berlin")
+    found = lists.faults(german(incidences={}), begun("Europe/Berlin", "amend"), before, book=Shelf())
+    assert "the incidence of at least one day was expected" in found.listed[0].detail
+
+
+@pytest.mark.parametrize("district", [5, ["黄浦"], {"a": 1}, None, True])
+def test_a_district_that_is_no_name_is_a_fault_also_of_a_word_that_is_meant_in_some_only(
+    district: Any,
+) -> None:
+    one = place(unit={**HOME, "district": district}, word="precautionary", since="2022-04-20", until=None)
+    assert wrong(file(one, book="shanghai"), time_zone="Asia/Shanghai")
+
+
+def test_a_long_list_that_amends_a_long_one_is_read_in_its_own_time() -> None:
+    many = file(*(place(zone_id=f"place-{number}") for number in range(1500)))
+    base = read(many)
+    began = time.process_time()
+    assert read(many, base, mode="amend") == base
+    assert time.process_time() - began < 1.5
 
 
 def test_a_list_is_published_by_the_flow_and_the_same_again_changes_nothing() -> None:
