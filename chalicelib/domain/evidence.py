@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -70,6 +71,9 @@ class Evidence(Shape):
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[TurnedDown, ...] = ()
+    more: dict[str, int] = Field(
+        default={}, description="By field, how many more names its list had: the snapshot has them all."
+    )
 
 
 def grouped(verdicts: Iterable[Verdict]) -> tuple[TurnedDown, ...]:
@@ -88,24 +92,48 @@ LIMIT = 4096
 """Bytes of one item's body."""
 
 
+NAMED: Final = ("zones", "client_zones", "policies", "exemptions")
+"""Lists of names that are cut where they are too long: the snapshot that the evidence points at has them all."""
+KEEPING: Final = ((4, 64), (2, 32), (1, 32), (0, 32), (0, 16), (0, 8), (0, 4))
+"""Slots under one reason and names in one list, tried in this order."""
+
+
 def fitted(evidence: Evidence) -> Evidence:
-    """The same evidence, its lists of turned-down slots shortened until it fits; counts stay true."""
-    keep = LISTED
-    while keep > 0 and len(evidence.model_dump_json(exclude_defaults=True).encode()) > LIMIT:
-        keep //= 2
-        evidence = evidence.model_copy(
-            update={
-                "turned_down": tuple(
-                    TurnedDown(
-                        reason=group.reason,
-                        slots=group.slots[:keep],
-                        more=group.more + len(group.slots[keep:]),
-                    )
-                    for group in evidence.turned_down
-                )
-            }
+    """The same evidence, its lists shortened until it fits; counts stay true.
+
+    Slots that were turned down go first, then names: ten thousand zones may speak at one address.
+    """
+    found = evidence
+    for slots, names in KEEPING:
+        if len(found.model_dump_json(exclude_defaults=True).encode()) <= LIMIT:
+            break
+        found = _shortened(evidence, slots, names)
+    return found
+
+
+def _shortened(evidence: Evidence, slots: int, names: int) -> Evidence:
+    changes: dict[str, object] = {
+        "turned_down": tuple(
+            TurnedDown(
+                reason=group.reason,
+                slots=group.slots[:slots],
+                more=group.more + len(group.slots[slots:]),
+            )
+            for group in evidence.turned_down
         )
-    return evidence
+    }
+    told = {name: getattr(evidence, name) or () for name in NAMED}
+    kept = {name: every[:names] for name, every in told.items()}
+    if len(kept["zones"]) < len(
+        told["zones"]
+    ):  # those at the client's place first, and each of them in both lists
+        mine = set(kept["client_zones"])
+        others = set(told["zones"]).difference(told["client_zones"])
+        chosen = mine | set(sorted(others)[: max(0, names - len(mine))])
+        kept["zones"] = tuple(name for name in told["zones"] if name in chosen)
+    more = {name: len(told[name]) - len(kept[name]) for name in NAMED if len(kept[name]) < len(told[name])}
+    changes |= {name: kept[name] for name in more}
+    return evidence.model_copy(update={**changes, "more": {**evidence.more, **more}})
 
 
 def digest_of(decision: Decision, reasons: Iterable[Reason], rules_version: int | None) -> str:

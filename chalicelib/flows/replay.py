@@ -108,12 +108,23 @@ def again(world: World, order: Order, piece: Evidence) -> Replay:
     if _is_untold(piece, ground):
         recorded = recorded.model_copy(update={"reasons": ()})
         told = told.model_copy(update={"recorded": recorded, "not_replayed": piece.reasons})
-    names = [name for name in Said.model_fields if getattr(recorded, name) != getattr(replayed, name)]
+    names = [
+        name
+        for name in Said.model_fields
+        if not _is_same(getattr(recorded, name), getattr(replayed, name), piece.more.get(name, 0))
+    ]
     if not _is_about_one_courier(piece) and "reasons" in names:
         names.remove(
             "reasons"
         )  # what each of many offers met in its own hours, not in all that were asked for
     return told.model_copy(update={"replayed": replayed, "differences": tuple(names)})
+
+
+def _is_same(recorded: tuple[str, ...], replayed: tuple[str, ...], more: int) -> bool:
+    """`more`: so many names were not written down, for there were too many."""
+    if not more:
+        return recorded == replayed
+    return len(replayed) == len(recorded) + more and set(recorded) <= set(replayed)
 
 
 def _ground(

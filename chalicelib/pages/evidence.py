@@ -78,6 +78,8 @@ class Piece:
     """Each with its end; None: kept back from this reader."""
     credentials: tuple[str, ...] | None = None
     """As they were written down; None: kept back from this reader."""
+    more_zones: int = 0
+    """How many more there were than are named."""
 
 
 def sheet(
@@ -252,6 +254,8 @@ class _Page:
                 yield line
         if again:
             yield (f"As before: {words.listed(again)}.",)
+        if piece.more_zones:
+            yield (f"And {piece.more_zones} more, which are read off the rules themselves.",)
         if not piece.zones and piece.rules_version is not None:
             yield ("No list named either end of the way.",)
 

@@ -72,6 +72,9 @@ class BrandEvidence(Shape):
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[CountedReason, ...] = ()
+    more: dict[str, int] = Field(
+        default={}, description="By field, how many more names its list had: the snapshot has them all."
+    )
 
 
 class BrandPossible(Shape):
@@ -145,6 +148,7 @@ def piece(known: Evidence, *, whole: bool) -> Piece:
         slot=known.slot if whole else None,
         permits={name: known.permit_ends.get(name) for name in known.permits} if whole else None,
         credentials=known.credentials if whole else None,
+        more_zones=told.more.get("zones", 0),
     )
 
 

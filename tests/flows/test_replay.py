@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Missing
-from chalicelib.domain.evidence import Step
+from chalicelib.domain.evidence import LIMIT, Step
 from chalicelib.domain.legs import EventKind
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.snapshots import Torn
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import enlist, look
@@ -68,6 +69,26 @@ def test_a_yes_is_a_yes_again_with_all_that_it_rested_on() -> None:
     assert told.differences == ()
     assert told.replayed == told.recorded
     assert told.replayed.client_zones == ("zone-Yongjia",)
+
+
+@pytest.mark.parametrize("kind", ["compound", "building"])
+def test_where_thousands_of_zones_speak_there_is_an_order_and_its_evidence_fits(kind: str) -> None:
+    on = stage()
+    units = [{"kind": kind, "district": "310101", "compound": "Yongjia"} for _ in range(7000)]
+    if kind == "building":
+        units = [{**unit, "building": f"east wing {n}"} for n, unit in enumerate(units)]
+    many = [zone("Yongjia", zone_id=f"zone-{n:04d}-{'x' * 50}", unit=unit) for n, unit in enumerate(units)]
+    for at in range(0, len(many), 2000):
+        publish_rules(on.world, "amend", *many[at : at + 2000], policies=POLICIES)
+    order_id = ordered(on)
+    assert on.order(order_id).state is OrderState.BOOKED
+    (piece,) = look.evidence_of(on.world, order_id)
+    assert len(piece.model_dump_json(exclude_defaults=True).encode()) <= LIMIT
+    assert piece.client_zones and set(piece.client_zones) <= set(piece.zones)
+    told = again(on.world, on.order(order_id), piece)
+    assert told.replayed is not None
+    assert len(told.replayed.zones) == len(piece.zones) + piece.more["zones"] > 7000
+    assert told.differences == ()
 
 
 def test_what_has_become_known_since_does_not_count() -> None:

@@ -136,6 +136,10 @@ def test_what_a_zone_said_before_is_not_told_again_in_full() -> None:
     assert f"As before: {b.zone().zone_id} at the client's place." in said
 
 
+def test_zones_that_were_too_many_to_be_written_down_are_counted() -> None:
+    assert "And 6992 more, which are read off the rules themselves." in told(piece(more_zones=6992))
+
+
 def test_one_decision_and_many_are_counted_in_plain_english() -> None:
     assert "1 decision about it is on record" in told(piece())
     assert "2 decisions about it are on record" in told(piece(), piece(evidence_id="0002"))
