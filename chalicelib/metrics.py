@@ -61,6 +61,7 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
     "courier_account_missing": (Measure("CourierUnanswered", by=_COURIER),),
     "booking_vanished": (Measure("BookingsVanished"),),
     "moved_uncleared": (Measure("MovedUncleared"),),
+    "crew_may_be_shut_in": (Measure("CrewsShutIn"),),
     "callback_forged": (Measure("CallbacksRefused"),),
     "callback_unreadable": (Measure("CallbacksUnreadable"),),
     "told": (

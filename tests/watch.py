@@ -267,8 +267,9 @@ def _couriers_in_doubt(watch: Watch) -> None:
     secrets.by_account["paper", "second"] = [{"secret": "second-secret"}]
     second = Courier(courier_id="second-co", market_id="SHA", dialect="paper", account="second")
     enlist.put_courier(on.plain, second)
-    kept, gone = watch.place("k-kept"), watch.place("k-gone")
+    kept, gone, inside = (watch.place(f"k-{name}") for name in ("kept", "gone", "inside"))
     watch.settle()
+    watch.say(inside, "picked_up")
     assert watch.ask("GET", f"/v1/orders/{kept}/codes").status_code == 200
     watch.say(kept, "picked_up", secret="second-secret", courier="second-co")
     watch.call("somebody-elses-1", "picked_up")
@@ -306,6 +307,9 @@ def _couriers_in_doubt(watch: Watch) -> None:
         world.memory.clear()
         on.clock.forward(hours=2)
         watch.deliver(nudges.write(left), Topic.BOOK)
+    on.clock.forward(hours=1)
+    stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "banned@1", "sealed"))  # a crew may be in it
+    watch.settle()
 
 
 def _rules_and_keys(watch: Watch) -> None:

@@ -23,10 +23,10 @@ from chalicelib.domain import facts
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.evidence import Step
-from chalicelib.domain.legs import BookingState, replace_leg
+from chalicelib.domain.legs import BookingState, EventKind, replace_leg
 from chalicelib.domain.orders import Order, moved
 from chalicelib.domain.places import Market
-from chalicelib.domain.policies import Handover
+from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.ports import Change, Keep, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.shapes import Instant, Shape, stamp
@@ -334,8 +334,24 @@ def decide_again(
             order = facts.load_order(world.table, order.order_id)
             continue
         facts.note_step(world.log, after)
+        now = on.knowing(world.clock())
+        if _may_be_inside(order, now) and not check.reaches_client(world, order, on, now):
+            world.log("crew_may_be_shut_in", order=order.order_id, market=order.market_id)
         return [(topic, order.market_id if topic is Topic.DISPATCH else order.order_id) for topic in topics]
     return []
+
+
+def _may_be_inside(order: Order, now: datetime) -> bool:
+    """True when the crew carries the gift to the client's door, and may have come there by now."""
+    assignment, live = order.leg.assignment, order.leg.live_booking
+    return (
+        assignment is not None
+        and live is not None
+        and live.track.has_custody
+        and live.track.kind is not EventKind.RETURNING
+        and assignment.handover in TO_THE_CLIENT
+        and assignment.hand_over_from <= now
+    )
 
 
 def _has_halted(order: Order) -> bool:
@@ -394,7 +410,8 @@ def _step(
         kept = leg.model_copy(update={"assignment": assignment})
         after = moved(order, now, legs=replace_leg(order.legs, kept), evidence_count=order.evidence_count + 1)
         piece = check.evidence(order, Step.REZONE, verdict, on, now)
-        return after, [check.keep_evidence(piece), *ration.takes(order.market_id, owed)], (Topic.TELL,)
+        taken = ration.takes(order.market_id, owed)
+        return after, [check.keep_evidence(piece), *taken], (Topic.TELL,)
     if verdict.decision is Decision.YES:  # only in a way that the courier was not told
         verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.NO_HANDOVER,), handovers=())
     piece = check.evidence(order, Step.REZONE, verdict, on, now)

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain import facts
 from chalicelib.domain.errors import Invalid, Refused
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import enlist, look, receive
+from chalicelib.flows import cancel, enlist, look, receive
 from chalicelib.flows.place import place
 from chalicelib.flows.replay import replay
 from tests import stage as st
@@ -74,6 +73,22 @@ def test_edge_case_02_a_crew_that_is_shut_in_is_given_nothing_more_and_what_wait
     booking = on.order(late).leg.live_booking
     assert booking is not None and booking.crew_id != inside
     assert last(on, order_id).reasons == (Reason.CREW_WITHDRAWN,)
+
+
+@pytest.mark.parametrize("policy", ["sealed@1", "banned@1"])
+@pytest.mark.parametrize(("minutes", "is_told"), [(20, False), (80, True)])
+def test_edge_case_02_whoever_may_be_inside_a_compound_when_it_closes_is_told_to_the_control_room(
+    policy: str, minutes: int, is_told: bool
+) -> None:
+    on, order_id, reference = booked()
+    say(on, reference, "picked_up")
+    assert on.order(order_id).leg.assignment.hand_over_from == NOON + timedelta(hours=1)  # type: ignore[union-attr]
+    on.clock.forward(minutes=minutes)
+    publish_rules(on.world, "amend", zone("Yongjia", policy, "sealed"))
+    on.minutes(20)
+    lines: Any = on.world.log.lines  # type: ignore[attr-defined]
+    told = [line["order"] for line in lines if line["event"] == "crew_may_be_shut_in"]
+    assert told == [order_id] * is_told
 
 
 def test_edge_case_03_an_announced_end_that_passes_leaves_the_gift_where_it_is() -> None:
@@ -252,8 +267,13 @@ def test_edge_case_45_what_a_volunteer_takes_at_the_gate_is_not_what_the_client_
     told = [heard["data"]["state"] for heard in on.brand.heard]
     assert "at_gate" in told and "delivered" not in told
     assert at_gate.leg.bookings[0].state is BookingState.BOOKED
-    row = on.plain.table.get(facts.order_key(order.order_id))
-    assert row is not None
+    # the client's own receipt is another event, and another proof
+    on.clock.forward(minutes=1)
+    cancel.receipt(on.world, order.order_id)
+    on.minutes(2)
+    received = on.order(order.order_id)
+    assert [step.state for step in received.history][-2:] == [OrderState.AT_GATE, OrderState.DELIVERED]
+    assert [heard["data"]["state"] for heard in on.brand.heard][-1] == "delivered"
 
 
 def test_edge_case_45_what_is_handed_over_at_the_door_is_received() -> None:
