@@ -73,7 +73,7 @@ HEADLINES: Final[dict[tuple[str, str], str]] = {
     ("hand_over", "yes"): "Handed over, and rightly so",
     ("hand_over", "hold"): "Handed over, though something was not known then",
     ("hand_over", "no"): "Handed over where it might not be: on record as such",
-    ("rezone", "yes"): "It still may go, and changes hands in another way",
+    ("rezone", "yes"): "It still may go, under the rules as they stand now",
     ("rezone", "hold"): "Stopped: something is no longer known",
     ("rezone", "no"): "Stopped: it may no longer go",
 }

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.uploads import UploadState
 from chalicelib.flows import consult, enlist
 from tests import fakes
 from tests.feeds.lists import content, faults, handed_in, settled, start
+from tests.feeds.test_shanghai_daily import atlas
 from tests.maps import SQUARE, market, part, policy, polygon
 from tests.maps import content as ours
 from tests.maps import feature as our_feature
@@ -49,6 +51,30 @@ def test_edge_case_37_a_ring_wound_the_other_way_is_turned_and_said() -> None:
     assert found == content(file(theirs()), BEGUN, BASE)
     remark = reading.remarks.listed[0]
     assert (remark.feature, remark.pointer) == (0, "/features/0/geometry/coordinates/0")
+
+
+def test_edge_case_37_an_island_is_in_a_hole_is_out_and_its_edge_is_in_however_the_rings_are_wound() -> None:
+    """As DataV writes them: outer rings clockwise, so that a reader on a sphere would take the rest of the world."""
+    hole = [[121.44, 31.24], [121.46, 31.24], [121.46, 31.26], [121.44, 31.26], [121.44, 31.24]]
+    island = [[x + 0.2, y] for x, y in SQUARE]
+    for turned in (1, -1):
+        rings = [[SQUARE[::turned], hole[::turned]], [island[::turned]]]
+        shape = {"type": "MultiPolygon", "coordinates": rings}
+        on = atlas(content(file({**theirs(), "geometry": shape}), BEGUN, BASE))
+
+        def drawn(lng: float, lat: float, on: Atlas = on) -> list[str]:
+            return [zone.zone_id for zone, _ in on.drawn(lng, lat, 0)]
+
+        for inside in ((121.41, 31.21), (121.61, 31.21), (121.44, 31.25), (121.5, 31.3)):
+            assert drawn(*inside) == ["7"], inside
+        for outside in ((121.45, 31.25), (121.55, 31.25), (121.39, 31.25), (0.0, 0.0)):
+            assert drawn(*outside) == [], outside
+
+
+def test_edge_case_37_a_topojson_is_refused_and_not_read_without_its_transform() -> None:
+    raw = {"type": "Topology", "transform": {"scale": [1, 1], "translate": [0, 0]}, "arcs": [], "objects": {}}
+    fault = faults(json.dumps(raw).encode(), BEGUN, BASE).listed[0]
+    assert (fault.pointer, "convert it first" in fault.detail) == ("/type", True)
 
 
 FILES: dict[str, tuple[bytes, str, str]] = {
