@@ -37,7 +37,16 @@ from chalicelib.domain.places import Market, Polygon
 from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.rings import read_geometry
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, folded
-from chalicelib.domain.uploads import PART_BYTES, STALE_AFTER_HOURS, Content, Mode, UploadFault, UploadStart
+from chalicelib.domain.uploads import (
+    EXEMPTIONS,
+    PART_BYTES,
+    POLICIES,
+    STALE_AFTER_HOURS,
+    Content,
+    Mode,
+    UploadFault,
+    UploadStart,
+)
 from chalicelib.domain.zones import Exemption, Lift, NamedUnit, PolicyReference, Zone
 
 if TYPE_CHECKING:  # the API takes parts and reads no list
@@ -435,6 +444,12 @@ class Reading:
         policies = self._all_policies(base, amending, published or {}, faults)
         zones = self._all_zones(base, amending, policies, now, faults)
         exemptions = self._all_exemptions(base, amending, policies, now, faults)
+        for name, there, most in (("policies", policies, POLICIES), ("exemptions", exemptions, EXEMPTIONS)):
+            if len(there) > most:
+                detail = (
+                    f"at most {most} {name} in force were expected; replace with those that are still needed"
+                )
+                faults.add(None, f"/{name}", detail, repr(len(there)))
         self._once_each(zones.values(), faults)
         if faults.count:
             return faults

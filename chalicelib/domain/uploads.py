@@ -26,6 +26,14 @@ UPLOAD_BYTES: Final = 32_000_000
 beside it in a function of 1.8. Shanghai had 17,649."""
 
 
+POLICIES: Final = 500
+"""In force at a time: each is named in the pointer, which everybody reads who decides."""
+
+
+EXEMPTIONS: Final = 2000
+"""In force at a time: each is asked of every address."""
+
+
 STALE_AFTER_HOURS: Final = 36.0
 
 

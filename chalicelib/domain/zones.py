@@ -48,6 +48,11 @@ class NamedUnit(Shape):
             names = f"{', '.join(most)} and {last}" if most else last
             raise ValueError(f"{'an' if self.kind == 'address' else 'a'} {self.kind} is named by {names}")
         if self.sides is not None:
+            length = sum(len(name) for side in self.sides for name in side)
+            if length > SIDES_LENGTH:
+                raise ValueError(
+                    f"at most {SIDES_LENGTH} characters in the names of both sides were expected, got {length}"
+                )
             one, other = (frozenset(map(side_key, side)) for side in self.sides)
             if both := one & other:
                 raise ValueError(f"a district lies on one side of a crossing, not on both: {sorted(both)!r}")
@@ -70,6 +75,8 @@ def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
+SIDES_LENGTH = 20_000
+"""Of all names of a crossing's sides: a zone has to fit into one row."""
 Side = Annotated[tuple[Text, ...], Field(min_length=1, max_length=500), AfterValidator(_in_order)]
 _PARTS = ("district", "compound", "building", "address", "crossing", "sides")
 _NAMED_BY: dict[str, tuple[str, ...]] = {

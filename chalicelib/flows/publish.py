@@ -225,9 +225,12 @@ def _settle(world: World, upload: Upload) -> Upload:
         base = consult.loaded(world, upload.market_id, pointer).content if pointer else None
         found = Faults([late], 1) if late else reading.settle(base, now, published)
         try:
-            if isinstance(found, Faults):
+            packed = snapshots.pack(found) if isinstance(found, Content) else None
+            if packed is not None and (large := _too_large(packed)) is not None:
+                found = Faults([large], 1)
+            if isinstance(found, Faults) or packed is None:
                 return _refuse(world, upload, reading, found, now)
-            return _land(world, upload, reading, pointer, base, found, now)
+            return _land(world, upload, reading, pointer, base, found, packed, now)
         except Lost:
             upload = upload_of(world, upload.market_id, upload.upload_id)
             if upload.state is not UploadState.VALIDATING:
@@ -273,6 +276,18 @@ def _too_late(upload: Upload, pointer: Pointer | None) -> UploadFault | None:
     return UploadFault(pointer="", detail=detail, value=upload.finished_at.isoformat())
 
 
+def _too_large(packed: Packed) -> UploadFault | None:
+    """All policies and exemptions stand in one row, beside the names of the chunks."""
+    size = len(snapshots.squeeze(packed.manifest))
+    if size <= snapshots.PIECE_BYTES:
+        return None
+    detail = (
+        f"policies and exemptions of at most {snapshots.PIECE_BYTES} bytes together, compressed, were expected; "
+        "shorten their texts, or replace with those that are still needed"
+    )
+    return UploadFault(pointer="/policies", detail=detail, value=repr(size))
+
+
 def _land(
     world: World,
     upload: Upload,
@@ -280,11 +295,11 @@ def _land(
     pointer: Pointer | None,
     base: Content | None,
     content: Content,
+    packed: Packed,
     now: datetime,
 ) -> Upload:
     """Chunks first, then the manifest, then pointer and upload in one transaction."""
     assert upload.finished_at is not None
-    packed = snapshots.pack(content)
     same = pointer is not None and pointer.digest == packed.digest
     if not same:
         _keep_snapshot(world, packed, pointer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -49,6 +50,12 @@ def zone_ids(world: World) -> list[str]:
     atlas = consult.atlas(cold(world), "SHA")
     assert atlas is not None
     return [zone.zone_id for zone in atlas.rules.zones]
+
+
+def noise(length: int, seed: int) -> str:
+    """Text that no compression makes much shorter."""
+    chance = random.Random(seed)
+    return "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(length))
 
 
 # --- handing in ---------------------------------------------------------------------------------------------
@@ -107,6 +114,57 @@ def test_a_large_part_is_kept_in_pieces_and_a_smaller_one_leaves_none_behind() -
     assert publish.add_part(world, "SHA", upload.upload_id, 1, FIRST).pieces == 1
     assert len(world.table.read(pk, "part#").rows) == 1
     assert publish.add_part(world, "SHA", upload.upload_id, 1, large).pieces > 1
+
+
+def excuse(number: int, **changes: Any) -> dict[str, Any]:
+    stated = {"exemption_id": f"e-{number}", "policy": "sealed@1", "lifts": ["items"], "authority": "city"}
+    return {**stated, "valid_from": "2022-04-11T00:00:00+08:00", **changes}
+
+
+def long_sides(name: str) -> dict[str, Any]:
+    sides = [[f"{side}{number}{noise(180, number)}" for number in range(400)] for side in ("east", "west")]
+    unit = {"kind": "crossing", "crossing": "Huangpu River", "sides": sides}
+    return feature(name, unit=unit)
+
+
+MUCH: dict[str, tuple[list[bytes], str]] = {
+    "policies": (
+        [part(feature(), policies=[policy(), *(policy(f"p-{n}") for n in range(500))])],
+        "at most 500 policies",
+    ),
+    "long policies": (
+        [
+            part(feature(), policies=[policy()]),
+            *(
+                part(policies=[policy(f"p-{k}-{n}", source=noise(500, 200 * k + n)) for n in range(200)])
+                for k in range(2)
+            ),
+        ],
+        "at most 307200 bytes together, compressed",
+    ),
+    "exemptions": (
+        [
+            part(feature(), policies=[policy()]),
+            json.dumps({"exemptions": [excuse(n) for n in range(2001)]}).encode(),
+        ],
+        "at most 2000 exemptions",
+    ),
+    "long exemptions": (
+        [
+            part(feature(), policies=[policy()]),
+            json.dumps({"exemptions": [excuse(n, basis=noise(500, n)) for n in range(300)]}).encode(),
+        ],
+        "at most 307200 bytes together, compressed",
+    ),
+    "a river's sides": ([part(long_sides("z-1"), policies=[policy()])], "at most 20000 characters"),
+}
+
+
+@pytest.mark.parametrize(("parts", "detail"), MUCH.values(), ids=list(MUCH))
+def test_what_would_not_fit_into_a_row_is_refused_and_said(parts: list[bytes], detail: str) -> None:
+    upload = published(fresh(), *parts)
+    assert upload.state is UploadState.REFUSED
+    assert [detail in fault.detail for fault in upload.faults] == [True]
 
 
 def test_what_cannot_be_a_part_is_refused_at_the_door() -> None:
