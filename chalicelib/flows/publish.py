@@ -225,11 +225,12 @@ def _settle(world: World, upload: Upload) -> Upload:
         base = consult.loaded(world, upload.market_id, pointer).content if pointer else None
         found = Faults([late], 1) if late else reading.settle(base, now, published)
         try:
-            packed = snapshots.pack(found) if isinstance(found, Content) else None
-            if packed is not None and (large := _too_large(packed)) is not None:
-                found = Faults([large], 1)
-            if isinstance(found, Faults) or packed is None:
+            if isinstance(found, Faults):
                 return _refuse(world, upload, reading, found, now)
+            packed = snapshots.pack(found)
+            large = _too_large(packed)
+            if large is not None:
+                return _refuse(world, upload, reading, Faults([large], 1), now)
             return _land(world, upload, reading, pointer, base, found, packed, now)
         except Lost:
             upload = upload_of(world, upload.market_id, upload.upload_id)
