@@ -25,7 +25,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("app.py", "chalicelib", "cli", "sandbox", "bench")
-PINNED = ("requirements.txt", "requirements-dev.lock")
+PINNED = ("requirements.txt", ".chalice/requirements-solver.txt", "requirements-dev.lock")
 SOURCES = ("pypi", "osv")
 """pip-audit's, in the order they are asked."""
 

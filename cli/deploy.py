@@ -2,6 +2,8 @@
 
 A release is a package under the hash of its content, kept in the bucket for ever:
 `cordon/<release>/deployment.zip`, `template.json` and `about.json` (when, from which commit, for which processor).
+Its layers lie under the hash of their own content, `cordon/layers/<hash>.zip`: a release that brings the same one
+publishes no new version of it.
 Which release a stack runs, and which it ran before, the stack itself says in its outputs: CloudFormation changes them
 together with everything else or not at all, so that no list of ours can be wrong about it.
 
@@ -112,8 +114,18 @@ def keep(aws: Aws, bucket: str, out: Path) -> Release:
     if not (archive.exists() and file.exists()):
         raise Refusal(f"no package in {out}: run `make package`")
     code, template = archive.read_bytes(), package.read(file)
-    name = name_of(code, template)
-    stored = with_code_at(template, f"s3://{bucket}/{HOME}/{name}/deployment.zip")
+    layers: dict[str, bytes] = {}
+    for lies, properties in package.layers_of(out, template):
+        if not lies.exists():
+            raise Refusal(f"no {lies.name} in {out}: run `make package`")
+        layers[properties["ContentUri"]] = lies.read_bytes()
+    name = name_of(code, template, *layers.values())
+    keys = {uri: f"{HOME}/layers/{hashlib.sha256(data).hexdigest()[:32]}.zip" for uri, data in layers.items()}
+    stored = with_code_at(
+        template,
+        f"s3://{bucket}/{HOME}/{name}/deployment.zip",
+        {uri: f"s3://{bucket}/{key}" for uri, key in keys.items()},
+    )
     about = {
         "release": name,
         "kept_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -124,6 +136,9 @@ def keep(aws: Aws, bucket: str, out: Path) -> Release:
     }
     s3 = aws.client("s3")
     if _fetch(s3, bucket, f"{HOME}/{name}/about.json") is None:
+        for uri, key in keys.items():
+            if not _is_there(s3, bucket, key):
+                s3.put_object(Bucket=bucket, Key=key, Body=layers[uri])
         s3.put_object(Bucket=bucket, Key=f"{HOME}/{name}/deployment.zip", Body=code)
         _put(s3, bucket, f"{HOME}/{name}/template.json", stored)
         _put(s3, bucket, f"{HOME}/{name}/about.json", about)  # last: who has it has the others
@@ -141,18 +156,20 @@ def load(aws: Aws, bucket: str, name: str) -> Release:
     return Release(name, template, about)
 
 
-def name_of(code: bytes, template: Mapping[str, Any]) -> str:
+def name_of(code: bytes, template: Mapping[str, Any], *layers: bytes) -> str:
     """The same package has the same name, wherever and whenever it was built."""
-    text = json.dumps(template, sort_keys=True, default=str)
-    return hashlib.sha256(code + b"\0" + text.encode()).hexdigest()[:16]
+    text = json.dumps(template, sort_keys=True, default=str).encode()
+    return hashlib.sha256(b"\0".join((code, text, *layers))).hexdigest()[:16]
 
 
-def with_code_at(template: Mapping[str, Any], address: str) -> dict[str, Any]:
-    """The template with every function's code at that place."""
+def with_code_at(template: Mapping[str, Any], address: str, layers: Mapping[str, str]) -> dict[str, Any]:
+    """The template with every function's code at that place, and every layer (by where it lies now) at its own."""
     placed = copy.deepcopy(dict(template))
     for resource in placed["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = address
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = layers[resource["Properties"]["ContentUri"]]
     return placed
 
 
@@ -188,6 +205,18 @@ def _fetch(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
             return None
         raise
     return loaded
+
+
+def _is_there(s3: Any, bucket: str, key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return False
+        raise
+    return True
 
 
 def _put(s3: Any, bucket: str, key: str, what: Mapping[str, Any]) -> None:

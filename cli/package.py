@@ -1,8 +1,8 @@
 """Build what would be deployed: `python -m cli.package [OUT] [--architecture arm64|x86_64]`.
 
-Chalice packages from a clean export of the tree (stray byte code would go into the zip), the result is linted with
-cfn-lint, and the traps of research/chalice.md are looked for: each of them bites in silence. The same tree gives the
-same zip, byte for byte.
+Chalice packages from a clean export of the tree (stray byte code would go into the zip), the solver's layer is cut
+beside it (cli/layer.py), the result is linted with cfn-lint, and the traps of research/chalice.md are looked for: each
+of them bites in silence. The same tree gives the same zips, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import Any
 
 import yaml
 
+from cli import layer
+from cli.layer import PackageFault
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("app.py", "chalicelib", ".chalice", "requirements.txt")
 REGION = "eu-west-1"
@@ -28,10 +31,10 @@ MACHINES = {"arm64": 183, "x86_64": 62}
 """What an ELF file says of whom it is for (e_machine), by Lambda's word for it."""
 MOST_BYTES = 15_000_000
 """Of the zip. Every cold start loads it."""
-
-
-class PackageFault(Exception):
-    """The package would not work on AWS."""
+MOST_UNZIPPED = 262_144_000
+"""Bytes that a function and its layers may unpack to (AWS, "Lambda quotas": 250 MB)."""
+LAYERS: dict[str, list[Any]] = {"OnDispatch": [{"Ref": "SolverLayer"}]}
+"""Which function carries which; every other one carries none."""
 
 
 def of_this_machine() -> str:
@@ -66,8 +69,8 @@ def package(
     out: Path, *, dependencies: bool = True, root: Path = ROOT, architecture: str | None = None
 ) -> dict[str, Any]:
     """Package the tree at `root` into `out`; the template. The processor is the one in config.json, unless another
-    is named. Without dependencies it takes a second and is good for everything but deployment: the sandbox reads
-    functions, queues and schedules from it."""
+    is named. Without dependencies, layers included, it takes a second and is good for everything but deployment: the
+    sandbox reads functions, queues and schedules from it. Raises `PackageFault`."""
     with tempfile.TemporaryDirectory(prefix="cordon-package-") as scratch:
         tree = export(Path(scratch) / "tree", dependencies=dependencies, root=root, architecture=architecture)
         if out.exists():
@@ -91,6 +94,11 @@ def package(
     if "Could not install dependencies" in said:
         raise PackageFault(f"the zip lacks a dependency that has no fitting wheel:\n{said}")
     template = read(out / "sam.yaml")
+    runtime, target = runtime_of(template), architecture_of(template)
+    for archive, properties in layers_of(out, template):
+        properties.update(CompatibleRuntimes=[runtime], CompatibleArchitectures=[target])
+        if dependencies:
+            layer.build(archive, root / layer.REQUIREMENTS, runtime=runtime, architecture=target)
     (out / "sam.yaml").write_text(yaml.dump(template, Dumper=_Plain, width=1000))
     return template
 
@@ -140,8 +148,14 @@ def faults(template: dict[str, Any]) -> list[str]:
         is_target = json.dumps({"Fn::GetAtt": [name, "Arn"]}) in targets
         if not is_target and "RedrivePolicy" not in queue["Properties"]:
             found.append(f"queue {name} has no dead-letter queue")
+    if "Layers" in template.get("Globals", {}).get("Function", {}):
+        found.append("a layer hangs on every function")
     for name, function in functions.items():
         properties = function["Properties"]
+        if properties.get("Layers", []) != LAYERS.get(name, []):
+            found.append(
+                f"{name} carries the layers {properties.get('Layers', [])!r}, not {LAYERS.get(name, [])!r}"
+            )
         if not str(properties["Handler"]).startswith("app."):
             found.append(f"{name} is handled by {properties['Handler']}: Lambda would not import app")
         for source, event in properties.get("Events", {}).items():
@@ -171,9 +185,28 @@ def architecture_of(template: dict[str, Any]) -> str:
     return str(only)
 
 
-def misfits(archive: Path, architecture: str) -> list[str]:
+def runtime_of(template: dict[str, Any]) -> str:
+    """The one runtime that all functions are for, such as `python3.13`."""
+    (only,) = {
+        str(r["Properties"]["Runtime"])
+        for r in template["Resources"].values()
+        if r["Type"] == "AWS::Serverless::Function"
+    }
+    return only
+
+
+def layers_of(out: Path, template: dict[str, Any]) -> list[tuple[Path, dict[str, Any]]]:
+    """Each layer of the package in `out`: its zip, and what the template says of it."""
+    return [
+        (out / r["Properties"]["ContentUri"], r["Properties"])
+        for r in template["Resources"].values()
+        if r["Type"] == "AWS::Serverless::LayerVersion"
+    ]
+
+
+def misfits(archive: Path, architecture: str, most_bytes: int | None = None) -> list[str]:
     """What is in the zip, or too much of it, so that Lambda would not run it on that processor."""
-    found, native = [], 0
+    found, native, most = [], 0, MOST_BYTES if most_bytes is None else most_bytes
     with zipfile.ZipFile(archive) as zipped:
         for item in zipped.infolist():
             if item.filename.endswith(".pyc"):
@@ -185,11 +218,33 @@ def misfits(archive: Path, architecture: str) -> list[str]:
                 if int.from_bytes(head[18:20], "little") != MACHINES[architecture]:
                     found.append(f"{item.filename} is not built for {architecture}")
     if not native:
-        found.append("no native module in the zip: cryptography and pydantic_core have some")
+        found.append(f"no native module in {archive.name}: some were expected")
     size = archive.stat().st_size
-    if size > MOST_BYTES:
-        found.append(f"the zip has {size} bytes, at most {MOST_BYTES} were expected")
+    if size > most:
+        found.append(f"{archive.name} has {size} bytes, at most {most} were expected")
     return found
+
+
+def layer_misfits(out: Path, template: dict[str, Any]) -> list[str]:
+    """What is wrong with the layers of the package in `out`, and with the functions' own zip beside them."""
+    found, whole = [], layer.unzipped(out / "deployment.zip")
+    for archive, _ in layers_of(out, template):
+        found += misfits(archive, architecture_of(template), layer.MOST_ZIPPED)
+        found += layer.misfits(archive, runtime_of(template))
+        whole += layer.unzipped(archive)
+    if whole > MOST_UNZIPPED:
+        found.append(f"function and layers have {whole} bytes unzipped, Lambda takes {MOST_UNZIPPED}")
+    with zipfile.ZipFile(out / "deployment.zip") as zipped:
+        for name in zipped.namelist():
+            if name.startswith("ortools"):
+                found.append(f"every function would carry {name}")
+    return found
+
+
+def works(out: Path, template: dict[str, Any]) -> list[str]:
+    """Handlers and layers of the package in `out`, tried on this machine, whose processor it has to be for."""
+    tried = [line for archive, _ in layers_of(out, template) for line in layer.solves(archive)]
+    return imports(out / "deployment.zip", template) + tried
 
 
 def imports(archive: Path, template: dict[str, Any]) -> list[str]:
@@ -237,13 +292,13 @@ def checked(out: Path, architecture: str | None = None) -> tuple[dict[str, Any],
     """Package into `out` and look for everything that would bite; the template and what was found."""
     template = package(out, architecture=architecture)
     archive, target = out / "deployment.zip", architecture_of(template)
-    found = [*faults(template), *misfits(archive, target)]
+    found = [*faults(template), *misfits(archive, target), *layer_misfits(out, template)]
     if target == of_this_machine():
-        found += imports(archive, template)
+        found += works(out, template)
     else:  # its native modules do not load here: the same tree for this machine stands in
         with tempfile.TemporaryDirectory(prefix="cordon-twin-") as scratch:
             twin = package(Path(scratch) / "out", architecture=of_this_machine())
-            found += imports(Path(scratch) / "out" / "deployment.zip", twin)
+            found += works(Path(scratch) / "out", twin)
     linted = lint(out / "sam.yaml")
     return template, [*found, f"cfn-lint:\n{linted}"] if linted else found
 
@@ -262,17 +317,15 @@ def main(arguments: list[str]) -> int:
         return 1
     for fault in found:
         print(fault, file=sys.stderr)
-    archive = asked.out / "deployment.zip"
-    with zipfile.ZipFile(archive) as zipped:
-        whole = sum(item.file_size for item in zipped.infolist())
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
-    runtime = functions[0]["Properties"]["Runtime"]
     print(
-        f"{asked.out}/sam.yaml: {len(functions)} functions on {runtime}, {architecture_of(template)}, "
-        f"{len(template['Resources'])} resources\n"
-        f"{archive}: {archive.stat().st_size / 1e6:.1f} MB zipped, {whole / 1e6:.1f} MB unzipped\n"
-        + (f"{len(found)} faults" if found else "cfn-lint and our guards find nothing")
+        f"{asked.out}/sam.yaml: {len(functions)} functions on {runtime_of(template)}, "
+        f"{architecture_of(template)}, {len(template['Resources'])} resources"
     )
+    for archive in (asked.out / "deployment.zip", *(one for one, _ in layers_of(asked.out, template))):
+        zipped, whole = archive.stat().st_size / 1e6, layer.unzipped(archive) / 1e6
+        print(f"{archive}: {zipped:.1f} MB zipped, {whole:.1f} MB unzipped")
+    print(f"{len(found)} faults" if found else "cfn-lint and our guards find nothing")
     return 1 if found else 0
 
 

@@ -99,6 +99,9 @@ def change(action: str, name: str, kind: str, replacement: str = "False") -> dic
     return {"Action": action, "LogicalResourceId": name, "ResourceType": kind, "Replacement": replacement}
 
 
+LAYER = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./solver-layer.zip"}}
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     (tmp_path / "deployment.zip").write_bytes(b"code")
@@ -200,6 +203,44 @@ def test_a_release_is_kept_once_under_the_hash_of_what_is_in_it(moto: None, out:
     here = Aws(lambda name: clients.client(name) if name == "s3" else scene.formation, scene.said.append)
     deploy.show(here, asked())
     assert len(scene.said) == 1 and scene.said[0].startswith(first.name) and scene.said[0].endswith("runs")
+
+
+def test_a_layer_is_kept_under_its_own_hash_and_another_release_of_the_same_one_finds_it_there(
+    moto: None, out: Path
+) -> None:
+    clients.client("s3").create_bucket(
+        Bucket="releases", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    clients.client("s3").put_bucket_versioning(
+        Bucket="releases", VersioningConfiguration={"Status": "Enabled"}
+    )
+    aws = Aws(clients.client, lambda _: None)
+    without = deploy.keep(aws, "releases", out)
+    layered = {**TEMPLATE, "Resources": {**TEMPLATE["Resources"], "SolverLayer": LAYER}}
+    (out / "sam.yaml").write_text(json.dumps(layered))
+    with pytest.raises(Refusal, match=r"no solver-layer\.zip .*make package"):
+        deploy.keep(aws, "releases", out)
+    (out / "solver-layer.zip").write_bytes(b"layer")
+
+    def kept() -> tuple[str, str]:
+        release = deploy.keep(aws, "releases", out)
+        stored = deploy.load(aws, "releases", release.name).template["Resources"]
+        return release.name, stored["SolverLayer"]["Properties"]["ContentUri"]
+
+    def written(address: str) -> Any:
+        key = address.removeprefix("s3://releases/")
+        return clients.client("s3").head_object(Bucket="releases", Key=key)["VersionId"]
+
+    first, address = kept()
+    version = written(address)
+    (out / "deployment.zip").write_bytes(b"other code")
+    second, same = kept()
+    assert same == address and written(same) == version
+    (out / "solver-layer.zip").write_bytes(b"other layer")
+    third, other = kept()
+    assert other != address and len({without.name, first, second, third}) == 4
+    key = other.removeprefix("s3://releases/")
+    assert clients.client("s3").get_object(Bucket="releases", Key=key)["Body"].read() == b"other layer"
 
 
 def test_other_code_or_another_template_is_another_release() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import Settings
-from cli import package
+from cli import layer, package
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTENERS = {
@@ -250,6 +250,30 @@ def test_every_function_is_for_arm_and_any_other_processor_is_asked_for_by_name(
     assert package.architecture_of(other) == "x86_64"
 
 
+def test_the_solver_is_a_layer_of_the_dispatch_function_alone_which_has_a_whole_processor(
+    template: dict[str, Any],
+) -> None:
+    ((name, properties),) = of_type(template, "AWS::Serverless::LayerVersion").items()
+    found = functions(template)
+    assert {n: f["Layers"] for n, f in found.items() if "Layers" in f} == {"OnDispatch": [{"Ref": name}]}
+    assert properties["CompatibleArchitectures"] == [package.architecture_of(template)]
+    assert properties["CompatibleRuntimes"] == [package.runtime_of(template)]
+    assert found["OnDispatch"]["MemorySize"] >= 1769, "Lambda gives a whole processor from there on"
+
+
+def test_a_package_without_dependencies_has_no_layer_and_asks_nobody_for_one(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not (out / "solver-layer.zip").exists()
+    built: list[Path] = []
+    monkeypatch.setattr(layer, "build", lambda archive, requirements, **_: built.append(requirements))
+    package.package(tmp_path / "without", dependencies=False)
+    assert built == []
+    tree = package.export(tmp_path / "tree", dependencies=False)
+    package.package(tmp_path / "with", root=tree)
+    assert built == [tree / layer.REQUIREMENTS] and built[0].exists(), "the tree's own pin"
+
+
 def test_the_log_group_of_the_api_names_a_function_that_exists(template: dict[str, Any]) -> None:
     name = template["Resources"]["ApiHandlerLogGroup"]["Properties"]["LogGroupName"]
     assert name == {"Fn::Sub": "/aws/lambda/${APIHandler}"}
@@ -297,6 +321,11 @@ def test_a_dependency_without_a_wheel_is_an_error_though_chalice_says_all_is_wel
     [
         (lambda r: r["OnBook"]["Properties"].update(Handler="chalicelib.x.on_book"), "would not import app"),
         (lambda r: r["BookQueue"]["Properties"].pop("RedrivePolicy"), "no dead-letter queue"),
+        (
+            lambda r: r["OnBook"]["Properties"].update(Layers=[{"Ref": "SolverLayer"}]),
+            "OnBook carries the layers",
+        ),
+        (lambda r: r["OnDispatch"]["Properties"].pop("Layers"), "OnDispatch carries the layers []"),
         (lambda r: r["OnBook"]["Properties"].update(Role=r["OnHear"]["Properties"]["Role"]), "share a role"),
         (
             lambda r: r["OnBook"]["Properties"]["Events"]["OnBookSqsEventSource"]["Properties"].pop(
@@ -322,6 +351,25 @@ def test_each_guard_bites(template: dict[str, Any], spoil: Any, expected: str) -
     spoilt = copy.deepcopy(template)
     spoil(spoilt["Resources"])
     assert any(expected in fault for fault in package.faults(spoilt)), package.faults(spoilt)
+
+
+def test_a_layer_for_every_function_is_found(template: dict[str, Any]) -> None:
+    spoilt = copy.deepcopy(template)
+    spoilt["Globals"]["Function"]["Layers"] = [{"Ref": "SolverLayer"}]
+    assert package.faults(spoilt) == ["a layer hangs on every function"]
+
+
+def test_a_solver_in_the_functions_own_zip_and_too_much_in_all_are_found(
+    out: Path, template: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elf = b"\x7fELF\2\1" + bytes(12) + package.MACHINES["arm64"].to_bytes(2, "little") + bytes(44)
+    with zipfile.ZipFile(tmp_path / "deployment.zip", "w") as zipped:
+        zipped.writestr("ortools/__init__.py", "")
+    with zipfile.ZipFile(tmp_path / "solver-layer.zip", "w") as zipped:
+        zipped.writestr("python/ortools/a.so", elf)
+    assert package.layer_misfits(tmp_path, template) == ["every function would carry ortools/__init__.py"]
+    monkeypatch.setattr(package, "MOST_UNZIPPED", 50)
+    assert any("Lambda takes 50" in fault for fault in package.layer_misfits(tmp_path, template))
 
 
 def test_a_zip_for_another_processor_with_byte_code_or_too_large_is_found(
@@ -353,6 +401,8 @@ def test_the_real_package_is_small_linted_importable_and_the_same_twice(
     assert package.architecture_of(template) == architecture
     archive = tmp_path / "out" / "deployment.zip"
     assert archive.stat().st_size <= 15_000_000
+    with zipfile.ZipFile(archive) as zipped:
+        assert not [name for name in zipped.namelist() if name.startswith(("ortools", "numpy"))]
     package.package(tmp_path / "again", architecture=architecture)
-    assert (tmp_path / "again" / "deployment.zip").read_bytes() == archive.read_bytes()
-    assert (tmp_path / "again" / "sam.yaml").read_bytes() == (tmp_path / "out" / "sam.yaml").read_bytes()
+    for name in ("deployment.zip", "solver-layer.zip", "sam.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
