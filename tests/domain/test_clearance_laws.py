@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.clearance import HANDLING, MOMENT, Clearer
+from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
 from chalicelib.domain.fleet import Credential, Fleet, Permit
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.policies import GateProtocol, Handover, Level, Policy
@@ -213,10 +213,7 @@ def asked_later(
 ) -> Verdict:
     """As `flows.check` asks: the stay that was given, from now on."""
     assert given_.start and given_.hand_over_by
-    start = now if moment else max(now, given_.start)
-    end = max(given_.hand_over_by, start + (MOMENT if phase is Phase.CARRIED else HANDLING))
-    if moment and phase is Phase.CARRIED:
-        end = start + MOMENT
+    start, end = rest_of_stay(given_.start, given_.hand_over_by, phase, now, moment=moment)
     stay = Window.model_construct(start=start, end=end, time_zone="UTC")
     slot = fleet.slots["slot-1"].model_copy(update={"window": stay})
     spent = fleet.model_copy(update={"uses_left": dict.fromkeys(given_.permit_ids, 0)})

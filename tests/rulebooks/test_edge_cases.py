@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zoneinfo
 from datetime import date, datetime, time, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from chalicelib.domain.curfews import Curfew, curfew_spans
 from chalicelib.domain.gifts import ItemClass
-from chalicelib.domain.policies import Handover
+from chalicelib.domain.policies import FETCHED, Handover
 from chalicelib.domain.rulebooks import layers
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.domain.zones import meet
@@ -215,6 +216,24 @@ def test_edge_case_27_the_clock_of_the_book_decides_whatever_clock_the_others_re
         assert curfew_spans(curfew, "Europe/Rome", local, local + b.hours(1)) == curfew_spans(
             curfew, "Europe/Rome", in_rome, in_rome + b.hours(1)
         )
+
+
+def test_edge_case_27_window_shift_and_server_may_each_have_a_clock_of_their_own() -> None:
+    """From half past nine to half past eleven in Milan: after ten nobody comes out to fetch."""
+    at = ground.moment(BOOKS["italy"], "2021-03-10 21:30")
+    orange = ("orange", "2021-03-01", "2021-03-15")
+    on = ground.atlas(BOOKS["italy"], at, (orange,), (orange,))
+    found = set()
+    for clocks in itertools.permutations(("Asia/Shanghai", "America/New_York", "Europe/Rome", "UTC"), 3):
+        client, shift, server = (at.astimezone(zoneinfo.ZoneInfo(clock)) for clock in clocks)
+        slot = b.slot(window={"start": shift, "end": shift + b.hours(2)}, trip_minutes=1, return_minutes=0)
+        of = b.delivery(window={"start": client, "end": client + b.hours(2)})
+        test = b.credential(sampled_at=at - b.hours(5), reported_at=at - b.hours(4))
+        fleet = b.fleet(crews=[b.crew(credentials=[test])], slots=[slot])
+        found.add(b.clear(of=of, by=slot, on=on, with_fleet=fleet, now=server))
+    (said,) = found
+    assert (said.decision, set(said.handovers)) == (Decision.YES, set(Handover) - FETCHED)
+    assert said.hand_over_by == at + b.hours(2)
 
 
 def test_edge_case_27_time_zones_come_with_the_package_and_shanghai_has_no_summer_time() -> None:
