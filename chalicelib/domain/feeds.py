@@ -12,13 +12,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from chalicelib.domain.places import Market
 from chalicelib.domain.policies import Policy
 from chalicelib.domain.rulebooks import Book
 from chalicelib.domain.uploads import Content, UploadStart
 from chalicelib.domain.zones import Zone
+
+ENTRIES: Final = 200_000
+"""That a file may have. A real one takes 160 bytes and more, so this many fill an upload; `1,` takes two."""
+
+
+def too_many(pointer: str, count: int) -> list[Note]:
+    """The fault of a file with more than that, if it is one: to be asked before any of them is read."""
+    if count <= ENTRIES:
+        return []
+    return [Note(pointer, f"at most {ENTRIES} entries were expected", repr(count))]
 
 
 class Note(NamedTuple):

@@ -53,6 +53,8 @@ if TYPE_CHECKING:  # the API takes parts and reads no list
     from chalicelib.domain.feeds import Feed, Note
     from chalicelib.domain.rulebooks import Book
 
+ENTRIES: Final = 50_000
+"""That each list of a part may have: twenty bytes each. Real features take a hundred and more."""
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
 TOLD: Final = 500
@@ -169,6 +171,11 @@ def part_of(raw: bytes) -> dict[str, list[Any]]:
         Fault(f"/{name}", f"a list was expected, got {type(found[name]).__name__!r}")
         for name in LISTS
         if not isinstance(found.get(name, []), list)
+    ]
+    faults += [
+        Fault(f"/{name}", f"at most {ENTRIES} entries a part were expected, got {len(found[name])}")
+        for name in LISTS
+        if isinstance(found.get(name), list) and len(found[name]) > ENTRIES
     ]
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""

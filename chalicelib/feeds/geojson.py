@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from chalicelib.domain.feeds import Entry, Listed, Note, Told
+from chalicelib.domain.feeds import Entry, Listed, Note, Told, too_many
 from chalicelib.domain.places import Datum
 from chalicelib.domain.rings import names_wgs84
 from chalicelib.domain.shapes import zone_info
@@ -93,7 +93,9 @@ def _collection(raw: bytes, told: Told, listed: Listed) -> list[Any]:
     if not isinstance(features, list):
         listed.faults.append(Note("/features", "a list was expected"))
         return []
-    return features
+    excess = too_many("/features", len(features))
+    listed.faults += excess
+    return [] if excess else features
 
 
 @dataclass(frozen=True)

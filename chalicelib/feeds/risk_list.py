@@ -26,7 +26,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from chalicelib.domain.address_keys import address_key
-from chalicelib.domain.feeds import Entry, Listed, Note, Told
+from chalicelib.domain.feeds import Entry, Listed, Note, Told, too_many
 from chalicelib.domain.places import district_key
 from chalicelib.domain.policies import Policy
 from chalicelib.domain.reading import junk
@@ -86,6 +86,9 @@ class RiskList:
         if not isinstance(data, dict) or document.get("code", 0) != 0:
             listed.faults.append(Note("/data", "a list with code 0 was expected", repr(data)[:120]))
             return listed
+        listed.faults += too_many("/data", _count(data))
+        if listed.faults:
+            return listed
         at = _hour(data, told, listed)
         places = tuple(_places(data, told.start.area or "", listed))
         if at is not None and not listed.faults:
@@ -94,6 +97,13 @@ class RiskList:
 
 
 feed: Final = RiskList()
+
+
+def _count(data: Mapping[str, Any]) -> int:
+    """Rows and the places in them, whatever they are."""
+    rows = [row for key in LISTS if isinstance(data.get(key), list) for row in data[key]]
+    places = [row.get("communitys") for row in rows if isinstance(row, dict)]
+    return len(rows) + sum(len(names) for names in places if isinstance(names, list))
 
 
 def _hour(data: Mapping[str, Any], told: Told, listed: Listed) -> datetime | None:

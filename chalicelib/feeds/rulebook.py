@@ -28,7 +28,7 @@ from pydantic_core import from_json
 from chalicelib.domain.bands import bands
 from chalicelib.domain.canonical import Doubled, read_once
 from chalicelib.domain.errors import Missing
-from chalicelib.domain.feeds import Entry, Listed, Note, Told
+from chalicelib.domain.feeds import ENTRIES, Entry, Listed, Note, Told
 from chalicelib.domain.rulebooks import Book, Days, LevelName, layers, policy_on
 from chalicelib.domain.shapes import Shape, Slug, zone_info
 
@@ -63,7 +63,7 @@ class List(Shape):
     """The file. Its zones are read one by one, so that one fault hides no other."""
 
     book: Slug
-    zones: list[Any]
+    zones: list[Any] = Field(max_length=ENTRIES)
     holidays: frozenset[date] = frozenset()
 
 

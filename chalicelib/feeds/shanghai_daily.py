@@ -26,7 +26,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from chalicelib.domain.address_keys import address_key
-from chalicelib.domain.feeds import Entry, Listed, Note, Told
+from chalicelib.domain.feeds import Entry, Listed, Note, Told, too_many
 from chalicelib.domain.places import METRES_PER_DEGREE, Polygon, converted, covers, district_key
 from chalicelib.domain.policies import Level, Policy
 from chalicelib.domain.reading import junk
@@ -158,6 +158,11 @@ def _file(raw: bytes, listed: Listed) -> _Read:
         return found
     if not isinstance(document, dict):
         listed.faults.append(Note("", "an object of districts was expected", repr(document)[:120]))
+        return found
+    lists = [said.get("addressWithLocation") for said in document.values() if isinstance(said, dict)]
+    excess = too_many("", sum(len(lines) for lines in lists if isinstance(lines, list)))
+    listed.faults += excess
+    if excess:
         return found
     number = 0
     for name, said in document.items():

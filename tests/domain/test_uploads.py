@@ -31,6 +31,12 @@ def only(*parts: bytes, **changes: Any) -> Any:
 # --- good ---------------------------------------------------------------------------------------------------
 
 
+def test_a_part_with_more_entries_than_it_can_have_is_refused_at_the_door() -> None:
+    raw = b'{"released": [' + b",".join([b"1"] * 50_001) + b"]}"
+    with pytest.raises(Invalid, match="/released: at most 50000 entries a part were expected, got 50001"):
+        part_of(raw)
+
+
 def test_a_named_compound_becomes_a_zone_known_since_its_publication() -> None:
     zone = BASE.zones[0]
     assert (zone.zone_id, zone.level.name, zone.policy_reference) == ("z-1", "SEALED", "sealed@1")

@@ -105,6 +105,23 @@ def test_a_file_that_was_cut_or_bent_is_refused_or_takes_nothing_away(name: str,
         assert all(fault.detail for fault in found.listed)
 
 
+CROWDED = {
+    "geojson": ('{"type": "FeatureCollection", "features": [%s]}', "/features"),
+    "rulebook": ('{"book": "italy", "zones": [%s]}', "/zones"),
+    "shanghai_daily": ('{"黄浦区": {"addressWithLocation": [%s]}}', ""),
+    "risk_list": ('{"data": {"highlist": [%s]}, "code": 0}', "/data"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CROWDED))
+def test_more_entries_than_a_file_can_have_are_one_fault_and_none_is_read(name: str) -> None:
+    shape, pointer = CROWDED[name]
+    found = read(good(name), (shape % ",".join(["1"] * 300_000)).encode())
+    assert isinstance(found, Faults)
+    assert (found.count, found.listed[0].pointer) == (1, pointer)
+    assert "at most 200000 " in found.listed[0].detail
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
