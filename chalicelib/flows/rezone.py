@@ -322,6 +322,7 @@ def decide_again(
     for _ in range(TRIES):
         try:
             step = _step(world, order, on, clearer)
+            closes_on_crew = step is not None and _closes_on_crew(world, order, on)
         except Exception as error:  # one seal that does not open must not keep the others where nobody may go
             facts.pass_by(world.log, order.order_id, error)
             return []
@@ -334,17 +335,16 @@ def decide_again(
             order = facts.load_order(world.table, order.order_id)
             continue
         facts.note_step(world.log, after)
-        now = on.knowing(world.clock())
-        if _may_be_inside(order, now) and not check.reaches_client(world, order, on, now):
+        if closes_on_crew:
             world.log("crew_may_be_shut_in", order=order.order_id, market=order.market_id)
         return [(topic, order.market_id if topic is Topic.DISPATCH else order.order_id) for topic in topics]
     return []
 
 
-def _may_be_inside(order: Order, now: datetime) -> bool:
-    """True when the crew carries the gift to the client's door, and may have come there by now."""
-    assignment, live = order.leg.assignment, order.leg.live_booking
-    return (
+def _closes_on_crew(world: World, order: Order, on: check.Ground) -> bool:
+    """True when the crew carries the gift to the client's door, may have come there by now, and nobody may be there."""
+    assignment, live, now = order.leg.assignment, order.leg.live_booking, on.knowing(world.clock())
+    may_be_inside = (
         assignment is not None
         and live is not None
         and live.track.has_custody
@@ -352,6 +352,7 @@ def _may_be_inside(order: Order, now: datetime) -> bool:
         and assignment.handover in TO_THE_CLIENT
         and assignment.hand_over_from <= now
     )
+    return may_be_inside and not check.reaches_client(world, order, on, now)
 
 
 def _has_halted(order: Order) -> bool:
