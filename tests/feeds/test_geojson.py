@@ -77,6 +77,15 @@ def test_edge_case_37_a_topojson_is_refused_and_not_read_without_its_transform()
     assert (fault.pointer, "convert it first" in fault.detail) == ("/type", True)
 
 
+def test_a_feature_of_more_than_ten_megabytes_is_named_by_its_index_and_not_read() -> None:
+    ring = [[121.4 + 0.0000001 * number, 31.2] for number in range(450_000)]
+    raw = file(theirs(), {**theirs(codice=8), "geometry": polygon([*ring, ring[0]])})
+    assert len(raw) > 10_000_000
+    fault = faults(raw, BEGUN, BASE).listed[0]
+    assert (fault.feature, fault.pointer) == (1, "/features/1/geometry/coordinates")
+    assert "points a zone were expected; simplify it" in fault.detail
+
+
 FILES: dict[str, tuple[bytes, str, str]] = {
     "no JSON": (b"{", "", "a JSON file was expected"),
     "a name twice": (b'{"type": 1, "type": 2}', "", "every name once"),
