@@ -105,7 +105,9 @@ class ItalyZones:
         _say_what_is_open(places["own"], places["country"], listed)
         stated = {entry.feature["properties"]["zone_id"] for entry in listed.entries}
         base = told.base.zones if told.base else ()
-        listed.gone = {zone.zone_id for zone in base if zone.zone_id.startswith(OURS)} - stated
+        before = [zone.zone_id for zone in base if zone.zone_id.startswith(OURS)]
+        _check_goes_on(before, area, stated, listed)
+        listed.gone = set(before) - stated
         known_there = {policy.reference for policy in told.base.policies} if told.base else set()
         named = {entry.feature["properties"]["policy"] for entry in listed.entries} - known_there
         listed.policies = [told.book[name] for name in sorted(named) if name in told.book]
@@ -113,6 +115,24 @@ class ItalyZones:
 
 
 feed: Final = ItalyZones()
+
+
+def _check_goes_on(before: Iterable[str], area: str, stated: Iterable[str], listed: Listed) -> None:
+    """The table only grows, and a market has one area: what an older table or another area's does not name would
+    be taken away as if somebody had lifted it."""
+    ids = [name.removeprefix(OURS) for name in before]
+    others = {name.partition(".")[0] for name in ids} - {area}
+    if others:
+        detail = f"{min(others)!r} was expected, as before: this would take that area's zones away"
+        listed.faults.append(Note("/area", detail, repr(area), of_upload=True))
+        return
+    newest = max((name.rpartition(".")[2] for name in ids), default="")
+    goes_to = max((name.rpartition(".")[2] for name in stated), default="")
+    if goes_to < newest:
+        detail = (
+            f"a table as new as the one in force was expected: that one has something that begins on {newest}"
+        )
+        listed.faults.append(Note("/records", detail, goes_to or None))
 
 
 def acts_of(raw: bytes, listed: Listed) -> tuple[Act, ...]:

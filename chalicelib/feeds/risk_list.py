@@ -19,6 +19,7 @@ and that is said.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ LIST_READ: Final = Policy(
 )
 """Regulates nothing: its zone says which list was read last."""
 
+_READ_FOR: Final = ", read for "
 _HOUR: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2}) (\d{1,2})时")
 _WIDE: Final = re.compile(r"全[域区县市镇乡]|以[东西南北]|合围|区域|(除|外).*以外|及周边")
 
@@ -125,6 +127,11 @@ def _hour(data: Mapping[str, Any], told: Told, listed: Listed) -> datetime | Non
     if before is not None and at < before.valid_from:
         detail = f"a list from {before.valid_from.astimezone(at.tzinfo).isoformat()} on was expected, that one was read"
         listed.faults.append(Note(pointer, detail, repr(said)))
+    if before is not None:
+        _, _, area = before.basis.partition(_READ_FOR)
+        if area and area != told.start.area:
+            detail = f"{area!r} was expected, as before: this would end the zones of that city"
+            listed.faults.append(Note("/area", detail, repr(told.start.area), of_upload=True))
     return at
 
 
@@ -201,14 +208,11 @@ def _change(at: datetime, places: tuple[_Place, ...], told: Told, listed: Listed
     for zone in base:
         if zone.unit is not None and zone.unit.kind == "district" and zone.unit.district is not None:
             spelt.setdefault(district_key(zone.unit.district), zone.unit.district)
-    running = {
-        zone.zone_id.rpartition(".")[0]: zone
-        for zone in base
-        if zone.zone_id.startswith(OURS)
-        and zone.unit is not None
-        and zone.unit.kind != "market"
-        and zone.valid_to is None
-    }
+    running: dict[str, list[Zone]] = defaultdict(list)
+    for zone in base:
+        is_a_place = zone.unit is not None and zone.unit.kind != "market"
+        if zone.zone_id.startswith(OURS) and is_a_place and zone.valid_to is None:
+            running[zone.zone_id.rpartition(".")[0]].append(zone)
     wording = told.start.wording or Wording()
     named: set[str] = set()
     for place in places:
@@ -221,8 +225,17 @@ def _change(at: datetime, places: tuple[_Place, ...], told: Told, listed: Listed
             detail = f"a word for {place.level!r} was expected: the list does not say what its levels mean"
             listed.faults.append(Note(f"/wording/words/{missing[0]}", detail, of_upload=True))
             return
-        if place.stem in running:
+        before = running.get(place.stem, [])
+        if any(
+            (z.level.name.lower(), z.policy_reference) == (meaning["level"], meaning["policy"])
+            for z in before
+        ):
             continue
+        if before:
+            detail = (
+                f"{place.level!r} means something else now; what it meant stays as well until it is released"
+            )
+            listed.remarks.append(Note(place.pointer, detail, repr(before[0].zone_id), place.number))
         district = spelt.get(district_key(place.district), place.district)
         unit = {"kind": "district", "district": district}
         if place.name is not None:
@@ -236,7 +249,7 @@ def _change(at: datetime, places: tuple[_Place, ...], told: Told, listed: Listed
         }
         feature = {"type": "Feature", "geometry": None, "properties": stated}
         listed.entries.append(Entry(feature, place.pointer, place.number))
-    left = [zone for stem, zone in running.items() if stem not in named]
+    left = [zone for stem, zones in running.items() if stem not in named for zone in zones]
     if places:
         listed.kept = [
             zone.model_copy(update={"valid_to": at.astimezone(UTC)}) for zone in left if zone.valid_from < at
@@ -252,7 +265,7 @@ def _change(at: datetime, places: tuple[_Place, ...], told: Told, listed: Listed
         "policy": LIST_READ.reference,
         "unit": {"kind": "market"},
         "valid_from": at,
-        "basis": f"national list of {at:%Y-%m-%d %H}:00",
+        "basis": f"national list of {at:%Y-%m-%d %H}:00{_READ_FOR}{told.start.area}",
     }
     listed.entries.append(Entry({"type": "Feature", "geometry": None, "properties": read}, ""))
     known = {policy.reference for policy in told.base.policies} if told.base else set()

@@ -246,6 +246,23 @@ def test_edge_case_06_a_correction_after_the_fact_is_known_from_then_on_only() -
     assert [zone.policy_id for zone in first.zones if zone.zone_id.startswith("italy")] == ["italy-red"]
 
 
+def test_a_table_older_than_the_one_in_force_opens_nothing() -> None:
+    orange = record("Lombardia", "20210315", "unknown", "art.2", "20210312")
+    red = record("Lombardia", "20210329", "unknown", "art.3", "20210326")
+    now = lists.content(table(orange, red), begun(), base(), now=NOW, place=MILAN)
+    fault = lists.faults(table(orange), begun(), now, now=NOW, place=MILAN).listed[0]
+    assert (fault.pointer, "begins on 20210329" in fault.detail) == ("/records", True)
+    assert lists.content(table(orange, red), begun(), now, now=NOW, place=MILAN) == now
+
+
+def test_another_areas_table_takes_no_zones_away() -> None:
+    red = record("Lombardia", "20210315", "29/03/2021", "art.3", "20210312")
+    white = record("Sardegna", "20210315", "29/03/2021", "art.1 comma 11", "20210312")
+    now = lists.content(table(red, white), begun("03"), base(), now=NOW, place=MILAN)
+    fault = lists.faults(table(red, white), begun("20"), now, now=NOW, place=MILAN).listed[0]
+    assert (fault.part, fault.pointer, "'03' was expected" in fault.detail) == (None, "/area", True)
+
+
 # --- bad tables ---------------------------------------------------------------------------------------------
 
 GOOD = record("Lombardia", "20210315", "29/03/2021", "art.3", "20210312")

@@ -105,6 +105,29 @@ def test_a_place_that_goes_up_is_what_it_was_until_that_hour() -> None:
     assert level(later, "日京路88号", "2022-04-20T20:00", "浦东新区") is Level.SEALED
 
 
+def test_when_the_levels_mean_something_else_places_that_stay_on_the_list_do_as_well() -> None:
+    stricter = {name: {**words, "medium": words["high"]} for name, words in WORDING["words"].items()}
+    rows = [row("黄浦区", "打浦桥街道顺昌路612弄20号"), row("浦东新区", "日京路88号")]
+    later = read(file("2022-04-20 20时", [ELSEWHERE], rows), read(FIRST), wording={"words": stricter})
+    assert level(later, "顺昌路612弄20号", "2022-04-20T19:00") is Level.CONTROLLED
+    assert level(later, "顺昌路612弄20号", "2022-04-20T20:00") is Level.SEALED
+    assert level(later, "顺昌路612弄20号", "2022-05-20T20:00") is Level.SEALED
+    back = read(file("2022-04-21 08时", [ELSEWHERE], rows), later)
+    assert level(back, "顺昌路612弄20号", "2022-05-20T20:00") is Level.SEALED, "nothing is loosened by a word"
+    assert named(back) == named(later)
+    over = read(file("2022-04-22 08时", [ELSEWHERE], rows[1:]), back)
+    assert level(over, "顺昌路612弄20号", "2022-04-22T08:00") is Level.PRECAUTIONARY
+
+
+def test_a_list_that_is_read_for_another_city_ends_nothing() -> None:
+    first = read(FIRST)
+    raw = file(
+        "2022-04-20 20时", [row("朝阳区", "酒仙桥街道", province="北京市", city="北京市")], [ELSEWHERE]
+    )
+    fault = wrong(raw, first, area="北京市").listed[0]
+    assert (fault.part, fault.pointer, "'上海市' was expected" in fault.detail) == (None, "/area", True)
+
+
 def test_a_list_that_names_nothing_here_any_more_ends_nothing_and_says_so() -> None:
     raw = file("2022-04-20 20时", [ELSEWHERE])
     found, reading = lists.settled(raw, begun(), read(FIRST), now=NOW)
