@@ -351,7 +351,8 @@ class Atlas:
         """The highest level at a crew's home during `[start, end)`, or None where it is not known.
 
         It is known when a list names its compound or building, or when rules that speak of hand-overs hold for
-        the whole district; never when the compound is not stated and others there are ruled by name.
+        the whole district; never when the compound is not stated and others there are ruled by name, or when a policy
+        says that nobody knows.
         """
         until = end or start + timedelta(microseconds=1)
         speaking = [zone for zone in self.named(address) if zone.holds(start, until, known_at)]
@@ -360,7 +361,8 @@ class Atlas:
             or self.policies[zone.policy_reference].handovers is not None
             for zone in speaking
         )
-        if not is_ruled or self.needs_compound(address, start, until, known_at):
+        is_unknown = any(self.policies[zone.policy_reference].unknown for zone in speaking)
+        if is_unknown or not is_ruled or self.needs_compound(address, start, until, known_at):
             return None
         return max(zone.level for zone in speaking)
 

@@ -419,6 +419,8 @@ class Clearer:
             ends = (origin, destination)
         asked = (*ends, *crossings.values())
         for crossing in crossings.values() if not is_across else ():
+            if crossing.is_unknown:
+                reasons.append(Reason.ZONE_UNKNOWN)
             if crossing.handovers is not None and not crossing.handovers:
                 # where it cannot be told on which side an end lies, it cannot be told that the way is closed
                 is_sure = set(crossing.zone_ids) > set(crossing.near_border)

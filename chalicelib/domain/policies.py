@@ -114,6 +114,10 @@ class Policy(Shape):
     handovers: frozenset[Handover] | None = Field(
         default=None, description="Absent: says nothing. Empty: nothing can be handed over."
     )
+    unknown: bool = Field(
+        default=False,
+        description="Nobody knows what holds there: gifts are held, whatever other policies allow.",
+    )
     items: frozenset[ItemClass] | None = Field(default=None, description="Absent: says nothing about items.")
     items_denied: frozenset[ItemClass] = frozenset()
     hand_out_denied: frozenset[ItemClass] = Field(

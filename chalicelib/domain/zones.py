@@ -204,7 +204,10 @@ class Regime(Shape):
     zone_ids: tuple[str, ...]
     policies: tuple[str, ...]
     level: Level
-    handovers: frozenset[Handover] | None
+    handovers: frozenset[Handover] | None = Field(
+        description="None: nobody has ruled on it, or nobody knows."
+    )
+    is_unknown: bool = Field(default=False, description="A policy says that nobody knows what holds here.")
     items: frozenset[ItemClass] | None
     items_denied: frozenset[ItemClass]
     hand_out_denied: frozenset[ItemClass]
@@ -249,7 +252,7 @@ def meet(
     kept_in: frozenset[ItemClass] = frozenset()
     curfews: dict[Curfew, None] = {}
     strictest: dict[tuple[CredentialKind, AgeFrom, str], Requirement] = {}
-    rest, essential, antigen = 0, False, False
+    rest, essential, antigen, unknown = 0, False, False, False
     companies: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
     quotas: set[Quoted] = set()
@@ -275,6 +278,7 @@ def meet(
         if policy.handovers is not None:
             ways = _EVERY_WAY if Lift.HANDOVER in lifted else policy.handovers
             handovers = ways if handovers is None else handovers & ways
+        unknown = unknown or policy.unknown
         let_in = _let_in(exemptions, name)
         if let_in is None:
             if policy.items is not None:
@@ -306,7 +310,8 @@ def meet(
         zone_ids=tuple(sorted(zone.zone_id for zone in zones)),
         policies=tuple(sorted(spoken)),
         level=max((zone.level for zone in zones), default=Level.OPEN),
-        handovers=handovers,
+        handovers=None if unknown else handovers,
+        is_unknown=unknown,
         items=items,
         items_denied=denied,
         hand_out_denied=kept_in,

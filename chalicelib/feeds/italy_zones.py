@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from chalicelib.domain.colours import Act, Colour, Period, Why, national, regional
+from chalicelib.domain.colours import Act, Colour, Period, Why, colours, national, regional
 from chalicelib.domain.feeds import Entry, Listed, Note, Told
+from chalicelib.domain.policies import Policy
 from chalicelib.domain.shapes import folded, zone_info
 from chalicelib.feeds._dbf import NoTable, table_of
 
@@ -85,6 +86,15 @@ _WHY: Final = {
 }
 
 
+UNKNOWN: Final = Policy(
+    policy_id="italy-unknown",
+    version=1,
+    title="No act tells the colour of these days",
+    unknown=True,
+    source="Protezione Civile, table of all acts: none covers these days, or two contradict one another",
+)
+
+
 class ItalyZones:
     """The whole table; an upload reads it for one area."""
 
@@ -102,6 +112,8 @@ class ItalyZones:
         for kind, periods in places.items():
             for period in periods:
                 listed.entries += _zones(kind, area, period, told)
+        for period in colours(acts, area, first):
+            listed.entries += _unknown(area, period, told)
         _say_what_is_open(places["own"], places["country"], listed)
         stated = {entry.feature["properties"]["zone_id"] for entry in listed.entries}
         base = told.base.zones if told.base else ()
@@ -110,7 +122,8 @@ class ItalyZones:
         listed.gone = set(before) - stated
         known_there = {policy.reference for policy in told.base.policies} if told.base else set()
         named = {entry.feature["properties"]["policy"] for entry in listed.entries} - known_there
-        listed.policies = [told.book[name] for name in sorted(named) if name in told.book]
+        book = {**told.book, UNKNOWN.reference: UNKNOWN}
+        listed.policies = [book[name] for name in sorted(named) if name in book]
         return listed
 
 
@@ -126,13 +139,17 @@ def _check_goes_on(before: Iterable[str], area: str, stated: Iterable[str], list
         detail = f"{min(others)!r} was expected, as before: this would take that area's zones away"
         listed.faults.append(Note("/area", detail, repr(area), of_upload=True))
         return
-    newest = max((name.rpartition(".")[2] for name in ids), default="")
-    goes_to = max((name.rpartition(".")[2] for name in stated), default="")
+    newest, goes_to = _newest(ids), _newest(stated)
     if goes_to < newest:
         detail = (
             f"a table as new as the one in force was expected: that one has something that begins on {newest}"
         )
         listed.faults.append(Note("/records", detail, goes_to or None))
+
+
+def _newest(names: Iterable[str]) -> str:
+    """The last day on which an act begins; days without one begin where an act ends, which may be put right."""
+    return max((name.rpartition(".")[2] for name in names if ".unknown." not in name), default="")
 
 
 def acts_of(raw: bytes, listed: Listed) -> tuple[Act, ...]:
@@ -219,7 +236,7 @@ def _day(text: str) -> date | None:
 
 def _zones(kind: str, area: str, period: Period, told: Told) -> Iterator[Entry]:
     if period.colour is None:
-        return  # nobody speaks for those days, and what nobody has ruled on is held
+        return  # `_unknown` says so, of the days for which the country does not speak either
     clock = zone_info(told.start.time_zone)
     for version, since, until in _versions(period.colour, period):
         place = area if kind == "own" else f"{area}.country"
@@ -235,6 +252,25 @@ def _zones(kind: str, area: str, period: Period, told: Told) -> Iterator[Entry]:
         number = period.acts[0].number
         feature = {"type": "Feature", "geometry": None, "properties": stated}
         yield Entry(feature, f"/records/{number}", number)
+
+
+def _unknown(area: str, period: Period, told: Told) -> Iterator[Entry]:
+    """Of days whose colour nobody can tell: else the other zones of the market would be all that is asked."""
+    if period.colour is not None:
+        return
+    clock = zone_info(told.start.time_zone)
+    stated = {
+        "zone_id": f"{OURS}{area}.unknown.{period.since:%Y%m%d}",
+        "level": "precautionary",
+        "policy": UNKNOWN.reference,
+        "unit": {"kind": "market"},
+        "valid_from": datetime.combine(period.since, time(), clock),
+        "valid_to": None if period.until is None else datetime.combine(period.until, time(), clock),
+        "basis": _basis(period.acts),
+    }
+    number = period.acts[0].number if period.acts else None
+    feature = {"type": "Feature", "geometry": None, "properties": stated}
+    yield Entry(feature, "" if number is None else f"/records/{number}", number)
 
 
 def _basis(acts: Sequence[Act]) -> str:

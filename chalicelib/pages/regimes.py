@@ -35,6 +35,8 @@ def told(policy: Policy) -> Iterator[str]:
 
 
 def _handovers(policy: Policy) -> str:
+    if policy.unknown:
+        return "Nobody knows what holds there, and unknown is not open."
     if policy.handovers is None:
         return "It says nothing about where things change hands."
     if not policy.handovers:

@@ -43,12 +43,17 @@ def begun(area: str = "03", **changes: Any) -> UploadStart:
 
 def base() -> Content:
     """The colours as policies, and a zone of long ago so that there is something to amend."""
+    past = {"zone_id": "past", "level": "open", "policy": "italy-white@1", "unit": {"kind": "market"},
+            "valid_from": "2020-01-01T00:00:00+01:00", "valid_to": "2020-01-02T00:00:00+01:00"}  # fmt: skip
+    return with_city(past)
+
+
+def with_city(zone: dict[str, Any]) -> Content:
+    """The colours as policies, and one zone of the city's own."""
     from chalicelib.domain.reading import Reading
 
     reading = Reading(MILAN, UploadStart(mode="replace", time_zone="Europe/Rome", datum="WGS84"))
-    past = {"zone_id": "past", "level": "open", "policy": "italy-white@1", "unit": {"kind": "market"},
-            "valid_from": "2020-01-01T00:00:00+01:00", "valid_to": "2020-01-02T00:00:00+01:00"}  # fmt: skip
-    reading.read(1, part({"type": "Feature", "geometry": None, "properties": past}, policies=COLOURS))
+    reading.read(1, part({"type": "Feature", "geometry": None, "properties": zone}, policies=COLOURS))
     found = reading.settle(None, NOW)
     assert isinstance(found, Content), found.listed
     return found
@@ -190,6 +195,20 @@ def test_true_ties_and_unknown_ends_are_listed(shared: Path) -> None:
     assert not any("2020-12-24" in text for text in told), "the country speaks for those days"
 
 
+def test_days_of_a_tie_are_held_though_the_city_has_ruled_on_its_own(shared: Path) -> None:
+    """A city's own zone opens nothing while nobody knows its region's colour."""
+    ours = {"zone_id": "city", "level": "open", "policy": "italy-white@1", "unit": {"kind": "market"},
+            "valid_from": "2020-01-01T00:00:00+01:00"}  # fmt: skip
+    reading = lists.settled(official(shared), begun("15"), with_city(ours), now=NOW, place=MILAN)
+    found = reading[0]
+    assert isinstance(found, Content)
+    tie = regime(found, datetime(2020, 12, 10, 12, tzinfo=ROME))
+    assert (tie.is_unknown, tie.handovers) == (True, None)
+    country = regime(found, datetime(2020, 12, 24, 12, tzinfo=ROME))
+    assert (country.is_unknown, country.policies) == (False, ("italy-red@1", "italy-white@1"))
+    assert regime(found, datetime(2020, 11, 20, 12, tzinfo=ROME)).is_unknown is False
+
+
 def test_ends_that_are_not_stated_are_sixty_eight(shared: Path) -> None:
     acts = acts_of(official(shared), Listed())
     assert sum(act.until is None for act in acts) == 68
@@ -230,7 +249,16 @@ def test_the_same_table_again_is_nothing_new_and_an_older_one_takes_its_zones_al
     assert lists.content(raw, begun(), once, now=NOW + timedelta(days=1), place=MILAN) == once
     other = table(record("Lombardia", "20210322", "29/03/2021", "art.2", "20210319"))
     corrected = lists.content(other, begun(), once, now=NOW, place=MILAN)
-    assert [zone.zone_id for zone in corrected.zones] == ["italy-zones.03.20210322", "past"]
+    names = ["italy-zones.03.20210322", "italy-zones.03.unknown.20210330", "past"]
+    assert [zone.zone_id for zone in corrected.zones] == names
+
+
+def test_an_end_that_is_put_right_makes_no_older_table() -> None:
+    long = table(record("Lombardia", "20210315", "29/03/2021", "art.3", "20210312"))
+    short = table(record("Lombardia", "20210315", "27/03/2021", "art.3", "20210312"))
+    once = lists.content(long, begun(), base(), now=NOW, place=MILAN)
+    found = lists.content(short, begun(), once, now=NOW, place=MILAN)
+    assert "italy-zones.03.unknown.20210328" in {zone.zone_id for zone in found.zones}
 
 
 def test_edge_case_06_a_correction_after_the_fact_is_known_from_then_on_only() -> None:
@@ -241,9 +269,15 @@ def test_edge_case_06_a_correction_after_the_fact_is_known_from_then_on_only() -
     before = Content("MIL", "Europe/Rome", base().datum, 36, base().policies, tuple(stated.values()))
     first = lists.content(red, begun(), before, now=then, place=MILAN)
     second = lists.content(orange, begun(), first, now=later, place=MILAN)
-    (zone,) = [zone for zone in second.zones if zone.zone_id.startswith("italy")]
+    zone, after = [zone for zone in second.zones if zone.zone_id.startswith("italy")]
     assert (zone.policy_id, zone.known_since) == ("italy-orange", later)
-    assert [zone.policy_id for zone in first.zones if zone.zone_id.startswith("italy")] == ["italy-red"]
+    assert (after.policy_id, after.known_since) == ("italy-unknown", then), (
+        "the days after it were unknown before"
+    )
+    assert [zone.policy_id for zone in first.zones if zone.policy_id != "italy-white"] == [
+        "italy-red",
+        "italy-unknown",
+    ]
 
 
 def test_a_table_older_than_the_one_in_force_opens_nothing() -> None:
@@ -312,4 +346,4 @@ def test_a_table_is_handed_in_as_bytes_and_published() -> None:
     upload = lists.handed_in(world, "MIL", table(GOOD), cut=100, format="italy_zones", area="03", **told)
     assert (upload.state, upload.faults) == (UploadState.PUBLISHED, ())
     assert upload.difference is not None
-    assert upload.difference.new == 1
+    assert upload.difference.new == 2, "red, and from its end on nobody knows"

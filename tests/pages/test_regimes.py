@@ -25,6 +25,7 @@ SAYS: dict[str, Any] = {
     "persons": ["riders"],
     "quotas": [{"per": "household", "limit": 1}],
     "last_leg": ["volunteer"],
+    "unknown": True,
 }
 NAMES = {"policy_id", "version", "title", "source"}
 """What the page shows of a policy itself."""
@@ -55,6 +56,7 @@ def test_whatever_a_policy_says_is_told(name: str) -> None:
             "Things may change hands at the gate of the compound or on a shelf at the gate.",
         ),
         ({"handovers": []}, "Nothing may be handed over."),
+        ({"unknown": True}, "Nobody knows what holds there, and unknown is not open."),
         ({"items": []}, "Nothing comes in."),
         ({"items": ["flowers", "chilled"]}, "Only these come in: chilled food and flowers."),
         (
