@@ -1,112 +1,93 @@
-"""The small exact method behind `ports.Solver`: successive cheapest augmentation with slot prices, plain Python.
+"""`ports.Solver` on OR-Tools' min-cost flow (cost scaling, exact, deterministic).
 
-Orders enter by descending tier. Each takes the cheapest chain of moves (a free place, or a place whose holder
-moves on, or stays behind), found by Dijkstra over the slots with their prices as potentials. Every step keeps the
-plan optimal for the orders seen so far, so the end is optimal: most served by tier, strictly, then least cost.
-A penalty per tier, large enough that no sum of costs outweighs one order, makes the strictness; Python's integers
-bear it. Good for thousands of orders and tens of slots; the city-scale engine goes behind the same port.
+The network: source, the orders' limits from wide to narrow, orders, slots, the slots' limits from narrow to wide, sink.
+A flow of as many units as there are orders; whoever is not served goes to the sink directly. The
+library is loaded on first use: it ships to the dispatch function alone, in a layer of its own.
 """
 
 from __future__ import annotations
 
-import heapq
+from collections.abc import Sequence
 
-from chalicelib.domain.assignment import Plan, Problem
-
-
-class ExactSolver:
-    """`ports.Solver`, exact and deterministic: the same problem gives the same plan in any order of input."""
-
-    def assign(self, problem: Problem) -> Plan:
-        """The best plan. An order without a pair, or a slot without room, is simply not in it."""
-        options: dict[str, list[tuple[str, int]]] = {order: [] for order in sorted(problem.orders)}
-        for (order, slot), cost in sorted(problem.costs.items()):
-            if order in options and problem.slots.get(slot, 0) > 0:
-                options[order].append((slot, cost))
-        penalty = _penalties(problem)
-        book = _Book(
-            {slot: room for slot, room in sorted(problem.slots.items()) if room > 0}, options, penalty
-        )
-        for order in sorted(options, key=lambda name: (-problem.orders[name], name)):
-            if options[order]:
-                book.enter(order)
-        return Plan(chosen=dict(sorted(book.seat.items())))
+from chalicelib.domain.assignment import NOBODY, Family, Problem
+from chalicelib.domain.weights import CostRange, Weights, nodes_of
 
 
-def _penalties(problem: Problem) -> dict[str, int]:
-    """What leaving each order costs: one of a tier outweighs all of the tiers below, and every price together."""
-    spread = 2 * sum(abs(cost) for cost in problem.costs.values()) + 1
-    weights: dict[int, int] = {}
-    below = spread
-    for tier in sorted(set(problem.orders.values())):
-        weights[tier] = below
-        below += below * (sum(1 for t in problem.orders.values() if t == tier) + 1)
-    return {order: weights[tier] for order, tier in problem.orders.items()}
+class FlowSolver:
+    """The best flow. The same problem with the same weights gives the same one."""
+
+    def assign(self, problem: Problem, weights: Weights) -> Sequence[int]:
+        """For each order the number of its slot, or `NOBODY`: the least sum of weights that places and limits allow.
+
+        What the flow does not know (rations, sizes, who travels together) is left aside. Raises `CostRange` where the
+        library refuses the numbers, RuntimeError when it fails otherwise.
+        """
+        from ortools.graph.python import min_cost_flow
+
+        orders, slots = len(problem.orders), len(problem.slots)
+        if not len(problem.at):
+            return [NOBODY] * orders
+        flow = min_cost_flow.SimpleMinCostFlow()
+        arc = flow.add_arc_with_capacity_and_unit_cost
+        # orders and slots come first, so that a pair's arc has its own number
+        source, sink = orders + slots, orders + slots + 1
+        of_orders = sink + 1
+        of_slots = of_orders + len(problem.of_orders.limits)
+        starts, at, costs = problem.starts, problem.at, weights.pairs
+        for order in range(orders):
+            for pair in range(starts[order], starts[order + 1]):
+                arc(order, orders + at[pair], 1, costs[pair])
+        inner = problem.of_orders.of
+        limited = 0
+        for order in range(orders):
+            above = inner[order] if inner else NOBODY
+            if above == NOBODY:  # the same as from the source, and three times as fast
+                flow.set_node_supply(order, 1)
+                arc(order, sink, 1, weights.gains[order])
+            else:
+                limited += 1
+                arc(of_orders + above, order, 1, -weights.gains[order])
+        _tree(arc, problem.of_orders, of_orders, source, is_towards_root=False)
+        inner = problem.of_slots.of
+        for slot in range(slots):
+            above = inner[slot] if inner else NOBODY
+            end = sink if above == NOBODY else of_slots + above
+            arc(orders + slot, end, min(problem.places[slot], orders), 0)
+        _tree(arc, problem.of_slots, of_slots, sink, is_towards_root=True, unit=weights.unit, most=orders)
+        arc(source, sink, limited, 0)
+        flow.set_node_supply(source, limited)
+        flow.set_node_supply(sink, -orders)
+        status = flow.solve()
+        if status == flow.BAD_COST_RANGE:
+            raise CostRange(f"the engine cannot weigh costs so far apart over {nodes_of(problem)} nodes")
+        if status != flow.OPTIMAL:
+            raise RuntimeError(f"a flow that exists was not found: {status}")
+        chosen = [NOBODY] * orders
+        taken = flow.flow
+        for order in range(orders):
+            for pair in range(starts[order], starts[order + 1]):
+                if taken(pair):
+                    chosen[order] = at[pair]
+                    break
+        return chosen
 
 
-class _Book:
-    """Who sits where, and the slots' prices."""
-
-    def __init__(
-        self, room: dict[str, int], options: dict[str, list[tuple[str, int]]], penalty: dict[str, int]
-    ) -> None:
-        self.room = room
-        self.options = options
-        self.penalty = penalty
-        self.cost = {(order, slot): cost for order, pairs in options.items() for slot, cost in pairs}
-        self.price = dict.fromkeys(room, 0)
-        self.seat: dict[str, str] = {}
-        self.seated: dict[str, set[str]] = {slot: set() for slot in room}
-
-    def enter(self, order: str) -> None:
-        """Let one more order in, by the cheapest chain of moves; staying out is one of them."""
-        distance: dict[str, int] = {}
-        came: dict[str, tuple[str, str | None]] = {}
-        done: dict[str, int] = {}
-        heap: list[tuple[int, bool, str]] = []
-        for slot, cost in self.options[order]:
-            distance[slot] = cost + self.price[slot]
-            came[slot] = (order, None)
-            heapq.heappush(heap, (distance[slot], self._is_full(slot), slot))
-        best, end, leaves = self.penalty[order], None, None
-        while heap:
-            reach, full, slot = heapq.heappop(heap)  # of two as near, the one with room ends the search
-            if reach >= best:
-                break
-            if slot in done:
-                continue
-            done[slot] = reach
-            if not full:
-                best, end, leaves = reach, slot, None  # a free place has price 0
-                break
-            for other in sorted(self.seated[slot]):
-                here = reach - self.cost[other, slot] - self.price[slot]
-                if here + self.penalty[other] < best:
-                    best, end, leaves = here + self.penalty[other], slot, other
-                for further, cost in self.options[other]:
-                    there = here + cost + self.price[further]
-                    if further not in done and there < distance.get(further, best):
-                        distance[further] = there
-                        came[further] = (other, slot)
-                        heapq.heappush(heap, (there, self._is_full(further), further))
-        for slot, reach in done.items():
-            if reach < best:
-                self.price[slot] += best - reach
-        if end is not None:
-            self._move(came, end, leaves)
-
-    def _is_full(self, slot: str) -> bool:
-        return len(self.seated[slot]) >= self.room[slot]
-
-    def _move(self, came: dict[str, tuple[str, str | None]], end: str, leaves: str | None) -> None:
-        if leaves is not None:
-            self.seated[end].discard(leaves)
-            del self.seat[leaves]
-        slot: str | None = end
-        while slot is not None:
-            order, before = came[slot]
-            if before is not None:
-                self.seated[before].discard(order)
-            self.seated[slot].add(order)
-            self.seat[order] = slot
-            slot = before
+def _tree(  # type: ignore[no-untyped-def]
+    arc,  # noqa: ANN001 - a bound method of the library
+    family: Family,
+    first: int,
+    root: int,
+    *,
+    is_towards_root: bool,
+    unit: int = 1,
+    most: int = 1 << 31,
+) -> None:
+    """The arcs between the limits of one family: for a fair load one for each delivery, each dearer than the last."""
+    for number, (limit, parent) in enumerate(zip(family.limits, family.parents, strict=True)):
+        here, there = first + number, root if parent == NOBODY else first + parent
+        ends = (here, there) if is_towards_root else (there, here)
+        if limit.step:
+            for load in range(min(limit.most, most)):
+                arc(*ends, 1, limit.step * unit * load)
+        else:
+            arc(*ends, min(limit.most, most), 0)

@@ -50,7 +50,7 @@ def real(told: Settings | None = None) -> World:
     from chalicelib.channels import webhook
     from chalicelib.couriers import Folder
     from chalicelib.rulebooks import Shelf
-    from chalicelib.solver import ExactSolver
+    from chalicelib.solver import FlowSolver
 
     told = told or settings.read()
     journal.measure_in(told.metrics)
@@ -60,7 +60,7 @@ def real(told: Settings | None = None) -> World:
         queues=SqsQueues(told.queue_urls(), told.letter_urls(), traceparent=journal.traceparent),
         line=UrllibLine(),
         sealer=KmsSealer(told.seal_key, table),
-        solver=ExactSolver(),
+        solver=FlowSolver(),
         secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),
         channels={"webhook": webhook},

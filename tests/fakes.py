@@ -31,7 +31,7 @@ from chalicelib.domain.ports import (
 from chalicelib.domain.shapes import stamp
 from chalicelib.feeds import Folder
 from chalicelib.rulebooks import Shelf
-from chalicelib.solver import ExactSolver
+from chalicelib.solver import FlowSolver
 
 NOON = datetime(2022, 4, 11, 4, 0, tzinfo=UTC)
 """Noon in Shanghai on the day of the first list."""
@@ -276,7 +276,7 @@ def world(
         "queues": FakeQueues(),
         "line": line or FakeLine(),
         "sealer": FakeSealer(),
-        "solver": ExactSolver(),
+        "solver": FlowSolver(),
         "secrets": secrets or FakeSecrets(),
         "dialects": dialects or {},
         "channels": {"webhook": webhook},

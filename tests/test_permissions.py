@@ -410,11 +410,11 @@ def _meet_rare_moments(on: stage.Stage, ask: Any, place: Any, say: Any) -> None:
     until(Topic.DISPATCH)
     solver, nested = world.solver, []
 
-    def assign(problem: Any) -> Any:
+    def assign(*asked: Any) -> Any:
         if not nested:
             nested.append(True)
             drive.run(world, Topic.DISPATCH, "SHA")
-        return solver.assign(problem)
+        return solver.assign(*asked)
 
     world.solver = SimpleNamespace(assign=assign)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,33 +1,255 @@
-"""The assignment problem: which gift goes with which slot. Problem in, plan out; no clock, no AWS."""
+"""The assignment problem: which gift goes with which slot. Problem in, plan out; no clock, no AWS.
+
+Orders and slots are kept by number, in the order of their ids, and the pairs that are cleared in three flat rows (an
+order's pairs lie side by side): a city has 1.25 million of them, and a dictionary of them would be 200 MB.
+
+What is asked for: first the most orders by tier, strictly (`weights`), then the least cost, where on-time probability
+and price are one sum at a published exchange rate (`cost_of`). Limits that nest, at most one family over the orders
+(a zone, its households) and one over the slots (a courier, its vehicles), are part of the flow; what does not nest is
+`rationed`, and repaired (`repair`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 FEN_PER_PERMILLE = 3
 """The published exchange rate: one permille of on-time probability is worth 3 minor units of price."""
+MOST_COST = 10**9
+"""Of one pair, in minor units: what is dearer counts as this, and comes last all the same."""
+NOBODY = -1
+"""In a row of chosen slots: this order stays."""
+
+Pair = tuple[str, str]
+"""Order id and slot id."""
+
+
+class Unsound(ValueError):
+    """The problem makes no sense as it was put."""
+
+
+class Limit(NamedTuple):
+    """At most so many deliveries to these orders together, or by these slots together."""
+
+    name: str
+    most: int
+    members: frozenset[str]
+    step: int = 0
+    """Of slots, for a fair load: each delivery costs so much more than the one before, in minor units."""
+
+
+class Ration(NamedTuple):
+    """At most so many of these pairs together."""
+
+    name: str
+    most: int
+    pairs: frozenset[Pair]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Limits that nest: of two, one holds the other or they share nobody. Numbers, not names; the widest first."""
+
+    limits: tuple[Limit, ...] = ()
+    parents: tuple[int, ...] = ()
+    """Of each limit the next wider one; `NOBODY`: none."""
+    of: tuple[int, ...] = ()
+    """Of each order (or slot) the narrowest limit that holds it."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Orders with their tier, slots with what is left, and a cost in minor units for each feasible pair."""
+    """Orders with their tier, slots with what is left, and a cost in minor units for each pair that is cleared."""
 
-    orders: Mapping[str, int]
-    """Order id to priority tier; a higher tier is served strictly first."""
-    slots: Mapping[str, int]
-    """Slot id to deliveries left."""
-    costs: Mapping[tuple[str, str], int]
-    """(order id, slot id) to cost; a pair that is absent is not cleared."""
+    orders: tuple[str, ...]
+    tiers: Sequence[int]
+    """A higher tier is served strictly first."""
+    slots: tuple[str, ...]
+    places: Sequence[int]
+    """Deliveries left."""
+    starts: Sequence[int]
+    """Where each order's pairs begin; one more at the end."""
+    at: Sequence[int]
+    """Of each pair the number of its slot, ascending for each order."""
+    costs: Sequence[int]
+    of_orders: Family = field(default_factory=Family)
+    of_slots: Family = field(default_factory=Family)
+    rations: tuple[Ration, ...] = ()
+    """What does not nest; each holds for the pairs that it names."""
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What an order takes of a slot's room, in as many measures as there are; who is not named takes none."""
+    rooms: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What a slot has room for; who is not named has room for everything."""
+    together: tuple[frozenset[str], ...] = ()
+    """Orders that travel together in one slot, or not at all."""
+
+    @property
+    def is_plain(self) -> bool:
+        """True when nothing is asked for that the flow does not know: its optimum is the plan's."""
+        return not (self.rations or self.together or (self.sizes and self.rooms))
+
+    @staticmethod
+    def of(
+        orders: Mapping[str, int],
+        slots: Mapping[str, int],
+        costs: Mapping[Pair, int],
+        *,
+        order_limits: Iterable[Limit] = (),
+        slot_limits: Iterable[Limit] = (),
+        rations: Iterable[Ration] = (),
+        sizes: Mapping[str, tuple[int, ...]] | None = None,
+        rooms: Mapping[str, tuple[int, ...]] | None = None,
+        together: Iterable[frozenset[str]] = (),
+    ) -> Problem:
+        """The problem by names. Raises `Unsound`, naming the first thing that is wrong: a pair of somebody unknown, a
+        cost that is no whole number of minor units, less than nothing left."""
+        names, number = tuple(sorted(orders)), {name: n for n, name in enumerate(sorted(slots))}
+        by_order: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+        for (order, slot), cost in costs.items():
+            if order not in by_order or slot not in number:
+                raise Unsound(f"a pair is of an order and a slot of the problem, got {(order, slot)!r}")
+            if type(cost) is not int or not 0 <= cost <= MOST_COST:
+                raise Unsound(
+                    f"a cost is a whole number from 0 to {MOST_COST}, got {cost!r} of {(order, slot)!r}"
+                )
+            by_order[order].append((number[slot], cost))
+        starts, at, prices = array("q", [0]), array("q"), array("q")
+        for name in names:
+            for slot_number, cost in sorted(by_order[name]):
+                at.append(slot_number)
+                prices.append(cost)
+            starts.append(len(at))
+        return checked(
+            Problem(
+                orders=names,
+                tiers=[orders[name] for name in names],
+                slots=tuple(number),
+                places=[slots[name] for name in number],
+                starts=starts,
+                at=at,
+                costs=prices,
+                of_orders=family(order_limits, names),
+                of_slots=family(slot_limits, tuple(number)),
+                rations=tuple(rations),
+                sizes=sizes or {},
+                rooms=rooms or {},
+                together=tuple(together),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What one more of everything would be worth, in the unit of the weights. See `prices.py`."""
+
+    slots: Sequence[int]
+    """Of one more place in the slot (and in every limit that holds the slot)."""
+    slot_limits: Sequence[int]
+    order_limits: Sequence[int]
+    """Of each limit of the orders: what its being full costs whoever is in it, wider limits included."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Order id to slot id. Who is absent stays."""
+    """Who goes with what, and the proof that there is nothing better."""
 
     chosen: Mapping[str, str]
+    """Order id to slot id. Who is absent stays."""
+    numbers: Sequence[int] = ()
+    """The same by number; `NOBODY` stays."""
+    prices: Prices | None = None
+    value: int = 0
+    """The objective, in the unit of the weights; the smaller, the better."""
+    bound: int = 0
+    """No plan can have a smaller value: the prices prove it."""
+    is_cut_short: bool = False
+    """The time was over before the best was found."""
+
+    @property
+    def gap(self) -> int:
+        """How much better a plan could be at most; 0: there is none."""
+        return self.value - self.bound
 
 
 def cost_of(price: int, on_time_permille: int) -> int:
     """What giving an order to a slot costs: its price and its expected lateness, in one currency's minor units."""
-    return price + FEN_PER_PERMILLE * (1000 - on_time_permille)
+    return min(MOST_COST, price + FEN_PER_PERMILLE * (1000 - on_time_permille))
+
+
+def checked(problem: Problem) -> Problem:
+    """The same problem. Raises `Unsound` for what no plan could be made of; pairs are looked at in bulk."""
+    if len(set(problem.orders)) < len(problem.orders) or list(problem.orders) != sorted(problem.orders):
+        raise Unsound("orders are named once each, in the order of their ids")
+    if len(set(problem.slots)) < len(problem.slots) or list(problem.slots) != sorted(problem.slots):
+        raise Unsound("slots are named once each, in the order of their ids")
+    for name, left in zip(problem.slots, problem.places, strict=True):
+        if type(left) is not int or left < 0:
+            raise Unsound(f"a slot has a whole number of places left, 0 or more, got {left!r} of {name!r}")
+    for name, tier in zip(problem.orders, problem.tiers, strict=True):
+        if not isinstance(tier, int):
+            raise Unsound(f"a tier is a whole number, got {tier!r} of {name!r}")
+    pairs = len(problem.at)
+    if len(problem.costs) != pairs or len(problem.starts) != len(problem.orders) + 1:
+        raise Unsound("every pair has a slot and a cost, every order a place where its pairs begin")
+    if pairs and not (min(problem.at) >= 0 and max(problem.at) < len(problem.slots)):
+        raise Unsound("a pair names a slot of the problem by its number")
+    if pairs and not (min(problem.costs) >= 0 and max(problem.costs) <= MOST_COST):
+        raise Unsound(f"a cost is a whole number from 0 to {MOST_COST}")
+    if any(limit.step for limit in problem.of_orders.limits):
+        raise Unsound("a fair load is of slots, not of orders")
+    known = set(problem.orders)
+    for group in problem.together:
+        if not group <= known:
+            raise Unsound(f"who travels together is in the problem, {min(group - known)!r} is not")
+    if sum(map(len, problem.together)) > len(frozenset[str]().union(*problem.together)):
+        raise Unsound("an order travels with one group at most")
+    if len({len(size) for size in (*problem.sizes.values(), *problem.rooms.values())}) > 1:
+        raise Unsound("sizes and rooms are told in the same measures")
+    return problem
+
+
+def family(limits: Iterable[Limit], names: Sequence[str]) -> Family:
+    """These limits as a family. Raises `Unsound` where two of them cross."""
+    known = set(names)
+    sorted_limits = sorted(limits, key=lambda limit: (-len(limit.members), limit.name))
+    inner: dict[str, int] = {}
+    parents = []
+    for number, limit in enumerate(sorted_limits):
+        if type(limit.most) is not int or limit.most < 0 or limit.step < 0:
+            raise Unsound(f"a limit is a whole number, 0 or more, got {limit.most!r} of {limit.name!r}")
+        if not limit.members <= known:
+            raise Unsound(f"limit {limit.name!r} is of somebody unknown: {min(limit.members - known)!r}")
+        around = {inner.get(name, NOBODY) for name in limit.members}
+        if len(around) > 1:
+            raise Unsound(f"limits of one family nest, {limit.name!r} crosses another")
+        parents.append(around.pop() if around else NOBODY)
+        inner.update(dict.fromkeys(limit.members, number))
+    return Family(
+        tuple(sorted_limits),
+        tuple(parents),
+        tuple(inner.get(name, NOBODY) for name in names) if inner else (),
+    )
+
+
+def named(problem: Problem, numbers: Sequence[int]) -> dict[str, str]:
+    """Who goes with what, by ids."""
+    slots = problem.slots
+    return {order: slots[slot] for order, slot in zip(problem.orders, numbers, strict=True) if slot != NOBODY}
+
+
+def without_order_limits(problem: Problem) -> Problem:
+    """The same problem, its limits of orders told as rations: for where their weights would not fit."""
+    number = {name: n for n, name in enumerate(problem.orders)}
+
+    def pairs(name: str) -> Iterable[Pair]:
+        first, end = problem.starts[number[name]], problem.starts[number[name] + 1]
+        return ((name, problem.slots[slot]) for slot in problem.at[first:end])
+
+    rations = [
+        Ration(limit.name, limit.most, frozenset(pair for name in limit.members for pair in pairs(name)))
+        for limit in problem.of_orders.limits
+    ]
+    return replace(problem, of_orders=Family(), rations=(*problem.rations, *rations))

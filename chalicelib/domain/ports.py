@@ -14,9 +14,10 @@ from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.notices import Notice, Outcome
 
 if TYPE_CHECKING:  # the API plans nothing, and reads no list
-    from chalicelib.domain.assignment import Plan, Problem
+    from chalicelib.domain.assignment import Problem
     from chalicelib.domain.feeds import Feed
     from chalicelib.domain.rulebooks import Book
+    from chalicelib.domain.weights import Weights
 
 
 class Key(NamedTuple):
@@ -198,9 +199,11 @@ class Sealer(Protocol):
 
 
 class Solver(Protocol):
-    """Finds the best plan."""
+    """The engine: finds the best flow."""
 
-    def assign(self, problem: Problem) -> Plan: ...
+    def assign(self, problem: Problem, weights: Weights) -> Sequence[int]:
+        """For each order the number of its slot, or `NOBODY`: the least sum of weights that places and limits allow.
+        Whoever asks checks it (`planning.planned`)."""
 
 
 class Secrets(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import cost_of
+from chalicelib.domain.assignment import Pair, cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
@@ -210,8 +210,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
     verdicts: dict[str, list[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
-    costs: dict[ration.Pair, int] = {}
-    needs: dict[ration.Pair, Needs] = {}
+    costs: dict[Pair, int] = {}
+    needs: dict[Pair, Needs] = {}
     asker = ration.Asker(world, orders[0].market_id, on)
     for order in orders:
         private = _opened(world, order)
@@ -236,6 +236,7 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         costs=costs,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
+        seed="",
     )
     planned.plan(world)
     if needs:
@@ -300,7 +301,7 @@ def _plan_with_other_permits(
         fresh = check.Ground(on.atlas, fleet)
         assert on.atlas is not None
         clearer = Clearer(on.atlas, fleet, on.knowing(now))
-        found: dict[ration.Pair, Needs] = {}
+        found: dict[Pair, Needs] = {}
         for name, slot_id in worn:
             order, delivery, slot = by_name[name], deliveries[name], fleet.slots[slot_id]
             verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)

@@ -15,19 +15,18 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Problem
+from chalicelib.domain.assignment import Pair, Problem
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.fleet import Permit
 from chalicelib.domain.legs import Assignment, QuotaTaken
+from chalicelib.domain.limits import sorted_out
 from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Address
+from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Keep, Row, Take, World
 from chalicelib.domain.quotas import MOST, Need, Needs, local_days, needed, once, sealed_household
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
 from chalicelib.flows import check
-
-Pair = tuple[str, str]
-"""Order and slot."""
 
 
 @dataclass
@@ -123,6 +122,7 @@ class Round:
     costs: dict[Pair, int]
     needs: dict[Pair, Needs] = field(default_factory=dict)
     taken: dict[QuotaTaken, int] = field(default_factory=dict)
+    seed: str = ""
     chosen: dict[str, str] = field(default_factory=dict)
 
     def lacks(self, pair: Pair) -> Reason | None:
@@ -131,33 +131,31 @@ class Round:
         return lacking(needs, self.taken) if needs else None
 
     def plan(self, world: World) -> None:
-        """Choose for every order that has none yet: the best plan there is without counters, and of that, the highest
-        tier first, whatever the counters bear. Whoever finds one full is planned again with what is left, and before
-        anybody of a lower tier."""
-        while True:
-            costs = {
-                pair: cost
-                for pair, cost in self.costs.items()
-                if pair[0] not in self.chosen and (not self.needs or self.lacks(pair) is None)
-            }
-            tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}
-            plan = world.solver.assign(Problem(orders=tiers, slots=self.places, costs=costs))
-            if not self.needs:
-                self.chosen |= plan.chosen
-                return
-            short: int | None = None
-            for order, slot in sorted(plan.chosen.items(), key=lambda pair: (-tiers[pair[0]], pair[0])):
-                if short is not None and tiers[order] < short:
-                    break
-                if self.lacks((order, slot)) is not None:
-                    short = tiers[order]
-                    continue
-                self.chosen[order] = slot
-                self.places[slot] -= 1
-                for counter in self.needs.get((order, slot), ()):
-                    self.taken[counter] += 1
-            if short is None:
-                return
+        """Choose for every order that has none yet: the best plan that places and counters bear, with its proof."""
+        problem = self._problem()
+        plan, _ = planned(problem, world.solver.assign, self.seed)
+        self.chosen |= plan.chosen
+        for pair in plan.chosen.items():
+            self.places[pair[1]] -= 1
+            for counter in self.needs.get(pair, ()):
+                self.taken[counter] += 1
+
+    def _problem(self) -> Problem:
+        tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}
+        costs = {
+            pair: cost
+            for pair, cost in self.costs.items()
+            if pair[0] in tiers and (not self.needs or self.lacks(pair) is None)
+        }
+        limits = sorted_out(costs, self.needs, self.taken)
+        return Problem.of(
+            tiers,
+            self.places,
+            costs,
+            order_limits=limits.of_orders,
+            slot_limits=limits.of_slots,
+            rations=limits.crossing,
+        )
 
     def worn(self) -> list[Pair]:
         """Pairs of whoever waits that lack only the permit they were cleared with: there may be another."""

@@ -34,6 +34,7 @@ from chalicelib.domain.impact import (
     told_key,
 )
 from chalicelib.domain.orders import Order
+from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.reading import Faults, Reading
 from chalicelib.domain.uploads import Difference, Mode, UploadStart, difference
@@ -219,11 +220,8 @@ def _replanned(
         for slot, verdict in zip(slots, said, strict=True):
             if verdict.decision is Decision.YES and left[slot.slot_id] > 0:
                 costs[order.order_id, slot.slot_id] = cost_of(slot.price.amount, slot.on_time_permille)
-    plan = world.solver.assign(
-        Problem(
-            orders={name: int(order.tier) for name, (order, _, _) in answers.items()}, slots=left, costs=costs
-        )
-    )
+    tiers = {name: int(order.tier) for name, (order, _, _) in answers.items()}
+    plan, _ = planned(Problem.of(tiers, left, costs), world.solver.assign, impact.impact_id)
     found = {}
     for name, (_, said, ground) in answers.items():
         one = by_id[name]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,12 +25,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Plan, Problem
+from chalicelib.domain.assignment import Problem
 from chalicelib.domain.dialect import Reply, Request
 from chalicelib.domain.errors import Delayed, Refused
 from chalicelib.domain.orders import Order, OrderState, order_id_of
 from chalicelib.domain.ports import Key, Row, Solver, Topic, World
 from chalicelib.domain.shapes import Shape
+from chalicelib.domain.weights import Weights
 from chalicelib.flows import lease, sweep
 from tests import drive
 from tests.drive import Stopped
@@ -293,9 +294,9 @@ class _Interrupted:
     solver: Solver
     play: Play
 
-    def assign(self, problem: Problem) -> Plan:
+    def assign(self, problem: Problem, weights: Weights) -> Sequence[int]:
         self.play.once("while planning")
-        return self.solver.assign(problem)
+        return self.solver.assign(problem, weights)
 
 
 _READ: dict[tuple[type[Shape], str | bytes], Shape] = {}

@@ -18,7 +18,7 @@ from tests.stage import MARKET, Stage, new_order, stage
 class Broken:
     """A solver with a bug."""
 
-    def assign(self, problem: Any) -> Any:
+    def assign(self, problem: Any, weights: Any) -> Any:
         raise ZeroDivisionError
 
 
@@ -47,9 +47,9 @@ def test_what_others_asked_for_meanwhile_is_nudged_though_the_round_fails(on: St
     nudged(on)
 
     class Asked(Broken):
-        def assign(self, problem: Any) -> Any:
+        def assign(self, problem: Any, weights: Any) -> Any:
             assert lease.take(on.world, "SHA", True) is None
-            super().assign(problem)
+            super().assign(problem, weights)
 
     with pytest.raises(ZeroDivisionError):
         dispatch.named(replace(on.world, solver=Asked()), "SHA")

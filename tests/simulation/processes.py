@@ -18,7 +18,7 @@ from chalicelib.channels import webhook
 from chalicelib.domain.dialect import Account, Reply, Request
 from chalicelib.domain.errors import Delayed, Refused, Throttled, Unanswered
 from chalicelib.domain.ports import Change, Key, KeyPage, Page, Row, Topic, World
-from chalicelib.solver import ExactSolver
+from chalicelib.solver import FlowSolver
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
@@ -243,7 +243,7 @@ def process(day: Day, number: int) -> Process:
         queues=OutsideQueues(day),
         line=OutsideLine(day),
         sealer=OutsideSealer(day),
-        solver=ExactSolver(),
+        solver=FlowSolver(),
         secrets=OutsideSecrets(day),
         dialects=day.dialects,
         channels={"webhook": webhook},

@@ -1,0 +1,66 @@
+"""Counters sorted out: which nest over the orders or over the slots, so that the flow knows them, and which cross.
+
+A zone's quota counts every delivery to its orders, whoever goes: a limit of orders, and the quotas of its households
+lie inside it. A courier's quota counts every delivery by its slots. What counts only some of an order's pairs *and*
+only some of a slot's, or overlaps another without holding it, is a ration, and left to repair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from chalicelib.domain.assignment import Limit, Pair, Ration
+from chalicelib.domain.legs import QuotaTaken
+from chalicelib.domain.quotas import Needs
+
+
+class Sorted(NamedTuple):
+    """What a problem is told of its counters."""
+
+    of_orders: tuple[Limit, ...] = ()
+    of_slots: tuple[Limit, ...] = ()
+    crossing: tuple[Ration, ...] = ()
+
+
+def sorted_out(
+    pairs: Collection[Pair], needs: Mapping[Pair, Needs], taken: Mapping[QuotaTaken, int]
+) -> Sorted:
+    """The counters of these pairs, each with what is left of it. Those that nobody could exhaust are left out; where
+    a counter is limited in several ways, the lowest counts."""
+    if not needs:
+        return Sorted()
+    counted: dict[QuotaTaken, list[Pair]] = {}
+    lowest: dict[QuotaTaken, int] = {}
+    of_order: dict[str, int] = {}
+    of_slot: dict[str, int] = {}
+    for pair in pairs:
+        of_order[pair[0]] = of_order.get(pair[0], 0) + 1
+        of_slot[pair[1]] = of_slot.get(pair[1], 0) + 1
+        for counter, need in needs.get(pair, {}).items():
+            counted.setdefault(counter, []).append(pair)
+            lowest[counter] = min(need.limit, lowest.get(counter, need.limit))
+    orders, slots, crossing = list[Limit](), list[Limit](), list[Ration]()
+    for counter, those in sorted(
+        counted.items(), key=lambda item: (-len(item[1]), item[0].name, str(item[0].day))
+    ):
+        left = max(0, lowest[counter] - taken[counter])
+        members = frozenset(order for order, _ in those)
+        if len(members) <= left:
+            continue
+        name = f"{counter.per}/{counter.name}/{counter.day}"
+        vehicles = frozenset(slot for _, slot in those)
+        if len(those) == sum(of_order[order] for order in members) and _nests(members, orders):
+            orders.append(Limit(name, left, members))
+        elif len(those) == sum(of_slot[slot] for slot in vehicles) and _nests(vehicles, slots):
+            slots.append(Limit(name, left, vehicles))
+        else:
+            crossing.append(Ration(name, left, frozenset(those)))
+    return Sorted(tuple(orders), tuple(slots), tuple(crossing))
+
+
+def _nests(members: frozenset[str], others: Iterable[Limit]) -> bool:
+    return all(
+        members <= other.members or other.members <= members or members.isdisjoint(other.members)
+        for other in others
+    )

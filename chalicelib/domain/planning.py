@@ -1,0 +1,57 @@
+"""From a problem to a plan with its proof: weigh, solve, price, repair what the flow does not know, check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chalicelib.domain import proof
+from chalicelib.domain.assignment import Plan, Prices, Problem, named, without_order_limits
+from chalicelib.domain.prices import prices
+from chalicelib.domain.repair import Assign, greedy, repaired
+from chalicelib.domain.weights import CostRange, Weights, weigh
+
+
+def planned(
+    problem: Problem, assign: Assign, seed: str = "", is_over: Callable[[], bool] = lambda: False
+) -> tuple[Plan, Weights]:
+    """The best plan, proven; with side constraints one that may be done, and its certified gap.
+
+    `assign`: the engine, `ports.Solver.assign`. `seed`: breaks ties. `is_over`: the time is up; then the best plan so
+    far is returned, cut short, with its gap. Raises `CostRange`; `NotBest` or `proof.Unproven` where the engine was
+    wrong: such a plan is saved by nobody.
+    """
+    try:
+        weights = weigh(problem, seed)
+    except CostRange:
+        if not problem.of_orders.limits:
+            raise
+        problem = without_order_limits(problem)
+        weights = weigh(problem, seed)
+    if is_over():
+        free = Prices(
+            [0] * len(problem.slots),
+            [0] * len(problem.of_slots.limits),
+            [0] * len(problem.of_orders.limits),
+        )
+        return _proven(problem, weights, greedy(problem, weights), free, is_cut_short=True), weights
+    numbers = assign(problem, weights)
+    found = prices(problem, weights, numbers)
+    if not problem.is_plain:
+        numbers = repaired(problem, weights, numbers, found, assign, is_over)
+    return _proven(problem, weights, numbers, found, is_cut_short=is_over()), weights
+
+
+def _proven(
+    problem: Problem, weights: Weights, numbers: Sequence[int], found: Prices, *, is_cut_short: bool
+) -> Plan:
+    chosen = named(problem, numbers)
+    plan = Plan(
+        chosen,
+        numbers,
+        found,
+        proof.value_of(problem, weights, chosen),
+        proof.bound_of(problem, weights, found),
+        is_cut_short,
+    )
+    proof.check(problem, weights, plan)
+    return plan

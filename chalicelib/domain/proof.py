@@ -1,0 +1,118 @@
+"""The proof of a plan: that it may be done, and that its prices leave nothing to be gained.
+
+Any prices whatever give a bound that no plan can beat: what every order would gain at most at those prices, and what
+all places and limits are worth at them, which is all that a plan can have spent. A plan whose value equals the bound
+is the best there is; otherwise their difference is the gap that is certified.
+
+This shares no code with what found the plan or the prices, and takes nothing of the engine's word. O(pairs).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from chalicelib.domain.assignment import Family, Plan, Prices, Problem
+from chalicelib.domain.weights import Weights
+
+
+class Unproven(Exception):
+    """The plan is not what it says it is, and may not be saved."""
+
+
+def check(problem: Problem, weights: Weights, plan: Plan) -> None:
+    """Raises `Unproven`: for a plan that may not be done, a value or a bound that is not true, or a gap in a plan that
+    has no side constraints and was not cut short."""
+    value = value_of(problem, weights, plan.chosen)
+    if value != plan.value:
+        raise Unproven(f"the plan says its value is {plan.value}, it is {value}")
+    bound = 0 if plan.prices is None else bound_of(problem, weights, plan.prices)
+    if plan.prices is None and (len(problem.at) or plan.chosen):
+        raise Unproven("a plan without prices proves nothing")
+    if bound < plan.bound:
+        raise Unproven(f"the plan says nothing is below {plan.bound}, its prices prove {bound}")
+    if value < bound:
+        raise Unproven(f"the plan's value {value} is below what its own prices allow, {bound}")
+    if value > bound and problem.is_plain and not plan.is_cut_short:
+        raise Unproven(f"a better plan may exist: this one is worth {value}, the prices prove only {bound}")
+
+
+def value_of(problem: Problem, weights: Weights, chosen: Mapping[str, str]) -> int:
+    """What that plan is worth. Raises `Unproven` for one that may not be done."""
+    number = {name: n for n, name in enumerate(problem.orders)}
+    slot_number = {name: n for n, name in enumerate(problem.slots)}
+    value = 0
+    for order, slot in chosen.items():
+        if order not in number:
+            raise Unproven(f"the plan serves {order!r}, which is no order of the problem")
+        here = number[order]
+        pairs = range(problem.starts[here], problem.starts[here + 1])
+        pair = next((p for p in pairs if problem.at[p] == slot_number.get(slot)), None)
+        if pair is None:
+            raise Unproven(f"the pair {(order, slot)!r} is not cleared")
+        value += weights.pairs[pair] - weights.gains[here]
+    places = dict(zip(problem.slots, problem.places, strict=True))
+    for slot, count in Counter(chosen.values()).items():
+        if count > places[slot]:
+            raise Unproven(f"slot {slot!r} has {places[slot]} places, the plan gives it {count}")
+    for family, served in ((problem.of_orders, list(chosen)), (problem.of_slots, list(chosen.values()))):
+        for limit in family.limits:
+            count = sum(name in limit.members for name in served)
+            if count > limit.most:
+                raise Unproven(f"limit {limit.name!r} is {limit.most}, the plan takes {count}")
+            value += weights.unit * limit.step * (count * (count - 1) // 2)
+    _check_sides(problem, chosen)
+    return value
+
+
+def _check_sides(problem: Problem, chosen: Mapping[str, str]) -> None:
+    pairs = set(chosen.items())
+    for ration in problem.rations:
+        if len(pairs & ration.pairs) > ration.most:
+            raise Unproven(f"ration {ration.name!r} is {ration.most}, the plan takes more")
+    loads: dict[str, list[int]] = {}
+    for order, slot in chosen.items():
+        if slot in problem.rooms and order in problem.sizes:
+            load = loads.setdefault(slot, [0] * len(problem.rooms[slot]))
+            for measure, size in enumerate(problem.sizes[order]):
+                load[measure] += size
+    for slot, load in loads.items():
+        if any(taken > room for taken, room in zip(load, problem.rooms[slot], strict=True)):
+            raise Unproven(f"slot {slot!r} has room for {problem.rooms[slot]}, the plan puts {load} into it")
+    for group in problem.together:
+        if len({chosen.get(order) for order in group}) > 1:
+            raise Unproven(f"orders that travel together are apart: {sorted(group)}")
+
+
+def bound_of(problem: Problem, weights: Weights, prices: Prices) -> int:
+    """What no plan can be below. True for any prices at all; side constraints only raise the true optimum."""
+    slots, at, costs, starts = prices.slots, problem.at, weights.pairs, problem.starts
+    inner = problem.of_orders.of
+    bound = 0
+    for order, gain in enumerate(weights.gains):
+        first, end = starts[order], starts[order + 1]
+        if first == end:
+            continue
+        dear = prices.order_limits[inner[order]] if inner and inner[order] >= 0 else 0
+        cheapest = min([costs[pair] + slots[at[pair]] for pair in range(first, end)]) + dear - gain
+        if cheapest < 0:
+            bound += cheapest
+    above = problem.of_slots.of
+    for slot, places in enumerate(problem.places):
+        outer = prices.slot_limits[above[slot]] if above and above[slot] >= 0 else 0
+        bound += places * min(0, outer - slots[slot])
+    bound += _limits(problem.of_slots, prices.slot_limits, weights.unit, len(problem.orders))
+    return bound + _limits(problem.of_orders, prices.order_limits, weights.unit, len(problem.orders))
+
+
+def _limits(family: Family, worths: Sequence[int], unit: int, orders: int) -> int:
+    """What all limits of one family are worth: of each what it adds to the wider ones."""
+    found = 0
+    for limit, parent, worth in zip(family.limits, family.parents, worths, strict=True):
+        rest = (worths[parent] if parent >= 0 else 0) - worth
+        if limit.step:
+            loads = range(min(limit.most, orders))
+            found += sum(min(0, rest + limit.step * unit * load) for load in loads)
+        else:
+            found += limit.most * min(0, rest)
+    return found

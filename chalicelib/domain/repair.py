@@ -1,0 +1,259 @@
+"""Repair: what the flow does not know, put right after it.
+
+Rations that cross one another, room by volume or weight, and orders that travel together make the problem hard; the
+flow without them is solved exactly and its prices bound what any plan can reach. Here its plan is made one that may be
+done: who collides is planned again with what is left, before anybody of a lower tier, until nobody collides; then
+whoever stays is offered what room there is, and the place of a lower tier. How far that may be from the best is
+certified by the bound (`Plan.gap`), never hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem
+from chalicelib.domain.weights import Weights
+
+Assign = Callable[[Problem, Weights], Sequence[int]]
+"""The flow, as `ports.Solver.assign`."""
+
+PASSES = 40
+"""Flows, at most; who still collides then is offered what is left."""
+SWAPS = 3
+"""Rounds over whoever stays."""
+
+
+def repaired(
+    problem: Problem,
+    weights: Weights,
+    flow: Sequence[int],
+    prices: Prices,
+    assign: Assign,
+    is_over: Callable[[], bool],
+) -> list[int]:
+    """A plan that may be done, from the plan of the flow: of each order its slot or `NOBODY`."""
+    board = Board(problem, weights)
+    board.seat_groups(prices)
+    chosen: Sequence[int] = flow
+    if board.seated:
+        chosen = board.plan_rest(assign)
+    for _ in range(PASSES):
+        if not board.accept(chosen) or is_over():
+            break
+        chosen = board.plan_rest(assign)
+    for _ in range(SWAPS):
+        if is_over() or not board.improve():
+            break
+    return board.numbers()
+
+
+def greedy(problem: Problem, weights: Weights) -> list[int]:
+    """The highest tier first, each to the cheapest slot that is left: what is done when there is no time for better."""
+    board = Board(problem, weights)
+    board.seat_groups(None)
+    board.fill()
+    return board.numbers()
+
+
+class Board:
+    """Who sits where so far, and what is left of everything."""
+
+    def __init__(self, problem: Problem, weights: Weights) -> None:
+        self.problem, self.weights = problem, weights
+        self.seated: dict[int, int] = {}
+        self.places = list(problem.places)
+        self.rooms = {
+            n: list(problem.rooms[name]) for n, name in enumerate(problem.slots) if name in problem.rooms
+        }
+        self.left = [ration.most for ration in problem.rations]
+        number = {name: n for n, name in enumerate(problem.orders)}
+        slot_number = {name: n for n, name in enumerate(problem.slots)}
+        self.rations_of: dict[tuple[int, int], list[int]] = {}
+        for at, ration in enumerate(problem.rations):
+            for order, slot in ration.pairs:
+                if order in number and slot in slot_number:
+                    self.rations_of.setdefault((number[order], slot_number[slot]), []).append(at)
+        self.in_orders = [limit.most for limit in problem.of_orders.limits]
+        self.in_slots = [limit.most for limit in problem.of_slots.limits]
+        self.groups = [tuple(sorted(number[name] for name in group)) for group in problem.together]
+        self.grouped = {order for group in self.groups for order in group}
+        self.first = sorted(range(len(problem.orders)), key=lambda o: (-problem.tiers[o], o))
+
+    def numbers(self) -> list[int]:
+        return [self.seated.get(order, NOBODY) for order in range(len(self.problem.orders))]
+
+    # --- one order ----------------------------------------------------------------------------------------------
+
+    def options(self, order: int) -> list[tuple[int, int]]:
+        """Its slots with what each costs."""
+        problem = self.problem
+        first, end = problem.starts[order], problem.starts[order + 1]
+        return list(zip(problem.at[first:end], self.weights.pairs[first:end], strict=True))
+
+    def fits(self, order: int, slot: int) -> bool:
+        if self.places[slot] < 1:
+            return False
+        if any(self.left[ration] < 1 for ration in self.rations_of.get((order, slot), ())):
+            return False
+        if any(self.in_orders[limit] < 1 for limit in self._around(self.problem.of_orders, order)):
+            return False
+        if any(self.in_slots[limit] < 1 for limit in self._around(self.problem.of_slots, slot)):
+            return False
+        room = self.rooms.get(slot)
+        sizes = self.problem.sizes.get(self.problem.orders[order], ())
+        return room is None or all(size <= left for size, left in zip(sizes, room, strict=False))
+
+    def seat(self, order: int, slot: int) -> None:
+        self.seated[order] = slot
+        self._take(order, slot, 1)
+
+    def rise(self, order: int) -> int:
+        """It leaves its slot."""
+        slot = self.seated.pop(order)
+        self._take(order, slot, -1)
+        return slot
+
+    def _take(self, order: int, slot: int, count: int) -> None:
+        self.places[slot] -= count
+        for ration in self.rations_of.get((order, slot), ()):
+            self.left[ration] -= count
+        for limit in self._around(self.problem.of_orders, order):
+            self.in_orders[limit] -= count
+        for limit in self._around(self.problem.of_slots, slot):
+            self.in_slots[limit] -= count
+        room = self.rooms.get(slot)
+        if room is not None:
+            for measure, size in enumerate(self.problem.sizes.get(self.problem.orders[order], ())):
+                room[measure] -= size * count
+
+    @staticmethod
+    def _around(family: Family, number: int) -> Iterator[int]:
+        limit = family.of[number] if family.of else NOBODY
+        while limit != NOBODY:
+            yield limit
+            limit = family.parents[limit]
+
+    # --- groups -------------------------------------------------------------------------------------------------
+
+    def seat_groups(self, prices: Prices | None) -> None:
+        """Orders that travel together, before all others: where they cost least, at what the places are worth."""
+        worth = prices.slots if prices is not None else [0] * len(self.places)
+        by_tier = sorted(self.groups, key=lambda group: (-max(self.problem.tiers[o] for o in group), group))
+        for group in by_tier:
+            costs: dict[int, list[int]] = {}
+            for order in group:
+                for slot, cost in self.options(order):
+                    costs.setdefault(slot, []).append(cost)
+            gain = sum(self.weights.gains[order] for order in group)
+            ways = sorted(
+                (sum(each) + len(group) * worth[slot], slot)
+                for slot, each in costs.items()
+                if len(each) == len(group)
+            )
+            for cost, slot in ways:
+                if cost > gain or self._seat_all(group, slot):
+                    break
+
+    def _seat_all(self, group: Iterable[int], slot: int) -> bool:
+        done: list[int] = []
+        for order in group:
+            if not self.fits(order, slot):
+                for other in done:
+                    self.rise(other)
+                return False
+            self.seat(order, slot)
+            done.append(order)
+        return True
+
+    # --- everybody else -----------------------------------------------------------------------------------------
+
+    def accept(self, chosen: Sequence[int]) -> bool:
+        """Seat whom that plan serves, the highest tier first. True: somebody collided, and whoever is of a lower tier
+        was not looked at."""
+        short: int | None = None
+        for order in self.first:
+            if short is not None and self.problem.tiers[order] < short:
+                break
+            slot = chosen[order]
+            if slot == NOBODY or order in self.seated or order in self.grouped:
+                continue
+            if self.fits(order, slot):
+                self.seat(order, slot)
+            else:
+                short = self.problem.tiers[order]
+        return short is not None
+
+    def plan_rest(self, assign: Assign) -> Sequence[int]:
+        """The flow over whoever has no place yet, and every pair that still fits."""
+        problem, weights = self.problem, self.weights
+        starts, at, costs, pairs = [0], [], [], []
+        for order in range(len(problem.orders)):
+            if order not in self.seated and order not in self.grouped:
+                first = problem.starts[order]
+                for offset, (slot, cost) in enumerate(self.options(order)):
+                    if self.fits(order, slot):
+                        at.append(slot)
+                        pairs.append(cost)
+                        costs.append(problem.costs[first + offset])
+            starts.append(len(at))
+        rest = replace(
+            problem,
+            places=list(self.places),
+            starts=starts,
+            at=at,
+            costs=costs,
+            of_orders=_left(problem.of_orders, self.in_orders),
+            of_slots=_left(problem.of_slots, self.in_slots),
+            rations=(),
+            together=(),
+            sizes={},
+            rooms={},
+        )
+        return assign(rest, replace(weights, pairs=pairs))
+
+    def fill(self) -> bool:
+        """Whoever stays goes where there is room, the highest tier first."""
+        moved = False
+        for order in self.first:
+            if order in self.seated or order in self.grouped:
+                continue
+            for _, slot in sorted((cost, slot) for slot, cost in self.options(order)):
+                if self.fits(order, slot):
+                    self.seat(order, slot)
+                    moved = True
+                    break
+        return moved
+
+    def improve(self) -> bool:
+        """Whoever stays goes where there is room, or takes the place of one of a lower tier, who may go elsewhere.
+        True: somebody did."""
+        moved = self.fill()
+        gains = self.weights.gains
+        sitting: dict[int, list[int]] = {}
+        for order, slot in self.seated.items():
+            if order not in self.grouped:
+                sitting.setdefault(slot, []).append(order)
+        for order in self.first:
+            if order in self.seated or order in self.grouped:
+                continue
+            for _, slot in sorted((cost, slot) for slot, cost in self.options(order)):
+                below = [o for o in sitting.get(slot, ()) if gains[o] < gains[order]]
+                out = min(below, key=lambda o: (gains[o], o), default=None)
+                if out is None:
+                    continue
+                self.rise(out)
+                if not self.fits(order, slot):
+                    self.seat(out, slot)
+                    continue
+                self.seat(order, slot)
+                sitting[slot].remove(out)
+                sitting[slot].append(order)
+                moved = True
+                break
+        return self.fill() or moved
+
+
+def _left(family: Family, most: Sequence[int]) -> Family:
+    limits = tuple(limit._replace(most=left) for limit, left in zip(family.limits, most, strict=True))
+    return replace(family, limits=limits)
