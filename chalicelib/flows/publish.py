@@ -17,6 +17,7 @@ from chalicelib.domain.errors import Clashing, Delayed, Lost, Missing, TooLarge
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, Topic, World
 from chalicelib.domain.reading import Faults, Reading, check_size, part_of
+from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.snapshots import Have, Packed, Pointer, Torn
 from chalicelib.domain.uploads import (
     PARTS,
@@ -307,11 +308,14 @@ def _land(
         _keep_policies(world, content)
     version = 1 if pointer is None else pointer.version if same else pointer.version + 1
     replaces = upload.mode is Mode.REPLACE
+    published_at = max(now, pointer.published_at) if pointer else now
+    if same and pointer and _is_old_news(upload, now):
+        published_at = pointer.published_at
     after = Pointer(
         market_id=upload.market_id,
         version=version,
         digest=packed.digest,
-        published_at=max(now, pointer.published_at) if pointer else now,
+        published_at=published_at,
         changed_at=pointer.changed_at if same and pointer else now,
         upload_id=upload.upload_id,
         source=upload.source,
@@ -347,6 +351,14 @@ def _land(
         "rules_published", market=upload.market_id, upload=upload.upload_id, version=version, unchanged=same
     )
     return settled
+
+
+def _is_old_news(upload: Upload, now: datetime) -> bool:
+    """True for a list of a day before yesterday. That it says nothing new shows that it was sent again, not that
+    its source still speaks: a feed that is stuck must not keep the rules from going stale."""
+    if upload.day is None:
+        return False
+    return upload.day < now.astimezone(zone_info(upload.time_zone)).date() - timedelta(days=1)
 
 
 def _keep_snapshot(world: World, packed: Packed, pointer: Pointer | None) -> None:

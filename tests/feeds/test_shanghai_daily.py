@@ -407,6 +407,29 @@ def test_a_count_longer_than_any_number_still_says_that_there_are_cases() -> Non
     assert "cases without addresses 2022-05-01" in zone.basis
 
 
+def test_an_old_list_that_is_sent_again_and_again_does_not_keep_the_rules_fresh() -> None:
+    clock = fakes.FakeClock(morning_after("2022-05-01"))
+    world = fakes.world(clock=clock)
+    enlist.put_market(world, market())
+    raw = part(*(district(name) for name in ("黄浦区", "静安区")), policies=RULES)
+    lists.handed_in(world, "SHA", raw, mode="replace")
+    told: dict[str, Any] = {"format": "shanghai_daily", "day": "2022-05-01", "datum": "BD09"}
+    lists.handed_in(world, "SHA", file({"黄浦区": [LANE]}), **told)
+    fresh = []
+    for _ in range(10):
+        clock.forward(hours=6)
+        assert lists.handed_in(world, "SHA", file({"黄浦区": [LANE]}), **told).unchanged is True
+        found = consult.atlas(world, "SHA")
+        assert found is not None
+        fresh.append(not found.is_stale(clock()))
+    assert fresh == [True] * 7 + [False] * 3, "36 hours after the last time it was news"
+    told["day"] = "2022-05-03"
+    lists.handed_in(world, "SHA", file({"静安区": [LANE]}), **told)
+    again = consult.atlas(world, "SHA")
+    assert again is not None
+    assert not again.is_stale(clock())
+
+
 def test_a_list_is_handed_in_published_and_in_force() -> None:
     clock = fakes.FakeClock(morning_after("2022-05-01"))
     world = fakes.world(clock=clock)
