@@ -39,6 +39,9 @@ KEPT = timedelta(days=30)
 """How long an upload and its parts can be looked at; what it published stays."""
 PATIENCE = timedelta(minutes=2)
 """After so long an upload that nobody has settled is nudged again."""
+LONGEST = timedelta(days=1)
+"""An upload that has not been read by then is given up: whatever it is that we cannot read, the sweep would have us
+try it every minute of thirty days."""
 OPEN_LIMIT = 20
 """Uploads of one source that take parts at the same time; those begun more than `OPEN_FOR` ago do not count."""
 OPEN_FOR = timedelta(days=1)
@@ -216,6 +219,8 @@ def publish(world: World, market_id: str, upload_id: str) -> None:
 
 
 def _settle(world: World, upload: Upload) -> Upload:
+    if upload.finished_at is not None and world.clock() >= upload.finished_at + LONGEST:
+        return _given_up(world, upload)
     reading = _read(world, upload)
     published = policies_ever(world, upload.market_id)
     for _ in range(TRIES):
@@ -238,6 +243,16 @@ def _settle(world: World, upload: Upload) -> Upload:
             if upload.state is not UploadState.VALIDATING:
                 return upload
     raise Delayed(f"others keep publishing for the market {upload.market_id!r}")
+
+
+def _given_up(world: World, upload: Upload) -> Upload:
+    detail = "to be read within a day was expected, and it was not; state it anew, in smaller uploads if it is large"
+    faults = Faults([UploadFault(pointer="", detail=detail)], 1)
+    market = enlist.market(world, upload.market_id)
+    try:
+        return _refuse(world, upload, Reading(market, upload.start), faults, world.clock())
+    except Lost:  # somebody has settled it just now
+        return upload_of(world, upload.market_id, upload.upload_id)
 
 
 def reading_of(world: World, market: Market, upload: Upload) -> Reading:

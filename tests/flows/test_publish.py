@@ -167,6 +167,26 @@ def test_what_would_not_fit_into_a_row_is_refused_and_said(parts: list[bytes], d
     assert [detail in fault.detail for fault in upload.faults] == [True]
 
 
+def test_what_we_cannot_read_for_a_day_is_given_up_and_nudged_no_more() -> None:
+    class Broken:
+        def read(self, raw: bytes, told: object) -> object:
+            raise MemoryError
+
+    world = replace(fresh(), feeds={"geojson": Broken()})
+    told: dict[str, Any] = {"format": "geojson", "wording": {}}
+    upload = handed_in(world, b"{}", **told)
+    for hours in (0, 12, 11):
+        world.clock.forward(hours=hours)  # type: ignore[attr-defined]
+        assert publish.nudge_waiting(world) == (1 if hours else 0)
+        with pytest.raises(MemoryError):
+            publish.publish(world, "SHA", upload.upload_id)
+    world.clock.forward(hours=1)  # type: ignore[attr-defined]
+    publish.publish(world, "SHA", upload.upload_id)
+    after = publish.upload_of(world, "SHA", upload.upload_id)
+    assert (after.state, "state it anew" in after.faults[0].detail) == (UploadState.REFUSED, True)
+    assert publish.nudge_waiting(world) == 0
+
+
 def test_what_cannot_be_a_part_is_refused_at_the_door() -> None:
     world = fresh()
     upload = publish.begin(world, "SHA", "city", mode="replace", time_zone="Asia/Shanghai", datum="GCJ02")
