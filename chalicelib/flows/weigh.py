@@ -280,15 +280,16 @@ def _read(world: World, impact: Impact, atlas: Atlas) -> Reading | Faults:
             Reading(market, start, books=world.books),
         )
     else:
-        upload = publish.upload_of(world, impact.market_id, impact.upload_id)
-        pk = snapshots.upload_key(upload.upload_id).pk
-        numbers = [have.number for have in publish.haves(world, upload.upload_id)]
-        if inquire.parts_digest(world, upload.upload_id) != impact.parts_digest:
+        pk = snapshots.upload_key(impact.upload_id).pk
+        numbers = [have.number for have in publish.haves(world, impact.upload_id)]
+        is_there = world.table.get(snapshots.upload_key(impact.upload_id)) is not None  # kept thirty days
+        if not is_there or inquire.parts_digest(world, impact.upload_id) != impact.parts_digest:
             faults = Faults()
             faults.add(
                 None, "/upload_id", "the parts that were there when it was asked were expected; ask again"
             )
             return faults
+        upload = publish.upload_of(world, impact.market_id, impact.upload_id)
         reading = publish.reading_of(world, market, upload)
     publish.read_parts(world, reading, pk, numbers)
     return reading

@@ -224,6 +224,20 @@ def test_parts_that_change_while_it_is_asked_about_end_the_question() -> None:
     assert "ask again" in found.faults[0].detail
 
 
+def test_an_upload_that_lapses_while_it_is_asked_about_ends_the_question() -> None:
+    on = stage(capacity=3)
+    ordered(on, "Yongjia")
+    upload = publish.begin(on.world, "SHA", "test", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02")
+    publish.add_part(on.world, "SHA", upload.upload_id, 1, json.dumps(amendment(zone("Court"))).encode())
+    asked = ask(on, upload_id=upload.upload_id, settled=False)
+    table: Any = on.plain.table
+    for key in [key for key in table.rows if upload.upload_id in key.pk]:
+        del table.rows[key]
+    on.settle()
+    found = inquire.impact_of(on.world, "SHA", asked.impact_id)
+    assert (found.state, found.faults[0].pointer) == (ImpactState.REFUSED, "/upload_id")
+
+
 def test_a_faulty_change_is_refused_with_the_faults_that_its_upload_would_have() -> None:
     on = stage()
     found = ask(on, amendment(zone("Yongjia", "nobody-knows@7"), released=["zone-that-is-not"]))
