@@ -103,10 +103,20 @@ def rotate(event: dict[str, Any], context: Any) -> None:
     queue_arn="arn:placeholder:DispatchQueue", batch_size=10, maximum_batching_window_in_seconds=1
 )
 def on_dispatch(event: SQSEvent) -> dict[str, Any]:
-    """Plan a market; `<market>:all` looks at what is not due yet, too."""
+    """Plan a market; `<market>:all` looks at what is not due yet, too. `impact/<market>:<impact>:<step>`: the step
+    of that job that plans, for the engine is here and nowhere else."""
     from chalicelib.flows.dispatch import named
 
-    return _verdicts(event, lambda name: named(wiring.world(), name), Topic.DISPATCH)
+    def handle(name: str) -> None:
+        if not name.startswith("impact/"):  # no market's name has a slash
+            named(wiring.world(), name)
+            return
+        from chalicelib.flows.weigh import plan
+
+        market_id, _, rest = name.removeprefix("impact/").partition(":")
+        plan(wiring.world(), market_id, rest)
+
+    return _verdicts(event, handle, Topic.DISPATCH)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:BookQueue", batch_size=10)

@@ -14,7 +14,7 @@ from chalicelib.flows.hear import hear
 from chalicelib.flows.publish import publish
 from chalicelib.flows.rezone import rezone
 from chalicelib.flows.tell import tell
-from chalicelib.flows.weigh import weigh
+from chalicelib.flows.weigh import plan, weigh
 
 
 class Stopped(BaseException):
@@ -23,7 +23,10 @@ class Stopped(BaseException):
 
 def run(world: World, topic: Topic, name: str) -> None:
     """What the listener of that queue does with one nudge."""
-    if topic is Topic.DISPATCH:
+    if topic is Topic.DISPATCH and name.startswith("impact/"):
+        market_id, rest = name.removeprefix("impact/").split(":", 1)
+        plan(world, market_id, rest)
+    elif topic is Topic.DISPATCH:
         named(world, name)
     elif topic is Topic.RULES:
         verb, market_id, rest = name.split(":", 2)

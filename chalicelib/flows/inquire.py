@@ -133,7 +133,11 @@ def expiry(impact: Impact) -> int:
 
 def nudge(world: World, impact: Impact) -> None:
     """The step that comes next."""
-    world.queues.nudge(Topic.RULES, [f"impact:{impact.market_id}:{impact.impact_id}:{impact.step}"])
+    name = f"{impact.market_id}:{impact.impact_id}:{impact.step}"
+    if impact.state is ImpactState.PLANNING:
+        world.queues.nudge(Topic.DISPATCH, [f"impact/{name}"])
+    else:
+        world.queues.nudge(Topic.RULES, [f"impact:{name}"])
 
 
 def nudge_waiting(world: World, limit: int = 100) -> int:

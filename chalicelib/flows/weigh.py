@@ -57,7 +57,12 @@ class _WhatIf:
     difference: Difference
 
 
-def weigh(world: World, market_id: str, rest: str) -> None:
+def plan(world: World, market_id: str, rest: str) -> None:
+    """As `weigh`, where the engine is: the last step plans."""
+    weigh(world, market_id, rest, may_plan=True)
+
+
+def weigh(world: World, market_id: str, rest: str, *, may_plan: bool = False) -> None:
     """One step of a job; `rest` is `<impact>:<step>`. Raises `Missing` for a job that is not here."""
     impact_id, _, step = rest.partition(":")
     impact = inquire.impact_of(world, market_id, impact_id)
@@ -70,6 +75,9 @@ def weigh(world: World, market_id: str, rest: str) -> None:
     found = _what_if(world, impact)
     if isinstance(found, Faults):
         _end(world, impact, ImpactState.REFUSED, faults=tuple(found.listed), fault_count=found.count)
+        return
+    if impact.state is ImpactState.PLANNING and not may_plan:
+        inquire.nudge(world, impact)  # from before an upgrade: the engine is elsewhere
         return
     made = _look if impact.state is ImpactState.LOOKING else _plan
     after = made(world, impact, found)

@@ -270,11 +270,11 @@ def test_lost_and_doubled_nudges_change_nothing_but_the_time_it_takes(
     queues: Any = on.world.queues
     steps = 0
     while not inquire.impact_of(on.world, "SHA", asked.impact_id).is_over:
-        waiting = [name for topic, name in queues.take() if topic is Topic.RULES]
+        waiting = [each for each in queues.take() if "impact" in each[1]]
         if steps % 3 == 0:
             waiting = []  # lost: the sweep has to find it
-        for name in waiting * 2:
-            drive.run(on.world, Topic.RULES, name)
+        for topic, name in waiting * 2:
+            drive.run(on.world, topic, name)
         if not queues.sent:
             on.clock.forward(minutes=3)
             inquire.nudge_waiting(on.world)
@@ -350,3 +350,20 @@ def test_beyond_the_most_urgent_nobody_is_named_and_that_is_said(monkeypatch: py
     found = ask(on, amendment(zone("Yongjia", "banned@1", "no_access")))
     assert found.counts == {"stranded": 1, "loses_slot": 2}
     assert found.unplanned == 2
+
+
+def test_a_job_that_an_older_version_left_at_planning_is_handed_to_where_the_engine_is() -> None:
+    on = stage(capacity=9)
+    names = ordered(on, "Yongjia")
+    on.clock.forward(minutes=1)
+    asked = ask(on, amendment(zone("Yongjia", "banned@1", "no_access")), settled=False)
+    queues: Any = on.world.queues
+    while (topic := queues.sent[0][0]) is not Topic.DISPATCH or "impact" not in queues.sent[0][1]:
+        drive.run(on.world, *queues.sent.pop(0))
+    topic, name = queues.take()[-1]
+    drive.run(on.world, Topic.RULES, name.replace("/", ":"))  # as it was nudged until now
+    assert not inquire.impact_of(on.world, "SHA", asked.impact_id).is_over
+    assert queues.sent[-1] == (topic, name)
+    on.settle()
+    found = inquire.impact_of(on.world, "SHA", asked.impact_id)
+    assert set(told(on, found)) == set(names)
