@@ -11,7 +11,9 @@ have named it. What comes after the controlled days needs tests that no list rep
 takes a release (`../shared/research/lockdowns.md`, 1.1).
 
 A district whose list has not come yet while others' have is not known: nothing is handed over in it from the end of
-the last day it was heard of. The text （滑动查看更多↓） is known junk of this source and is refused by name.
+the last day it was heard of. When lists stop coming altogether, nobody knows what holds from two days after the last
+one on, however fresh the rules are that others publish. The text （滑动查看更多↓） is known junk of this source and
+is refused by name.
 """
 
 from __future__ import annotations
@@ -81,6 +83,16 @@ LIST_MISSING: Final = Policy(
     handovers=frozenset(),
     source="Shanghai Municipal Health Commission, residences of cases, daily",
 )
+LISTS_SILENT: Final = Policy(
+    policy_id="shanghai-daily-silent",
+    version=1,
+    title="No later list has come",
+    unknown=True,
+    source="Shanghai Municipal Health Commission, residences of cases, daily",
+)
+"""Its zone begins where the lists would be too old to be believed, and each list puts it off by a day."""
+SILENT_AFTER: Final = timedelta(days=3)
+"""From the beginning of the last day that was heard of: its list comes on the day after, the next one a day later."""
 
 _MOST_DIGITS: Final = 9
 """Of a count. What has more is no count of a city's cases, but it says that there are some."""
@@ -308,10 +320,11 @@ class _Importing:
         self._end_and_follow()
         self._say_what_was_read()
         self._miss_what_was_not()
+        self._know_nothing_after_the_last()
         known = {policy.reference for policy in self.told.base.policies} if self.told.base else set()
         names = {zone.policy_reference for zone in self.made.values()}
         names |= {str(entry.feature["properties"]["policy"]) for entry in self.listed.entries}
-        book = {**self.told.book, LISTS_READ.reference: LISTS_READ, LIST_MISSING.reference: LIST_MISSING}
+        book = {**self.told.book, **{own.reference: own for own in (LISTS_READ, LIST_MISSING, LISTS_SILENT)}}
         self.listed.policies = [book[name] for name in sorted(names - known) if name in book]
         self.listed.kept = [zone for name, zone in self.made.items() if self.own.get(name) != zone]
 
@@ -491,8 +504,21 @@ class _Importing:
                 basis=f"no list of {newest.isoformat()} yet",
             )
 
+    def _know_nothing_after_the_last(self) -> None:
+        newest = max(day for key in CODES for day in self.days[key] | self.counted[key])
+        self._speak_of(
+            f"{OURS}silent",
+            {"kind": "market"},
+            level="open",
+            policy=LISTS_SILENT.reference,
+            valid_from=self._midnight(newest + SILENT_AFTER),
+            basis=f"the last list was that of {newest.isoformat()}",
+        )
+
     def _of_the_district(self, name: str, key: str, **stated: Any) -> None:
-        unit = {"kind": "district", "district": self._spelt(key)}
+        self._speak_of(name, {"kind": "district", "district": self._spelt(key)}, **stated)
+
+    def _speak_of(self, name: str, unit: dict[str, str], **stated: Any) -> None:
         feature = {
             "type": "Feature",
             "geometry": None,

@@ -107,6 +107,27 @@ def test_edge_case_05_a_district_that_is_behind_the_others_is_not_open() -> None
     assert level(late, "世纪大道9号", "2022-05-02T10:00", "浦东新区") is Level.SEALED
 
 
+def test_edge_case_05_lists_that_stop_coming_open_nothing_whatever_else_is_published() -> None:
+    """Another source keeps the market's rules fresh; of new cases nobody hears any more."""
+    found = run({"2022-05-01": file({"黄浦区": [LANE]}), **quiet(2)})
+
+    def holds(at: str, content: Content = found) -> bool:
+        address = Address(country="CN", city="上海市", district="黄浦区", line="永嘉路1弄")
+        start = local(at)
+        regime = atlas(content).regime(
+            address, None, 0, start, start + timedelta(minutes=1), local("2024-01-01")
+        )
+        return regime.is_unknown and regime.handovers is None
+
+    assert not holds("2022-05-04T23:59")
+    assert holds("2022-05-05T00:00"), "two days and a half after the last list was due"
+    later = run(quiet(3), found)
+    assert (holds("2022-05-05T00:00", later), holds("2022-05-06T00:00", later)) == (False, True)
+    assert run({"2022-05-01": file({"黄浦区": [LANE]})}, later) == later, (
+        "an older one does not bring it nearer"
+    )
+
+
 def test_the_same_list_again_says_nothing_new() -> None:
     once = after(city(), "2022-05-01", file({"黄浦区": [LANE]}))
     again = after(once, "2022-05-01", file({"黄浦区": [LANE]}), now=morning_after("2022-05-03"))
