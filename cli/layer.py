@@ -45,8 +45,10 @@ AMAZON_LINUX_2023: Versions = {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI"
 """glibc 2.34 and the libraries of GCC 11."""
 
 PROBE = """
-import sys
-sys.path.insert(0, {home!r})
+import importlib, sys
+sys.path[:0] = [{task!r}, {home!r}]
+for module in {first!r}:
+    importlib.import_module(module)
 from ortools.graph.python import min_cost_flow
 assert min_cost_flow.__file__.startswith({home!r}), min_cost_flow.__file__
 flow = min_cost_flow.SimpleMinCostFlow()
@@ -184,14 +186,19 @@ def unzipped(archive: Path) -> int:
         return sum(item.file_size for item in zipped.infolist())
 
 
-def solves(archive: Path) -> list[str]:
-    """Load it as Lambda does and solve a flow with it, with nothing beside it but Python's own library. The layer has
-    to be for the processor we run on."""
+def solves(archive: Path, function: Path | None = None) -> list[str]:
+    """Load it as Lambda does and solve a flow with it, with nothing beside it but Python's own library and, when one is
+    named, a function's zip, whose app is imported before. They have to be for the processor we run on."""
     with tempfile.TemporaryDirectory(prefix="cordon-opt-") as scratch:
-        with zipfile.ZipFile(archive) as zipped:
-            zipped.extractall(scratch)
+        task, opt = Path(scratch) / "task", Path(scratch) / "opt"
+        for file, to in ((function, task), (archive, opt)):
+            if file is not None:
+                with zipfile.ZipFile(file) as zipped:
+                    zipped.extractall(to)
+        first = ["app"] if function is not None else []
+        probe = PROBE.format(task=str(task), home=str(opt / "python"), first=first)
         done = subprocess.run(  # nosec B603 - our own words, no shell
-            [sys.executable, "-I", "-S", "-c", PROBE.format(home=str(Path(scratch) / "python"))],
+            [sys.executable, "-I", "-S", "-c", probe],
             capture_output=True,
             text=True,
             check=False,

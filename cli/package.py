@@ -243,8 +243,9 @@ def layer_misfits(out: Path, template: dict[str, Any]) -> list[str]:
 
 def works(out: Path, template: dict[str, Any]) -> list[str]:
     """Handlers and layers of the package in `out`, tried on this machine, whose processor it has to be for."""
-    tried = [line for archive, _ in layers_of(out, template) for line in layer.solves(archive)]
-    return imports(out / "deployment.zip", template) + tried
+    code = out / "deployment.zip"
+    tried = [line for archive, _ in layers_of(out, template) for line in layer.solves(archive, code)]
+    return imports(code, template) + tried
 
 
 def imports(archive: Path, template: dict[str, Any]) -> list[str]:

@@ -84,6 +84,16 @@ class Play:
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
+    def layers(self) -> None:
+        """The solver hangs on the function that plans, and on no other."""
+        functions = self.cloud.client("lambda").list_functions()["Functions"]
+        carried = {
+            f["FunctionName"]: [one["CodeSize"] for one in f["Layers"]] for f in functions if f.get("Layers")
+        }
+        ((name, (size,)),) = carried.items()
+        assert name == self.resource("OnDispatch") and size > 0, carried
+        self.say(f"the solver's layer, {size / 1e6:.1f} MB, on {name} alone of {len(functions)} functions")
+
     # --- people ---
 
     def furnish(self, tree: Path = ROOT) -> None:
@@ -257,6 +267,7 @@ def play(cloud: Cloud, scratch: Path, say: Callable[[str], None] = print) -> Pla
         on.locate()
         on.arrives("upgraded-1", "upgraded-2")
         on.recount()
+    on.layers()
     on.say("--- an order through the functions of this version ---")
     on.place("cake")
     on.arrives("cake")
@@ -271,6 +282,7 @@ def play(cloud: Cloud, scratch: Path, say: Callable[[str], None] = print) -> Pla
     on.deploy("new", "--package", str(bad), fails=True)
     on.deploy("back")
     on.locate()
+    on.layers()
     on.arrives("back-1", "back-2")
     on.recount(failures=True)
     if before is not None:
