@@ -296,6 +296,11 @@ class Reading:
                 name = given.get("policy") if is_named else f"{given.get('policy_id')}@{given.get('version')}"
                 self._unread.add(str(name))
             return
+        for number, curfew in enumerate(policy.curfews):
+            for name in ("days", "item_classes"):
+                if getattr(curfew, name) is not None and not getattr(curfew, name):
+                    detail = "at least one was expected: a curfew of none stops nothing; leave it out for every one"
+                    self.faults.add(spot, f"/curfews/{number}/{name}", detail, "[]")
         before = self._policies.setdefault(policy.reference, (policy, spot))
         if before[0] != policy:
             self.faults.add(

@@ -37,6 +37,15 @@ def test_a_part_with_more_entries_than_it_can_have_is_refused_at_the_door() -> N
         part_of(raw)
 
 
+@pytest.mark.parametrize("name", ["days", "item_classes"])
+def test_a_curfew_on_no_day_or_for_no_class_is_a_slip_and_no_curfew(name: str) -> None:
+    night = {"start_local": "22:00", "end_local": "05:00"}
+    raw = part(feature(), policies=[policy(curfews=[night, {**night, name: []}])])
+    fault = only(raw)
+    assert (fault.part, fault.pointer) == (1, f"/policies/0/curfews/1/{name}")
+    assert "stops nothing" in fault.detail
+
+
 def test_a_named_compound_becomes_a_zone_known_since_its_publication() -> None:
     zone = BASE.zones[0]
     assert (zone.zone_id, zone.level.name, zone.policy_reference) == ("z-1", "SEALED", "sealed@1")
