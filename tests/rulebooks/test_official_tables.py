@@ -47,8 +47,11 @@ def test_the_italian_table_takes_every_policy_from_the_book_in_the_version_of_it
 ) -> None:
     looked_at: Counter[str] = Counter()
     for found in italy.values():
-        assert all(BOOKS["italy"].find(policy.reference) == policy for policy in found.policies)
+        known = [policy for policy in found.policies if not policy.unknown]
+        assert all(BOOKS["italy"].find(policy.reference) == policy for policy in known)
         for zone in found.zones:
+            if zone.policy_id == "italy-unknown":
+                continue  # no act, no word
             word = zone.policy_id.removeprefix("italy-")
             for day in local_days(zone.valid_from, zone.valid_to, "Europe/Rome"):
                 assert policy_on(BOOKS["italy"], word, day).policy.reference == zone.policy_reference
