@@ -35,8 +35,8 @@ WAIT_S = 1
 REPLAY = "replay"
 """The attribute that says in which run a message was replayed last: what dies again is not replayed again by it."""
 OURS = {
-    Topic.DISPATCH: r"[A-Z]{2,5}(:all)?(?=:|\Z)",
-    Topic.RULES: r"(publish|rezone):[A-Z]{2,5}:",
+    Topic.DISPATCH: r"(impact/[A-Z]{2,5}|[A-Z]{2,5}(:all)?)(?=:|\Z)",
+    Topic.RULES: r"(publish|rezone|impact):[A-Z]{2,5}:",
 }
 AN_ORDER = r"ord_[a-z2-7]{26}(?=:|\Z)"
 """How an id begins that may be shown; what follows a colon (a place in the index, hints) is not."""

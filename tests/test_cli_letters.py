@@ -85,6 +85,8 @@ def test_they_are_shown_without_what_stands_in_them(capsys: pytest.CaptureFixtur
     put(json.dumps({"v": 1, "id": SECRET}), "Missing: Nothing here under that name")
     put(f"{{{SECRET}", "not JSON")
     put(json.dumps({"v": 1, "id": f"publish:SHA:{SECRET}"}), "failed", Topic.RULES)
+    put(json.dumps({"v": 1, "id": f"impact:SHA:{SECRET}"}), "failed", Topic.RULES)
+    put(json.dumps({"v": 1, "id": f"impact/SHA:{SECRET}"}), "failed", Topic.DISPATCH)
     put(json.dumps({"v": 1, "id": "SHA:all"}), "failed", Topic.DISPATCH)
     put(json.dumps({"v": 1, "id": f"SHA:all:2022|{SECRET}"}), "failed", Topic.DISPATCH)
     put(json.dumps({"v": 1, "id": f"SECRET:{SECRET}"}), "failed", Topic.DISPATCH)
@@ -96,6 +98,7 @@ def test_they_are_shown_without_what_stands_in_them(capsys: pytest.CaptureFixtur
     assert f"nudge {ORDER}  {len(GOOD)} bytes" in told and "by on_book" in told
     assert told.count("(id not shown)") == 4
     assert told.count(f"nudge {ORDER}  ") == 2, "one with hints for whoever books it"
+    assert "nudge impact:SHA:  " in told and "nudge impact/SHA  " in told
     assert "publish:SHA:" in told and told.count("nudge SHA:all  ") == 2 and "newer nudge" in told
 
 

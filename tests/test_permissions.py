@@ -36,6 +36,7 @@ from chalicelib.domain.ports import Drop, Letter, Topic, World
 from chalicelib.flows import dispatch as planning
 from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
+from chalicelib.solver import FlowSolver
 from cli import package
 from tests import drive, fakes, stage
 from tests.aws.cloud import make_cloud
@@ -107,6 +108,7 @@ class Seen:
         self.by_function: dict[str, set[str]] = {name: set() for name in POLICIES}
         self.names = names
         self.now: str | None = None
+        self.planned_in: set[str | None] = set()
 
     def note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         """botocore's hook."""
@@ -272,6 +274,13 @@ def _live(seen: Seen, patch: pytest.MonkeyPatch, shadowed: bool) -> None:
         with seen.running(function):
             getattr(front, function)(_SCHEDULED, None)
 
+    plain = FlowSolver.assign
+
+    def assign(engine: FlowSolver, *asked: Any) -> Any:
+        seen.planned_in.add(seen.now)
+        return plain(engine, *asked)
+
+    patch.setattr(FlowSolver, "assign", assign)
     patch.setattr(drive, "run", listen)
     schedules = {name: functools.partial(fire, name) for name in ("tick", "sweep")}
     patch.setattr(drive, "sweep", SimpleNamespace(**schedules))
@@ -531,6 +540,11 @@ def test_what_is_called_rare_is_allowed_and_was_not_seen(seen: Seen) -> None:
     for function, pair in RARE:
         assert pair in allowed(function), f"{function} may not {pair}"
         assert pair not in seen.by_function[function], f"{function} was seen to {pair}: it is not rare"
+
+
+def test_only_a_function_that_carries_the_engine_asks_it_for_a_plan(seen: Seen) -> None:
+    carry = {name for name in POLICIES if name.title().replace("_", "") in package.LAYERS}
+    assert seen.planned_in == carry == {"on_dispatch"}
 
 
 def test_only_who_opens_a_seal_may_decrypt() -> None:
