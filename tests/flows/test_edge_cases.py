@@ -219,7 +219,7 @@ def test_edge_case_21_a_company_that_leaves_the_whitelist_loses_what_it_has_not_
     assert Reason.COMPANY_UNLISTED in on.order(order.order_id).outlook.reasons  # type: ignore[union-attr]
 
 
-def test_edge_case_24_a_credential_from_the_future_is_refused_by_its_place() -> None:
+def test_a_credential_from_the_future_is_refused_by_its_place() -> None:
     on = stage()
     soon = NOON + timedelta(hours=1)
     ahead = {"kind": "pcr", "result": "negative", "sampled_at": NOON, "reported_at": soon}
