@@ -53,9 +53,9 @@ class Atlas:
         self.policies = {policy.reference: policy for policy in rules.policies}
         self._sheets = tuple(sheets) if sheets is not None else (sheet_of(rules.zones),)
         self._starts = tuple(accumulate(map(len, self._sheets), initial=0))
-        self._by_unit: dict[str, tuple[int, ...]] = {}
-        self._buildings: dict[str, tuple[int, ...]] = {}
-        self._districts: dict[str, tuple[int, ...]] = {}
+        self._by_unit: dict[str, Sequence[int]] = {}
+        self._buildings: dict[str, Sequence[int]] = {}
+        self._districts: dict[str, Sequence[int]] = {}
         self._undrawn: dict[str, list[int]] = {}
         self._addresses: dict[str, list[int]] = {}
         self._roads: dict[str, dict[str, list[tuple[AddressKey, Zone]]]] = {}
@@ -74,7 +74,7 @@ class Atlas:
         self._met: dict[tuple[object, ...], Regime] = {}
 
     def _index_units(self, start: int, sheet: Sheet) -> None:
-        by_unit, nothing = self._by_unit, ()
+        by_unit = self._by_unit
         for number, (kind, key) in enumerate(zip(sheet.kinds, sheet.keys, strict=True), start):
             if key is None:
                 continue
@@ -87,17 +87,16 @@ class Atlas:
                 )
                 self._over.add(number)
                 continue
-            by_unit[key] = (*by_unit.get(key, nothing), number)
+            _enter(by_unit, key, number)
             is_drawn = sheet.is_drawn(number - start)
             if kind == "building":
-                compound = key.rpartition("/")[0]
-                self._buildings[compound] = (*self._buildings.get(compound, nothing), number)
+                _enter(self._buildings, key.rpartition("/")[0], number)
             if kind == "address":
                 self._addresses.setdefault(key.partition("/")[0], []).append(number)
             elif kind in ("compound", "building") and not is_drawn:
                 self._undrawn.setdefault(key.partition("/")[0], []).append(number)
             if kind == "district" and is_drawn:
-                self._districts[key] = (*self._districts.get(key, nothing), number)
+                _enter(self._districts, key, number)
 
     def _padded(self) -> tuple[array[float], array[float], array[float], array[float]]:
         """Every zone's box in degrees, padded by what its own precision reaches, and a metre."""
@@ -142,7 +141,7 @@ class Atlas:
 
     def named(self, address: Address) -> list[Zone]:
         """Zones that name this address. A building that is not stated is taken to be the strictest one."""
-        numbers = self._by_unit.get(EVERYWHERE, ()) + self._by_unit.get(unit_key(address.district), ())
+        numbers = [*self._by_unit.get(EVERYWHERE, ()), *self._by_unit.get(unit_key(address.district), ())]
         buildings: Sequence[Zone] = ()
         if address.compound is not None:
             compound = unit_key(address.district, address.compound)
@@ -365,6 +364,17 @@ class Atlas:
         if is_unknown or not is_ruled or self.needs_compound(address, start, until, known_at):
             return None
         return max(zone.level for zone in speaking)
+
+
+def _enter(index: dict[str, Sequence[int]], key: str, number: int) -> None:
+    """One more under that key: most have one, which is smallest as a tuple; a hundred thousand are a list."""
+    had = index.get(key)
+    if had is None:
+        index[key] = (number,)
+    elif isinstance(had, list):
+        had.append(number)
+    else:
+        index[key] = [*had, number]
 
 
 _Sides = tuple[frozenset[str], frozenset[str]]

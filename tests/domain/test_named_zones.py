@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.policies import Level
 from chalicelib.domain.zones import NamedUnit, Zone
 from tests import builders as b
@@ -63,3 +65,15 @@ def test_two_zones_of_one_lane_are_each_found_once() -> None:
     atlas = b.atlas([lane("曹杨镇永嘉路123弄"), lane("永嘉路123弄5号", level=Level.CONTROLLED)])
     assert len(atlas.named(at("永嘉路123弄5号"))) == 2
     assert len(atlas.named(at("永嘉路123弄6号"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["district", "building"])
+def test_fifty_thousand_zones_in_one_place_are_laid_out_as_fast_as_elsewhere(kind: str) -> None:
+    named = {"district": b.HUANGPU} | ({} if kind == "district" else {"compound": "Yongjia", "building": "3"})
+    plain = of(kind=kind, **named)
+    zones = [plain.model_copy(update={"zone_id": f"z-{number}"}) for number in range(50_000)]
+    rules = b.rules().model_copy(update={"zones": zones})
+    began = time.process_time()
+    atlas = Atlas(rules)
+    assert time.process_time() - began < 4
+    assert len(atlas.named(b.address(compound="Yongjia", building="3"))) == 50_000
