@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FEN_PER_PERMILLE = 3
 """The published exchange rate: one permille of on-time probability is worth 3 minor units of price."""
@@ -25,6 +25,10 @@ NOBODY = -1
 
 Pair = tuple[str, str]
 """Order id and slot id."""
+
+
+Choices = Sequence[tuple[str, int]]
+"""Slots that one order may go with, and what each costs."""
 
 
 class Unsound(ValueError):
@@ -93,9 +97,21 @@ class Problem:
 
     @staticmethod
     def of(
+        orders: Mapping[str, int], slots: Mapping[str, int], costs: Mapping[Pair, int], **more: Any
+    ) -> Problem:
+        """The problem from single pairs; the rest as in `among`."""
+        choices: dict[str, list[tuple[str, int]]] = {name: [] for name in orders}
+        for (order, slot), cost in costs.items():
+            if order not in choices:
+                raise Unsound(f"a pair is of an order of the problem, got {(order, slot)!r}")
+            choices[order].append((slot, cost))
+        return Problem.among(orders, slots, choices, **more)
+
+    @staticmethod
+    def among(
         orders: Mapping[str, int],
         slots: Mapping[str, int],
-        costs: Mapping[Pair, int],
+        choices: Mapping[str, Choices],
         *,
         order_limits: Iterable[Limit] = (),
         slot_limits: Iterable[Limit] = (),
@@ -107,20 +123,15 @@ class Problem:
         """The problem by names. Raises `Unsound`, naming the first thing that is wrong: a pair of somebody unknown, a
         cost that is no whole number of minor units, less than nothing left."""
         names, number = tuple(sorted(orders)), {name: n for n, name in enumerate(sorted(slots))}
-        by_order: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
-        for (order, slot), cost in costs.items():
-            if order not in by_order or slot not in number:
-                raise Unsound(f"a pair is of an order and a slot of the problem, got {(order, slot)!r}")
-            if type(cost) is not int or not 0 <= cost <= MOST_COST:
-                raise Unsound(
-                    f"a cost is a whole number from 0 to {MOST_COST}, got {cost!r} of {(order, slot)!r}"
-                )
-            by_order[order].append((number[slot], cost))
-        starts, at, prices = array("q", [0]), array("q"), array("q")
+        starts, at, costs = array("q", [0]), array("q"), array("q")
+        rows: dict[int, tuple[array[int], array[int]]] = {}
         for name in names:
-            for slot_number, cost in sorted(by_order[name]):
-                at.append(slot_number)
-                prices.append(cost)
+            options = choices.get(name, ())
+            row = rows.get(id(options))  # orders that are alike share one, and `choices` keeps it
+            if row is None:
+                row = rows[id(options)] = _row(name, options, number)
+            at.extend(row[0])
+            costs.extend(row[1])
             starts.append(len(at))
         return checked(
             Problem(
@@ -130,7 +141,7 @@ class Problem:
                 places=[slots[name] for name in number],
                 starts=starts,
                 at=at,
-                costs=prices,
+                costs=costs,
                 of_orders=family(order_limits, names),
                 of_slots=family(slot_limits, tuple(number)),
                 rations=tuple(rations),
@@ -139,6 +150,22 @@ class Problem:
                 together=tuple(together),
             )
         )
+
+
+def _row(order: str, options: Choices, number: Mapping[str, int]) -> tuple[array[int], array[int]]:
+    """An order's pairs, by ascending number of the slot."""
+    found: dict[int, int] = {}
+    for slot, cost in options:
+        if slot not in number:
+            raise Unsound(f"a pair is of a slot of the problem, got {(order, slot)!r}")
+        if type(cost) is not int or not 0 <= cost <= MOST_COST:
+            raise Unsound(
+                f"a cost is a whole number from 0 to {MOST_COST}, got {cost!r} of {(order, slot)!r}"
+            )
+        if found.setdefault(number[slot], cost) != cost:
+            raise Unsound(f"a pair has one cost, {(order, slot)!r} has two")
+    numbers = sorted(found)
+    return array("q", numbers), array("q", [found[n] for n in numbers])
 
 
 @dataclass(frozen=True)

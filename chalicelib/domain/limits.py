@@ -7,10 +7,10 @@ only some of a slot's, or overlaps another without holding it, is a ration, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from chalicelib.domain.assignment import Limit, Pair, Ration
+from chalicelib.domain.assignment import Choices, Limit, Pair, Ration
 from chalicelib.domain.legs import QuotaTaken
 from chalicelib.domain.quotas import Needs
 
@@ -24,22 +24,19 @@ class Sorted(NamedTuple):
 
 
 def sorted_out(
-    pairs: Collection[Pair], needs: Mapping[Pair, Needs], taken: Mapping[QuotaTaken, int]
+    choices: Mapping[str, Choices], needs: Mapping[Pair, Needs], taken: Mapping[QuotaTaken, int]
 ) -> Sorted:
     """The counters of these pairs, each with what is left of it. Those that nobody could exhaust are left out; where
     a counter is limited in several ways, the lowest counts."""
-    if not needs:
-        return Sorted()
     counted: dict[QuotaTaken, list[Pair]] = {}
     lowest: dict[QuotaTaken, int] = {}
-    of_order: dict[str, int] = {}
     of_slot: dict[str, int] = {}
-    for pair in pairs:
-        of_order[pair[0]] = of_order.get(pair[0], 0) + 1
-        of_slot[pair[1]] = of_slot.get(pair[1], 0) + 1
-        for counter, need in needs.get(pair, {}).items():
-            counted.setdefault(counter, []).append(pair)
-            lowest[counter] = min(need.limit, lowest.get(counter, need.limit))
+    for order, slots_of_it in choices.items():
+        for slot, _ in slots_of_it:
+            of_slot[slot] = of_slot.get(slot, 0) + 1
+            for counter, need in needs.get((order, slot), {}).items():
+                counted.setdefault(counter, []).append((order, slot))
+                lowest[counter] = min(need.limit, lowest.get(counter, need.limit))
     orders, slots, crossing = list[Limit](), list[Limit](), list[Ration]()
     for counter, those in sorted(
         counted.items(), key=lambda item: (-len(item[1]), item[0].name, str(item[0].day))
@@ -50,7 +47,7 @@ def sorted_out(
             continue
         name = f"{counter.per}/{counter.name}/{counter.day}"
         vehicles = frozenset(slot for _, slot in those)
-        if len(those) == sum(of_order[order] for order in members) and _nests(members, orders):
+        if len(those) == sum(len(choices[order]) for order in members) and _nests(members, orders):
             orders.append(Limit(name, left, members))
         elif len(those) == sum(of_slot[slot] for slot in vehicles) and _nests(vehicles, slots):
             slots.append(Limit(name, left, vehicles))

@@ -44,6 +44,8 @@ class Answer(NamedTuple):
     near: Slots
     yes: Slots
     against: Mapping[Reason, Slots]
+    is_rationed: bool
+    """True when a yes may need one of something that is counted: of a quota, or a permit for a single use."""
 
 
 class _Hours(NamedTuple):
@@ -68,6 +70,8 @@ class _Asking(NamedTuple):
     companies: tuple[str, ...]
     rest_minutes: int
     at_gate: timedelta
+    is_counted: bool
+    """Quotas count what goes there."""
 
 
 class _Stays(NamedTuple):
@@ -113,7 +117,8 @@ class Pool:
         self._founds: dict[int, tuple[Found, int]] = {}
         self._said: dict[tuple[object, ...], Against] = {}
         self._answers: dict[tuple[object, ...], Answer] = {}
-        self._noes: dict[int, tuple[Verdict, ...]] = {}
+        self._said_of: dict[int, tuple[Verdict, ...]] = {}
+        self._single = any(permit.single_use for permit in clearer.fleet.permits.values())
 
     def slots_of(self, slots: Slots) -> Iterator[Slot]:
         """These slots, by id."""
@@ -122,15 +127,20 @@ class Pool:
             yield self.slots[lowest.bit_length() - 1]
             slots ^= lowest
 
-    def verdicts(self, delivery: Delivery, refused: Collection[str] = ()) -> list[Verdict]:
-        """A verdict for every slot that shares hours with it: of a yes `clear`'s own, with all it rests on; of the
-        others the reasons, and they are the same ones for all orders that are alike."""
+    def verdicts(self, delivery: Delivery, refused: Collection[str] = ()) -> Sequence[Verdict]:
+        """A verdict for every slot that shares hours with it. The reasons of a no, and a yes that is not rationed, are
+        the same ones for all orders that are alike, and such a yes names its slot only: what it rests on is asked of
+        `clear` for the one slot that is chosen. A yes that is rationed is `clear`'s own."""
         answer = self.ask(delivery, refused)
-        noes = self._noes.get(id(answer))
-        if noes is None:
-            noes = self._noes[id(answer)] = self._turned_down(answer)
-        yes = self.slots_of(answer.yes)
-        return [*(self.clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in yes), *noes]
+        said = self._said_of.get(id(answer))
+        if said is None:
+            noes = self._turned_down(answer)
+            yes = () if answer.is_rationed else self.names(answer.yes)
+            said = self._said_of[id(answer)] = (*(Verdict(Decision.YES, name) for name in yes), *noes)
+        if not answer.is_rationed:
+            return said
+        slots = self.slots_of(answer.yes)
+        return [*(self.clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in slots), *said]
 
     def _turned_down(self, answer: Answer) -> tuple[Verdict, ...]:
         found: dict[str, list[Reason]] = {}
@@ -239,7 +249,11 @@ class Pool:
         turned_down = 0
         for slots in against.values():
             turned_down |= slots
-        return Answer(hours.near, hours.near & ~turned_down, against)
+        yes = hours.near & ~turned_down
+        is_rationed = yes > 0 and any(
+            base.quotas or (self._single and base.errand is not None) for _, base, _ in stays.asking
+        )
+        return Answer(hours.near, yes, against, is_rationed)
 
     def _stays_of(self, surveyed: Surveyed, places: int, hours: _Hours) -> _Stays:
         key = (hours.window.start, hours.window.end, places)
@@ -274,6 +288,7 @@ class Pool:
             base.companies,
             base.destination.rest_minutes,
             at_gate,
+            bool(base.quotas),
         )
 
     def _asked(

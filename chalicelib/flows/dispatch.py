@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Pair, cost_of
+from chalicelib.domain.assignment import Choices, Pair, cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
@@ -208,11 +208,12 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
-    verdicts: dict[str, list[Verdict]] = {}
+    verdicts: dict[str, Sequence[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
-    costs: dict[Pair, int] = {}
+    choices: dict[str, Choices] = {}
     needs: dict[Pair, Needs] = {}
     asker = ration.Asker(world, orders[0].market_id, on)
+    offers = _Offers(on)
     for order in orders:
         private = _opened(world, order)
         if private is None:
@@ -222,18 +223,16 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         # a slot at another time of day is no candidate, and no reason either
         answers = asked(delivery, order.leg.refused_by)
         verdicts[order.order_id] = answers
-        for verdict in answers:
-            slot = on.fleet.slots[verdict.slot_id]
-            if verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0:
-                pair = order.order_id, slot.slot_id
-                costs[pair] = cost_of(slot.price.amount, slot.on_time_permille)
-                wanted = asker.needs_of(delivery.drop_off.address, verdict)
-                if wanted:
-                    needs[pair] = wanted
+        choices[order.order_id] = offers.of(answers)
+        for slot_id, _ in choices[order.order_id] if offers.are_rationed(answers) else ():
+            verdict = next(v for v in answers if v.slot_id == slot_id)
+            wanted = asker.needs_of(delivery.drop_off.address, verdict)
+            if wanted:
+                needs[order.order_id, slot_id] = wanted
     planned = ration.Round(
         tiers={order.order_id: int(order.tier) for order in orders},
         places={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
-        costs=costs,
+        choices=choices,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
         seed="",
@@ -241,7 +240,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     planned.plan(world)
     if needs:
         _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
-        for name, answers in verdicts.items():
+        for name in {name for name, _ in needs}:
+            answers = verdicts[name]
             verdicts[name] = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
     rulings = []
     for order in orders:
@@ -251,6 +251,11 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         chosen = planned.chosen.get(order.order_id)
         if chosen is not None:
             verdict = next(v for v in answers if v.slot_id == chosen)
+            if (
+                verdict.start is None
+            ):  # cleared together with others: now for itself, with all that it rests on
+                slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
+                verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             takes = planned.needs.get((order.order_id, chosen), {})
             rulings.append(_goes(order, verdict, answers, on, now, takes))
         else:
@@ -261,7 +266,32 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
     return rulings
 
 
-_Asking = Callable[[Delivery, Collection[str]], list[Verdict]]
+class _Offers:
+    """What the slots that say yes would cost; worked out once for orders that share their answers."""
+
+    def __init__(self, on: check.Ground) -> None:
+        self.on = on
+        self.known: dict[int, tuple[Sequence[Verdict], Choices]] = {}
+
+    def of(self, answers: Sequence[Verdict]) -> Choices:
+        """Of each with a place left, its slot and its cost."""
+        known = self.known.get(id(answers))
+        if known is None:
+            slots, left = self.on.fleet.slots, self.on.fleet.left
+            yes = [v.slot_id for v in answers if v.decision is Decision.YES and left.get(v.slot_id, 0) > 0]
+            costs = tuple(
+                (name, cost_of(slots[name].price.amount, slots[name].on_time_permille)) for name in yes
+            )
+            known = self.known[id(answers)] = (answers, costs)  # kept, or its identity would go to another
+        return known[1]
+
+    @staticmethod
+    def are_rationed(answers: Sequence[Verdict]) -> bool:
+        """Whether a yes has said what it rests on: where nothing is counted, it need not."""
+        return any(v.start is not None for v in answers if v.decision is Decision.YES)
+
+
+_Asking = Callable[[Delivery, Collection[str]], Sequence[Verdict]]
 
 
 def _alone(clearer: Clearer, slots: Sequence[Slot]) -> _Asking:
@@ -286,7 +316,7 @@ def _plan_with_other_permits(
     planned: ration.Round,
     orders: Sequence[Order],
     deliveries: Mapping[str, Delivery],
-    verdicts: Mapping[str, list[Verdict]],
+    verdicts: dict[str, Sequence[Verdict]],
     on: check.Ground,
     now: datetime,
 ) -> None:
@@ -306,8 +336,7 @@ def _plan_with_other_permits(
             order, delivery, slot = by_name[name], deliveries[name], fleet.slots[slot_id]
             verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             if verdict.decision is Decision.YES:
-                answers = verdicts[name]
-                answers[next(at for at, v in enumerate(answers) if v.slot_id == slot_id)] = verdict
+                verdicts[name] = [verdict if v.slot_id == slot_id else v for v in verdicts[name]]
                 found[name, slot_id] = ration.needs_of(
                     world, order.market_id, delivery.drop_off.address, verdict, fresh
                 )

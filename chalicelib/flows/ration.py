@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Pair, Problem
+from chalicelib.domain.assignment import Choices, Pair, Problem
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.fleet import Permit
 from chalicelib.domain.legs import Assignment, QuotaTaken
@@ -114,12 +114,13 @@ def lacking(needs: Needs, taken: Mapping[QuotaTaken, int]) -> Reason | None:
 
 @dataclass
 class Round:
-    """One round of planning: pairs of order and slot that are cleared, and the counters that they need."""
+    """One round of planning: whom each order was cleared with, and the counters that this needs."""
 
     tiers: Mapping[str, int]
     places: dict[str, int]
     """What is left of each slot."""
-    costs: dict[Pair, int]
+    choices: Mapping[str, Choices]
+    """Of each order the slots that it may go with, and what each costs; orders that are alike share one."""
     needs: dict[Pair, Needs] = field(default_factory=dict)
     taken: dict[QuotaTaken, int] = field(default_factory=dict)
     seed: str = ""
@@ -142,26 +143,27 @@ class Round:
 
     def _problem(self) -> Problem:
         tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}
-        costs = {
-            pair: cost
-            for pair, cost in self.costs.items()
-            if pair[0] in tiers and (not self.needs or self.lacks(pair) is None)
-        }
-        limits = sorted_out(costs, self.needs, self.taken)
-        return Problem.of(
+        choices = {order: self.choices.get(order, ()) for order in tiers}
+        if not self.needs:
+            return Problem.among(tiers, self.places, choices)
+        rationed = {order for order, _ in self.needs} & tiers.keys()
+        for order in rationed:
+            choices[order] = tuple(c for c in choices[order] if self.lacks((order, c[0])) is None)
+        counters = sorted_out(choices, self.needs, self.taken)
+        return Problem.among(
             tiers,
             self.places,
-            costs,
-            order_limits=limits.of_orders,
-            slot_limits=limits.of_slots,
-            rations=limits.crossing,
+            choices,
+            order_limits=counters.of_orders,
+            slot_limits=counters.of_slots,
+            rations=counters.crossing,
         )
 
     def worn(self) -> list[Pair]:
         """Pairs of whoever waits that lack only the permit they were cleared with: there may be another."""
         return [
             pair
-            for pair in self.costs
+            for pair in self.needs
             if pair[0] not in self.chosen
             and self.places.get(pair[1], 0) > 0
             and self.lacks(pair) is Reason.PERMIT_USED

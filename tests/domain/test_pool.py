@@ -230,6 +230,17 @@ class Dice:
         return frozenset(self.rarely(self.some(("slot-01", "slot-05", "slot-11", "c0", "c1"), 2), []))
 
 
+def rest_on_counters(clearer: Clearer, delivery: Delivery, slots: Any, refused: frozenset[str]) -> bool:
+    """Asked pair by pair: would any yes take one of something?"""
+    permits = clearer.fleet.permits
+    near = [slot for slot in slots if delivery.window.overlap(slot.window.start, slot.window.end)]
+    said = [clearer.clear(delivery, slot, refused, Phase.OPEN) for slot in near]
+    return any(
+        v.decision is Decision.YES and (v.quotas or any(permits[name].single_use for name in v.permit_ids))
+        for v in said
+    )
+
+
 def said_alone(clearer: Clearer, delivery: Delivery, slots: Any, refused: frozenset[str]) -> Any:
     return {
         slot.slot_id: frozenset(clearer.clear(delivery, slot, refused, Phase.OPEN).reasons)
@@ -267,6 +278,8 @@ def test_a_pool_says_of_every_pair_what_clearance_says_of_it_alone(seed: int) ->
         alone = said_alone(Clearer(dice.rules, dice.fleet, NOON), delivery, slots, refused)
         assert said_together(pool, delivery, refused) == alone
         assert given_together(pool, delivery, refused) == alone
+        if rest_on_counters(Clearer(dice.rules, dice.fleet, NOON), delivery, slots, refused):
+            assert pool.ask(delivery, refused).is_rationed
 
 
 def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
@@ -296,7 +309,7 @@ def test_slots_are_given_by_their_ids() -> None:
     answer = pool.ask(builders.delivery())
     assert [slot.slot_id for slot in pool.slots_of(answer.yes)] == ["s1", "s2", "s3"]
     later = builders.delivery(window=builders.window(9, 12))
-    assert pool.ask(later) == (0, 0, {})
+    assert pool.ask(later) == (0, 0, {}, False)
 
 
 def test_a_yes_of_the_pool_is_a_yes_of_clearance_with_all_it_rests_on() -> None:
