@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -389,6 +390,36 @@ def test_a_zip_for_another_processor_with_byte_code_or_too_large_is_found(
     assert any("byte code" in fault for fault in found) and any(
         "no native module" in fault for fault in found
     )
+
+
+PLANS = """
+import sys
+sys.path[:0] = {path!r}
+from chalicelib.domain.assignment import Problem
+from chalicelib.domain.planning import planned
+from chalicelib.solver import FlowSolver
+problem = Problem.of({{"gold": 4, "plain": 1}}, {{"slot": 1}}, {{("gold", "slot"): 900, ("plain", "slot"): 5}})
+plan, _ = planned(problem, FlowSolver().assign, "seed")
+assert plan.chosen == {{"gold": "slot"}}, plan
+"""
+
+
+def planning(*path: Path) -> str:
+    """What a function with only these folders beside Python's own library says when it has to plan."""
+    probe = PLANS.format(path=[str(folder) for folder in path])
+    asked = [sys.executable, "-I", "-S", "-c", probe]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.long
+def test_the_packaged_dispatch_function_plans_and_no_other_could(tmp_path: Path) -> None:
+    package.package(tmp_path / "out", architecture=package.of_this_machine())
+    for name in ("deployment", "solver-layer"):
+        with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as zipped:
+            zipped.extractall(tmp_path / name)
+    task, opt = tmp_path / "deployment", tmp_path / "solver-layer" / "python"
+    assert planning(task, opt) == ""
+    assert "No module named 'ortools'" in planning(task)
 
 
 @pytest.mark.long
