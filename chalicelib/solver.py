@@ -35,8 +35,9 @@ class FlowSolver:
         of_slots = of_orders + len(problem.of_orders.limits)
         starts, at, costs = problem.starts, problem.at, weights.pairs
         for order in range(orders):
-            for pair in range(starts[order], starts[order + 1]):
-                arc(order, orders + at[pair], 1, costs[pair])
+            first, end = starts[order], starts[order + 1]
+            for slot, cost in zip(at[first:end], costs[first:end], strict=True):
+                arc(order, orders + slot, 1, cost)
         inner = problem.of_orders.of
         limited = 0
         for order in range(orders):

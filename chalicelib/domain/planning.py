@@ -44,14 +44,5 @@ def planned(
 def _proven(
     problem: Problem, weights: Weights, numbers: Sequence[int], found: Prices, *, is_cut_short: bool
 ) -> Plan:
-    chosen = named(problem, numbers)
-    plan = Plan(
-        chosen,
-        numbers,
-        found,
-        proof.value_of(problem, weights, chosen),
-        proof.bound_of(problem, weights, found),
-        is_cut_short,
-    )
-    proof.check(problem, weights, plan)
-    return plan
+    plan = Plan(named(problem, numbers), numbers, found, is_cut_short=is_cut_short)
+    return proof.proven(problem, weights, plan)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chalicelib.domain.assignment import Family, Plan, Prices, Problem
 from chalicelib.domain.weights import Weights
@@ -20,21 +21,30 @@ class Unproven(Exception):
     """The plan is not what it says it is, and may not be saved."""
 
 
-def check(problem: Problem, weights: Weights, plan: Plan) -> None:
-    """Raises `Unproven`: for a plan that may not be done, a value or a bound that is not true, or a gap in a plan that
-    has no side constraints and was not cut short."""
+def proven(problem: Problem, weights: Weights, plan: Plan) -> Plan:
+    """The same plan with its value and with what its prices prove, whatever it said of either.
+
+    Raises `Unproven`: for a plan that may not be done, prices that promise more than there is, or a gap in a plan that
+    has no side constraints and was not cut short.
+    """
     value = value_of(problem, weights, plan.chosen)
-    if value != plan.value:
-        raise Unproven(f"the plan says its value is {plan.value}, it is {value}")
-    bound = 0 if plan.prices is None else bound_of(problem, weights, plan.prices)
     if plan.prices is None and (len(problem.at) or plan.chosen):
         raise Unproven("a plan without prices proves nothing")
-    if bound < plan.bound:
-        raise Unproven(f"the plan says nothing is below {plan.bound}, its prices prove {bound}")
+    bound = 0 if plan.prices is None else bound_of(problem, weights, plan.prices)
     if value < bound:
         raise Unproven(f"the plan's value {value} is below what its own prices allow, {bound}")
     if value > bound and problem.is_plain and not plan.is_cut_short:
         raise Unproven(f"a better plan may exist: this one is worth {value}, the prices prove only {bound}")
+    return replace(plan, value=value, bound=bound)
+
+
+def check(problem: Problem, weights: Weights, plan: Plan) -> None:
+    """Raises `Unproven` for a plan that is not what it says it is, and whatever `proven` raises."""
+    true = proven(problem, weights, plan)
+    if true.value != plan.value:
+        raise Unproven(f"the plan says its value is {plan.value}, it is {true.value}")
+    if true.bound < plan.bound:
+        raise Unproven(f"the plan says nothing is below {plan.bound}, its prices prove {true.bound}")
 
 
 def value_of(problem: Problem, weights: Weights, chosen: Mapping[str, str]) -> int:
@@ -51,13 +61,13 @@ def value_of(problem: Problem, weights: Weights, chosen: Mapping[str, str]) -> i
         if pair is None:
             raise Unproven(f"the pair {(order, slot)!r} is not cleared")
         value += weights.pairs[pair] - weights.gains[here]
-    places = dict(zip(problem.slots, problem.places, strict=True))
-    for slot, count in Counter(chosen.values()).items():
+    places, loads = dict(zip(problem.slots, problem.places, strict=True)), Counter(chosen.values())
+    for slot, count in loads.items():
         if count > places[slot]:
             raise Unproven(f"slot {slot!r} has {places[slot]} places, the plan gives it {count}")
-    for family, served in ((problem.of_orders, list(chosen)), (problem.of_slots, list(chosen.values()))):
+    for family, served in ((problem.of_orders, dict.fromkeys(chosen, 1)), (problem.of_slots, loads)):
         for limit in family.limits:
-            count = sum(name in limit.members for name in served)
+            count = sum([served.get(name, 0) for name in limit.members])
             if count > limit.most:
                 raise Unproven(f"limit {limit.name!r} is {limit.most}, the plan takes {count}")
             value += weights.unit * limit.step * (count * (count - 1) // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -233,6 +234,18 @@ def test_limits_rations_rooms_and_groups_that_are_broken_are_found() -> None:
     for problem in broken:
         with pytest.raises(Unproven):
             proof.value_of(problem, weights, plan.chosen)
+
+
+def test_a_city_of_households_is_counted_in_one_pass() -> None:
+    """Ten thousand served under five thousand limits: a look at everybody for each limit would take seconds."""
+    orders = [f"o{n:05d}" for n in range(10_000)]
+    homes = [Limit(f"home-{n}", 2, frozenset(orders[2 * n : 2 * n + 2])) for n in range(5_000)]
+    costs = dict.fromkeys(product(orders, "s"), 1)
+    problem = Problem.of(dict.fromkeys(orders, 1), {"s": 10_000}, costs, order_limits=homes)
+    weights = weigh(problem)
+    began = time.process_time()
+    assert proof.value_of(problem, weights, dict.fromkeys(orders, "s")) < 0
+    assert time.process_time() - began < 1
 
 
 def test_what_an_engine_gets_wrong_is_never_a_plan() -> None:
