@@ -449,7 +449,12 @@ class Reading:
         ):
             detail = "at least one policy, feature, release or exemption was expected, this amends nothing"
             faults.add(None, "", detail)
-        if amending and base is not None and base.time_zone != self.start.time_zone:
+        if self.start.time_zone != self.market.time_zone:
+            detail = (
+                f"{self.market.time_zone!r} was expected, the clock of the market {self.market.market_id!r}"
+            )
+            faults.add(None, "/time_zone", detail, repr(self.start.time_zone))
+        elif amending and base is not None and base.time_zone != self.start.time_zone:
             faults.add(
                 None, "/time_zone", f"{base.time_zone!r} was expected, as before", repr(self.start.time_zone)
             )

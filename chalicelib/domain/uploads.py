@@ -85,7 +85,7 @@ class UploadStart(Shape):
     """What an upload states about itself before its first part."""
 
     mode: Mode
-    time_zone: TimeZone = Field(description="Whose clock the curfews are read on.")
+    time_zone: TimeZone = Field(description="Whose clock the curfews are read on: the market's.")
     datum: Datum = Field(description="The frame of the coordinates; they are kept in the market's.")
     stale_after_hours: float | None = Field(
         default=None,

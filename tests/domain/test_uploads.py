@@ -277,9 +277,13 @@ def test_an_amendment_of_nothing_and_one_by_nothing_are_refused() -> None:
     assert pointers(part(), base=BASE, begun=start("amend")) == [(None, None, "")]
 
 
-def test_an_amendment_on_another_clock_is_refused() -> None:
-    begun = start("amend", time_zone="Europe/Rome")
-    assert pointers(part(feature("z-1")), base=BASE, begun=begun) == [(None, None, "/time_zone")]
+@pytest.mark.parametrize("mode", ["replace", "amend"])
+@pytest.mark.parametrize("clock", ["Europe/Rome", "UTC"])
+def test_rules_on_another_clock_than_their_markets_are_refused(mode: str, clock: str) -> None:
+    begun = start(mode, time_zone=clock)
+    fault = only(part(feature("z-1"), policies=[policy()]), base=BASE, begun=begun)
+    assert (fault.part, fault.pointer, fault.value) == (None, "/time_zone", repr(clock))
+    assert fault.detail == "'Asia/Shanghai' was expected, the clock of the market 'SHA'"
 
 
 RELEASES: dict[str, tuple[Any, str]] = {

@@ -11,12 +11,14 @@ import pytest
 
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.places import Market
 from chalicelib.domain.uploads import Content, UploadState
 from chalicelib.domain.zones import Rules, Zone
 from chalicelib.rulebooks import Shelf
 from tests import builders as b
 from tests import fakes
 from tests.feeds import lists
+from tests.maps import market
 from tests.rulebooks.ground import BOOKS, moment
 
 ITALY = "Europe/Rome"
@@ -45,12 +47,17 @@ AMENDING = lists.start(mode="amend", format="rulebook", time_zone=ITALY, datum="
 GOOD = file(place(), place(zone_id="lazio", word="yellow", until=None), holidays=["2021-05-01"])
 
 
+def there(time_zone: str = ITALY, **_: Any) -> Market:
+    """A market on that clock."""
+    return market(time_zone=time_zone)
+
+
 def read(raw: bytes, base: Content | None = None, **changes: Any) -> Content:
-    return lists.content(raw, begun(**changes), base, book=Shelf())
+    return lists.content(raw, begun(**changes), base, book=Shelf(), place=there(**changes))
 
 
 def wrong(raw: bytes, **changes: Any) -> list[tuple[str, str]]:
-    found = lists.faults(raw, begun(**changes), book=Shelf())
+    found = lists.faults(raw, begun(**changes), book=Shelf(), place=there(**changes))
     return [(fault.pointer, fault.detail) for fault in found.listed]
 
 
@@ -145,7 +152,7 @@ def german(*of_days: float, **changes: Any) -> bytes:
 
 def test_incidences_become_the_days_of_their_bands_and_unknown_ones_are_listed() -> None:
     raw = german(*[120.0] * 5, *[80.0] * 14)
-    found, reading = lists.settled(raw, begun("Europe/Berlin"), book=Shelf())
+    found, reading = lists.settled(raw, begun("Europe/Berlin"), book=Shelf(), place=there("Europe/Berlin"))
     assert isinstance(found, Content)
     assert [told(zone) for zone in sorted(found.zones, key=lambda zone: zone.valid_from)] == [
         "germany-below-100@1 2021-04-22T22:00 2021-04-26T22:00",
@@ -169,7 +176,13 @@ def test_a_figure_that_is_none_and_incidences_of_another_country_are_faults() ->
 
 def test_a_district_of_which_no_figure_is_stated_keeps_what_it_was_under() -> None:
     before = read(german(*[120.0] * 5), time_zone="Europe/Berlin")
-    found = lists.faults(german(incidences={}), begun("Europe/Berlin", "amend"), before, book=Shelf())
+    found = lists.faults(
+        german(incidences={}),
+        begun("Europe/Berlin", "amend"),
+        before,
+        book=Shelf(),
+        place=there("Europe/Berlin"),
+    )
     assert "the incidence of at least one day was expected" in found.listed[0].detail
 
 
