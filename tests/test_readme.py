@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
@@ -55,3 +56,13 @@ def test_the_command_is_the_one_that_make_run_prints(monkeypatch: pytest.MonkeyP
     assert command in README
     assert "\n".join(f"  {line}" for line in command.splitlines()) in said
     assert "export CORDON=http://127.0.0.1:8080 BRAND_KEY=k GIFT=easter-1" in said
+
+
+def test_the_pythons_that_are_named_are_those_that_setting_up_looks_for() -> None:
+    looks = re.search(r"for version in ([\d. ]+);", (ROOT / ".ci" / "python").read_text())
+    assert looks is not None
+    newest, *_, oldest = looks[1].split()
+    assert f"Both need Python {oldest} to {newest}," in README
+    major, minor = newest.split(".")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={oldest},<{major}.{int(minor) + 1}"
