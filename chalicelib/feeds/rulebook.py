@@ -11,7 +11,7 @@
 The book says which policies that comes to, version by version, with what lies over the word on some days; each is a
 zone of its own, and they meet. The `until` of a list is announced: it ends a zone where the policy says that it does.
 A day the book does not know is a fault. Days of a German district whose incidences
-do not say which band holds get no zone, so gifts there are held, and are listed.
+do not say which band holds are unknown, whatever else is ruled there: gifts are held, and the days are listed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,21 @@ from chalicelib.domain.bands import bands
 from chalicelib.domain.canonical import Doubled, read_once
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.feeds import ENTRIES, Entry, Listed, Note, Told
+from chalicelib.domain.policies import Policy
 from chalicelib.domain.rulebooks import Book, Days, LevelName, layers, policy_on
 from chalicelib.domain.shapes import Shape, Slug, zone_info
 
 BY_INCIDENCE: Final = "germany"
 """The book whose words follow from figures."""
+
+
+UNKNOWN: Final = Policy(
+    policy_id=f"{BY_INCIDENCE}-unknown",
+    version=1,
+    title="No figures tell the band of these days",
+    unknown=True,
+    source="Infektionsschutzgesetz § 28b, daily incidences by district",
+)
 
 
 class Listing(Shape):
@@ -103,7 +113,8 @@ class Rulebook:
         listed.gone -= made
         in_force = {policy.reference for policy in told.base.policies} if told.base else set()
         names = {str(entry.feature["properties"]["policy"]) for entry in listed.entries} - in_force
-        listed.policies = [told.book[name] for name in sorted(names)]
+        policies = {**told.book, UNKNOWN.reference: UNKNOWN}
+        listed.policies = [policies[name] for name in sorted(names)]
         return listed
 
 
@@ -168,6 +179,7 @@ def _entries(
         if band.policy is None:
             detail = f"figures were expected: which band holds from {days} is not known, gifts are held"
             listed.remarks.append(Note(f"{pointer}/incidences", detail, None, number))
+            yield entry(UNKNOWN.reference, "precautionary", Days(since=band.since, until=band.until), "")
             continue
         word = band.policy.removeprefix(f"{book.book_id}-").partition("@")[0]
         level = policy_on(book, word, band.since).level

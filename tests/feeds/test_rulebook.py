@@ -12,13 +12,14 @@ import pytest
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.places import Market
+from chalicelib.domain.reading import Reading
 from chalicelib.domain.uploads import Content, UploadState
 from chalicelib.domain.zones import Rules, Zone
 from chalicelib.rulebooks import Shelf
 from tests import builders as b
 from tests import fakes
 from tests.feeds import lists
-from tests.maps import market
+from tests.maps import feature, market, part
 from tests.rulebooks.ground import BOOKS, moment
 
 ITALY = "Europe/Rome"
@@ -158,9 +159,31 @@ def test_incidences_become_the_days_of_their_bands_and_unknown_ones_are_listed()
         "germany-below-100@1 2021-04-22T22:00 2021-04-26T22:00",
         "germany-100-150@1 2021-04-26T22:00 2021-05-05T22:00",
         "germany-below-100@1 2021-05-05T22:00 2021-05-13T22:00",
+        "germany-unknown@1 2021-05-13T22:00 2021-06-30T22:00",
     ]
     (remark,) = reading.remarks.listed
     assert "2021-05-14 until 2021-07-01 is not known" in remark.detail
+
+
+def test_a_list_with_fewer_figures_opens_no_day_it_says_nothing_of() -> None:
+    """Also where the whole market has a rule of its own that would let gifts through."""
+    before = read(german(*[160.0] * 20), time_zone="Europe/Berlin")
+    opened = {"policy_id": "open", "version": 1, "title": "Open", "handovers": ["door"]}
+    nation = feature("nation", level="open", policy="open@1", unit={"kind": "market"},
+                     valid_from="2021-04-01T00:00:00+02:00")  # fmt: skip
+    there_ = there("Europe/Berlin")
+    reading = Reading(there_, lists.start(mode="amend", time_zone="Europe/Berlin"))
+    reading.read(1, part(nation, policies=[opened]))
+    base = reading.settle(before, fakes.NOON)
+    assert isinstance(base, Content), base.listed
+    found = read(german(160.0), base, time_zone="Europe/Berlin", mode="amend")
+    at = moment(BOOKS["germany"], "2021-05-05 12:00")
+    rules = Rules(
+        market_id="SHA", version=1, digest="0" * 64, time_zone="Europe/Berlin", datum=found.datum,
+        published_at=at, zones=found.zones, policies=found.policies,
+    )  # fmt: skip
+    regime = Atlas(rules).regime(b.address(), None, 0, at, at + b.minutes(1), fakes.NOON)
+    assert "germany-unknown@1" in regime.policies
 
 
 def test_a_figure_that_is_none_and_incidences_of_another_country_are_faults() -> None:
