@@ -24,36 +24,37 @@ class FlowSolver:
         """
         from ortools.graph.python import min_cost_flow
 
-        orders, slots = len(problem.orders), len(problem.slots)
-        if not len(problem.at):
-            return [NOBODY] * orders
+        kinds = _kinds(problem, weights)
+        orders, slots = sum(map(len, kinds.values())), len(problem.slots)
+        chosen = [NOBODY] * len(problem.orders)
+        if not orders:
+            return chosen
         flow = min_cost_flow.SimpleMinCostFlow()
         arc = flow.add_arc_with_capacity_and_unit_cost
-        # orders and slots come first, so that a pair's arc has its own number
-        source, sink = orders + slots, orders + slots + 1
+        # the pairs' arcs come first, in the order of their kinds, so that each is found again by counting
+        first = len(kinds)
+        source, sink = first + slots, first + slots + 1
         of_orders = sink + 1
         of_slots = of_orders + len(problem.of_orders.limits)
-        starts, at, costs = problem.starts, problem.at, weights.pairs
-        for order in range(orders):
-            first, end = starts[order], starts[order + 1]
-            for slot, cost in zip(at[first:end], costs[first:end], strict=True):
-                arc(order, orders + slot, 1, cost)
-        inner = problem.of_orders.of
+        for node, ((row, _, _), members) in enumerate(kinds.items()):
+            count = len(members)
+            for slot, cost in zip(problem.rows[row].slots, weights.rows[row], strict=True):
+                arc(node, first + slot, count, cost)
         limited = 0
-        for order in range(orders):
-            above = inner[order] if inner else NOBODY
-            if above == NOBODY:  # the same as from the source, and three times as fast
-                flow.set_node_supply(order, 1)
-                arc(order, sink, 1, weights.gains[order])
+        for node, ((_, gain, limit), members) in enumerate(kinds.items()):
+            count = len(members)
+            if limit == NOBODY:  # the same as from the source, and quicker
+                flow.set_node_supply(node, count)
+                arc(node, sink, count, gain)
             else:
-                limited += 1
-                arc(of_orders + above, order, 1, -weights.gains[order])
+                limited += count
+                arc(of_orders + limit, node, count, -gain)
         _tree(arc, problem.of_orders, of_orders, source, is_towards_root=False)
         inner = problem.of_slots.of
         for slot in range(slots):
             above = inner[slot] if inner else NOBODY
             end = sink if above == NOBODY else of_slots + above
-            arc(orders + slot, end, min(problem.places[slot], orders), 0)
+            arc(first + slot, end, min(problem.places[slot], orders), 0)
         _tree(arc, problem.of_slots, of_slots, sink, is_towards_root=True, unit=weights.unit, most=orders)
         arc(source, sink, limited, 0)
         flow.set_node_supply(source, limited)
@@ -63,14 +64,27 @@ class FlowSolver:
             raise CostRange(f"the engine cannot weigh costs so far apart over {nodes_of(problem)} nodes")
         if status != flow.OPTIMAL:
             raise RuntimeError(f"a flow that exists was not found: {status}")
-        chosen = [NOBODY] * orders
-        taken = flow.flow
-        for order in range(orders):
-            for pair in range(starts[order], starts[order + 1]):
-                if taken(pair):
-                    chosen[order] = at[pair]
-                    break
+        taken, pair = flow.flow, 0
+        for (row, _, _), members in kinds.items():
+            going = iter(members)
+            for slot in problem.rows[row].slots:
+                for _ in range(taken(pair)):
+                    chosen[next(going)] = slot
+                pair += 1
         return chosen
+
+
+def _kinds(problem: Problem, weights: Weights) -> dict[tuple[int, int, int], list[int]]:
+    """Orders that are alike, in the order of their lots: they have one node together. Those without pairs have none."""
+    found: dict[tuple[int, int, int], list[int]] = {}
+    limits = problem.of_orders.of
+    for order, (row, gain) in enumerate(zip(problem.row_of, weights.gains, strict=True)):
+        if problem.rows[row].slots:
+            found.setdefault((row, gain, limits[order] if limits else NOBODY), []).append(order)
+    for members in found.values():
+        if len(members) > 1:
+            members.sort(key=lambda order: (weights.turns[order], order))
+    return found
 
 
 def _tree(  # type: ignore[no-untyped-def]

@@ -1,7 +1,8 @@
 """The assignment problem: which gift goes with which slot. Problem in, plan out; no clock, no AWS.
 
-Orders and slots are kept by number, in the order of their ids, and the pairs that are cleared in three flat rows (an
-order's pairs lie side by side): a city has 1.25 million of them, and a dictionary of them would be 200 MB.
+Orders and slots are kept by number, in the order of their ids. The pairs that are cleared are kept as rows, each the
+slots that some orders may go with; orders that are alike share one. A city has a million of different pairs where every
+permit names its districts, and where nothing is closed fifteen million that are a few hundred rows.
 
 What is asked for: first the most orders by tier, strictly (`weights`), then the least cost, where on-time probability
 and price are one sum at a published exchange rate (`cost_of`). Limits that nest, at most one family over the orders
@@ -53,6 +54,13 @@ class Ration(NamedTuple):
     pairs: frozenset[Pair]
 
 
+class Row(NamedTuple):
+    """The slots that an order may go with, by ascending number, and what each costs in minor units."""
+
+    slots: Sequence[int]
+    costs: Sequence[int]
+
+
 @dataclass(frozen=True)
 class Family:
     """Limits that nest: of two, one holds the other or they share nobody. Numbers, not names; the widest first."""
@@ -74,11 +82,9 @@ class Problem:
     slots: tuple[str, ...]
     places: Sequence[int]
     """Deliveries left."""
-    starts: Sequence[int]
-    """Where each order's pairs begin; one more at the end."""
-    at: Sequence[int]
-    """Of each pair the number of its slot, ascending for each order."""
-    costs: Sequence[int]
+    rows: Sequence[Row]
+    row_of: Sequence[int]
+    """Of each order the number of its row."""
     of_orders: Family = field(default_factory=Family)
     of_slots: Family = field(default_factory=Family)
     rations: tuple[Ration, ...] = ()
@@ -94,6 +100,10 @@ class Problem:
     def is_plain(self) -> bool:
         """True when nothing is asked for that the flow does not know: its optimum is the plan's."""
         return not (self.rations or self.together or (self.sizes and self.rooms))
+
+    def row(self, order: int) -> Row:
+        """Whom that order may go with."""
+        return self.rows[self.row_of[order]]
 
     @staticmethod
     def of(
@@ -123,25 +133,24 @@ class Problem:
         """The problem by names. Raises `Unsound`, naming the first thing that is wrong: a pair of somebody unknown, a
         cost that is no whole number of minor units, less than nothing left."""
         names, number = tuple(sorted(orders)), {name: n for n, name in enumerate(sorted(slots))}
-        starts, at, costs = array("q", [0]), array("q"), array("q")
-        rows: dict[int, tuple[array[int], array[int]]] = {}
+        rows: list[Row] = []
+        known: dict[int, int] = {}
+        row_of = []
         for name in names:
             options = choices.get(name, ())
-            row = rows.get(id(options))  # orders that are alike share one, and `choices` keeps it
+            row = known.get(id(options))  # orders that are alike share one, and `choices` keeps it
             if row is None:
-                row = rows[id(options)] = _row(name, options, number)
-            at.extend(row[0])
-            costs.extend(row[1])
-            starts.append(len(at))
+                row = known[id(options)] = len(rows)
+                rows.append(_row(name, options, number))
+            row_of.append(row)
         return checked(
             Problem(
                 orders=names,
                 tiers=[orders[name] for name in names],
                 slots=tuple(number),
                 places=[slots[name] for name in number],
-                starts=starts,
-                at=at,
-                costs=costs,
+                rows=rows,
+                row_of=row_of,
                 of_orders=family(order_limits, names),
                 of_slots=family(slot_limits, tuple(number)),
                 rations=tuple(rations),
@@ -152,8 +161,7 @@ class Problem:
         )
 
 
-def _row(order: str, options: Choices, number: Mapping[str, int]) -> tuple[array[int], array[int]]:
-    """An order's pairs, by ascending number of the slot."""
+def _row(order: str, options: Choices, number: Mapping[str, int]) -> Row:
     found: dict[int, int] = {}
     for slot, cost in options:
         if slot not in number:
@@ -165,7 +173,7 @@ def _row(order: str, options: Choices, number: Mapping[str, int]) -> tuple[array
         if found.setdefault(number[slot], cost) != cost:
             raise Unsound(f"a pair has one cost, {(order, slot)!r} has two")
     numbers = sorted(found)
-    return array("q", numbers), array("q", [found[n] for n in numbers])
+    return Row(array("q", numbers), array("q", [found[n] for n in numbers]))
 
 
 @dataclass(frozen=True)
@@ -218,13 +226,15 @@ def checked(problem: Problem) -> Problem:
     for name, tier in zip(problem.orders, problem.tiers, strict=True):
         if not isinstance(tier, int):
             raise Unsound(f"a tier is a whole number, got {tier!r} of {name!r}")
-    pairs = len(problem.at)
-    if len(problem.costs) != pairs or len(problem.starts) != len(problem.orders) + 1:
-        raise Unsound("every pair has a slot and a cost, every order a place where its pairs begin")
-    if pairs and not (min(problem.at) >= 0 and max(problem.at) < len(problem.slots)):
-        raise Unsound("a pair names a slot of the problem by its number")
-    if pairs and not (min(problem.costs) >= 0 and max(problem.costs) <= MOST_COST):
-        raise Unsound(f"a cost is a whole number from 0 to {MOST_COST}")
+    if len(problem.row_of) != len(problem.orders):
+        raise Unsound("every order has a row of its own or a shared one")
+    for row in problem.rows:
+        if len(row.slots) != len(row.costs):
+            raise Unsound("every pair has a slot and a cost")
+        if row.slots and not (min(row.slots) >= 0 and max(row.slots) < len(problem.slots)):
+            raise Unsound("a pair names a slot of the problem by its number")
+        if row.costs and not (min(row.costs) >= 0 and max(row.costs) <= MOST_COST):
+            raise Unsound(f"a cost is a whole number from 0 to {MOST_COST}")
     if any(limit.step for limit in problem.of_orders.limits):
         raise Unsound("a fair load is of slots, not of orders")
     known = set(problem.orders)
@@ -272,8 +282,7 @@ def without_order_limits(problem: Problem) -> Problem:
     number = {name: n for n, name in enumerate(problem.orders)}
 
     def pairs(name: str) -> Iterable[Pair]:
-        first, end = problem.starts[number[name]], problem.starts[number[name] + 1]
-        return ((name, problem.slots[slot]) for slot in problem.at[first:end])
+        return ((name, problem.slots[slot]) for slot in problem.row(number[name]).slots)
 
     rations = [
         Ration(limit.name, limit.most, frozenset(pair for name in limit.members for pair in pairs(name)))

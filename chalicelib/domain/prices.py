@@ -10,14 +10,18 @@ rise for ever (`NotBest`). `proof` shows what the prices prove, and shares no co
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from chalicelib.domain.assignment import NOBODY, Prices, Problem
 from chalicelib.domain.weights import Weights
 
+Kind = tuple[int, int, int]
+"""Orders that are alike: of one row, one gain, under one limit."""
+
 
 class NotBest(Exception):
-    """There is a better plan than this one."""
+    """There is a better plan than this one, or it may not be done at all."""
 
 
 def prices(problem: Problem, weights: Weights, chosen: Sequence[int]) -> Prices:
@@ -36,20 +40,29 @@ class _Rising:
         self.zones: list[int | None] = [None] * len(of_orders.limits)
         self.zone_of = of_orders.of or (NOBODY,) * len(problem.orders)
         self.group_of = of_slots.of or (NOBODY,) * len(problem.slots)
-        self.seated: list[list[tuple[int, int]]] = [[] for _ in problem.slots]
-        """Of each slot the orders it has, with the cost of each."""
-        self.waiting: dict[int, list[int]] = {}
-        """By their limit, the orders that stay."""
+        self.seated: list[dict[Kind, int]] = [{} for _ in problem.slots]
+        """Of each slot the kinds of orders it has, with the cost of each."""
+        self.count = [0] * len(problem.slots)
+        self.waiting: dict[int, set[Kind]] = {}
+        """By their limit, the kinds of orders that stay."""
         self.in_zone, self.in_group = [0] * len(of_orders.limits), [0] * len(of_slots.limits)
         for order, slot in enumerate(chosen):
+            row, zone = problem.row_of[order], self.zone_of[order]
+            kind = row, weights.gains[order], zone
             if slot == NOBODY:
-                self.waiting.setdefault(self.zone_of[order], []).append(order)
+                if problem.rows[row].slots:
+                    self.waiting.setdefault(zone, set()).add(kind)
                 continue
-            pair = next(
-                p for p in range(problem.starts[order], problem.starts[order + 1]) if problem.at[p] == slot
-            )
-            self.seated[slot].append((order, weights.pairs[pair]))
-            _count(self.in_zone, of_orders.parents, self.zone_of[order])
+            if kind not in self.seated[slot]:
+                slots = problem.rows[row].slots
+                pair = bisect_left(slots, slot)
+                if pair == len(slots) or slots[pair] != slot:
+                    raise NotBest(f"order number {order} is not cleared with slot number {slot}")
+                self.seated[slot][kind] = weights.rows[row][pair]
+            self.count[slot] += 1
+            if self.count[slot] > problem.places[slot]:
+                raise NotBest(f"slot number {slot} has {problem.places[slot]} places, and more orders")
+            _count(self.in_zone, of_orders.parents, zone)
             _count(self.in_group, of_slots.parents, self.group_of[slot])
         self.slots_below: list[list[int]] = [[] for _ in of_slots.limits]
         for slot, group in enumerate(self.group_of):
@@ -96,16 +109,13 @@ class _Rising:
 
     def _may_serve(self, zone: int, worth: int) -> None:
         """Whoever stays, directly under that limit, may be served in place of another that is worth so much."""
-        starts, gains = self.problem.starts, self.weights.gains
-        for order in self.waiting.get(zone, ()):
-            self._to_pairs(starts[order], starts[order + 1], worth + gains[order])
-
-    def _to_pairs(self, first: int, end: int, worth: int) -> None:
-        slots, risen = self.slots, self.risen
-        for slot, cost in zip(self.problem.at[first:end], self.weights.pairs[first:end], strict=True):
-            if worth - cost > slots[slot]:
-                slots[slot] = worth - cost
-                risen.add(slot)
+        slots, risen, problem, weights = self.slots, self.risen, self.problem, self.weights
+        for row, gain, _ in self.waiting.get(zone, ()):
+            most = worth + gain
+            for slot, cost in zip(problem.rows[row].slots, weights.rows[row], strict=True):
+                if most - cost > slots[slot]:
+                    slots[slot] = most - cost
+                    risen.add(slot)
 
     def _from_slot(self, slot: int) -> None:
         worth, slots, risen = self.slots[slot], self.slots, self.risen
@@ -118,27 +128,20 @@ class _Rising:
                 risen.add(other)
         for zone, gain in moves[1]:
             self._lift_zone(zone, worth + gain)
-        if len(self.seated[slot]) < self.problem.places[slot]:
+        if self.count[slot] < self.problem.places[slot]:
             self._lift_group(self.group_of[slot], worth)
 
     def _moves(self, slot: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        starts, at, costs, gains = (
-            self.problem.starts,
-            self.problem.at,
-            self.weights.pairs,
-            self.weights.gains,
-        )
+        rows, costs_of = self.problem.rows, self.weights.rows
         away: dict[int, int] = {}
         out: dict[int, int] = {}
-        for order, cost in self.seated[slot]:
-            first, end = starts[order], starts[order + 1]
-            for other, price in zip(at[first:end], costs[first:end], strict=True):
+        for (row, worth, zone), cost in self.seated[slot].items():
+            for other, price in zip(rows[row].slots, costs_of[row], strict=True):
                 gain = cost - price
                 if gain > away.get(other, gain - 1):
                     away[other] = gain
-            zone, gain = self.zone_of[order], cost - gains[order]
-            if gain > out.get(zone, gain - 1):
-                out[zone] = gain
+            if cost - worth > out.get(zone, cost - worth - 1):
+                out[zone] = cost - worth
         away.pop(slot, None)
         return [*away.items()], [*out.items()]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import add
 
 from chalicelib.domain.assignment import Family, Plan, Prices, Problem
 from chalicelib.domain.weights import Weights
@@ -28,7 +29,7 @@ def proven(problem: Problem, weights: Weights, plan: Plan) -> Plan:
     has no side constraints and was not cut short.
     """
     value = value_of(problem, weights, plan.chosen)
-    if plan.prices is None and (len(problem.at) or plan.chosen):
+    if plan.prices is None and (any(row.slots for row in problem.rows) or plan.chosen):
         raise Unproven("a plan without prices proves nothing")
     bound = 0 if plan.prices is None else bound_of(problem, weights, plan.prices)
     if value < bound:
@@ -56,11 +57,12 @@ def value_of(problem: Problem, weights: Weights, chosen: Mapping[str, str]) -> i
         if order not in number:
             raise Unproven(f"the plan serves {order!r}, which is no order of the problem")
         here = number[order]
-        pairs = range(problem.starts[here], problem.starts[here + 1])
-        pair = next((p for p in pairs if problem.at[p] == slot_number.get(slot)), None)
-        if pair is None:
+        row = problem.row_of[here]
+        costs = dict(zip(problem.rows[row].slots, weights.rows[row], strict=True))
+        cost = costs.get(slot_number.get(slot, -1))
+        if cost is None:
             raise Unproven(f"the pair {(order, slot)!r} is not cleared")
-        value += weights.pairs[pair] - weights.gains[here]
+        value += cost - weights.gains[here]
     places, loads = dict(zip(problem.slots, problem.places, strict=True)), Counter(chosen.values())
     for slot, count in loads.items():
         if count > places[slot]:
@@ -96,21 +98,23 @@ def _check_sides(problem: Problem, chosen: Mapping[str, str]) -> None:
 
 def bound_of(problem: Problem, weights: Weights, prices: Prices) -> int:
     """What no plan can be below. True for any prices at all; side constraints only raise the true optimum."""
-    slots, at, costs, starts = prices.slots, problem.at, weights.pairs, problem.starts
+    worth_of = prices.slots.__getitem__
+    cheapest = [
+        min(map(add, costs, map(worth_of, row.slots))) if row.slots else None
+        for row, costs in zip(problem.rows, weights.rows, strict=True)
+    ]
     inner = problem.of_orders.of
     bound = 0
     for order, gain in enumerate(weights.gains):
-        first, end = starts[order], starts[order + 1]
-        if first == end:
+        least = cheapest[problem.row_of[order]]
+        if least is None:
             continue
         dear = prices.order_limits[inner[order]] if inner and inner[order] >= 0 else 0
-        cheapest = min([costs[pair] + slots[at[pair]] for pair in range(first, end)]) + dear - gain
-        if cheapest < 0:
-            bound += cheapest
+        bound += min(0, least + dear - gain)
     above = problem.of_slots.of
     for slot, places in enumerate(problem.places):
         outer = prices.slot_limits[above[slot]] if above and above[slot] >= 0 else 0
-        bound += places * min(0, outer - slots[slot])
+        bound += places * min(0, outer - prices.slots[slot])
     bound += _limits(problem.of_slots, prices.slot_limits, weights.unit, len(problem.orders))
     return bound + _limits(problem.of_orders, prices.order_limits, weights.unit, len(problem.orders))
 

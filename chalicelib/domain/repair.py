@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem
+from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem, Row
 from chalicelib.domain.weights import Weights
 
 Assign = Callable[[Problem, Weights], Sequence[int]]
@@ -87,9 +87,8 @@ class Board:
 
     def options(self, order: int) -> list[tuple[int, int]]:
         """Its slots with what each costs."""
-        problem = self.problem
-        first, end = problem.starts[order], problem.starts[order + 1]
-        return list(zip(problem.at[first:end], self.weights.pairs[first:end], strict=True))
+        row = self.problem.row_of[order]
+        return list(zip(self.problem.rows[row].slots, self.weights.rows[row], strict=True))
 
     def fits(self, order: int, slot: int) -> bool:
         if self.places[slot] < 1:
@@ -187,22 +186,22 @@ class Board:
     def plan_rest(self, assign: Assign) -> Sequence[int]:
         """The flow over whoever has no place yet, and every pair that still fits."""
         problem, weights = self.problem, self.weights
-        starts, at, costs, pairs = [0], [], [], []
+        rows: list[Row] = []
+        costs: list[list[int]] = []
         for order in range(len(problem.orders)):
+            slots: list[int] = []
+            costs.append([])
             if order not in self.seated and order not in self.grouped:
-                first = problem.starts[order]
-                for offset, (slot, cost) in enumerate(self.options(order)):
+                for slot, cost in self.options(order):
                     if self.fits(order, slot):
-                        at.append(slot)
-                        pairs.append(cost)
-                        costs.append(problem.costs[first + offset])
-            starts.append(len(at))
+                        slots.append(slot)
+                        costs[-1].append(cost)
+            rows.append(Row(slots, costs[-1]))
         rest = replace(
             problem,
             places=list(self.places),
-            starts=starts,
-            at=at,
-            costs=costs,
+            rows=rows,
+            row_of=range(len(rows)),
             of_orders=_left(problem.of_orders, self.in_orders),
             of_slots=_left(problem.of_slots, self.in_slots),
             rations=(),
@@ -210,7 +209,7 @@ class Board:
             sizes={},
             rooms={},
         )
-        return assign(rest, replace(weights, pairs=pairs))
+        return assign(rest, replace(weights, rows=costs))
 
     def fill(self) -> bool:
         """Whoever stays goes where there is room, the highest tier first."""

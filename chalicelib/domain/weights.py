@@ -6,8 +6,9 @@ cheapest and the dearest pair of that slot, at most. And it lets in (and out) at
 for each limit of the orders. One step between tiers therefore has to outweigh only the sum of those spans, and not the
 costs of all orders together: the naive weight does not fit into 64 bits for 50,000 orders (`solver.md`, section 1).
 
-*Ties* are broken by lot: a few bits below the costs, drawn from the seed and the two ids, with the costs scaled so that
-no cycle of lots outweighs one minor unit. They are left out where they would not fit.
+*Ties* are broken by lot. Of orders that are alike in all respects, some go first (`turns`). Between others lots are a
+few bits below the costs, drawn from the seed and the ids, with the costs scaled so that no cycle of lots outweighs one
+minor unit; they are left out where they would not fit.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class Weights:
 
     gains: Sequence[int]
     """By number of the order."""
-    pairs: Sequence[int]
-    """By number of the pair."""
+    rows: Sequence[Sequence[int]]
+    """Of each row what its pairs cost."""
+    turns: Sequence[int]
+    """Of each order its lot: of those that are alike, whoever has the lower one goes first."""
     unit: int
     """One minor unit of cost."""
     step: int
@@ -54,7 +57,7 @@ def weigh(problem: Problem, seed: str = "") -> Weights:
         if found is not None:
             return found
     raise CostRange(
-        f"the dearest pair costs {max(problem.costs)} minor units; with {len(problem.orders)} orders, "
+        f"the dearest pair costs {_dearest(problem)} minor units; with {len(problem.orders)} orders, "
         f"{len(problem.slots)} slots, {len(set(problem.tiers))} tiers and {len(problem.of_orders.limits)} limits of "
         "orders that does not fit into 64 bits: costs below a millionth of the span are expected to be rounded first"
     )
@@ -69,7 +72,7 @@ def nodes_of(problem: Problem) -> int:
 def _with_lots(problem: Problem, seed: str, bits: int, spans: int) -> Weights | None:
     shorter = min(len(problem.orders), len(problem.slots))
     unit = ((shorter + 2) << bits) + 1 if bits else 1
-    dearest = (max(problem.costs, default=0) + 1) * unit
+    dearest = (_dearest(problem) + 1) * unit
     loads = sum(limit.step * min(limit.most, len(problem.orders)) * unit for limit in problem.of_slots.limits)
     # a slot that is passed to or from a wider limit, or the sink, has only one pair in the cycle
     ends = len(problem.of_slots.limits) + 2
@@ -81,36 +84,38 @@ def _with_lots(problem: Problem, seed: str, bits: int, spans: int) -> Weights | 
         gain = gain_of[tier] = swaps * gain + step
     if (gain + dearest + loads) * (nodes_of(problem) + 1) >= MOST:
         return None
-    pairs = problem.costs if not bits else _lots(problem, seed, unit, bits)
-    return Weights([gain_of[tier] for tier in problem.tiers], pairs, unit, step)
+    start = crc32(seed.encode())
+    turns = [crc32(name.encode(), start) for name in problem.orders]
+    rows = [row.costs for row in problem.rows] if not bits else _lots(problem, start, turns, unit, bits)
+    return Weights([gain_of[tier] for tier in problem.tiers], rows, turns, unit, step)
+
+
+def _dearest(problem: Problem) -> int:
+    return max((max(row.costs) for row in problem.rows if row.costs), default=0)
 
 
 def _spans(problem: Problem) -> int:
     """The sum over all slots of what lies between its cheapest and its dearest pair."""
     low, high = [0] * len(problem.slots), [-1] * len(problem.slots)
-    for slot, cost in zip(problem.at, problem.costs, strict=True):
-        if cost > high[slot]:
-            if high[slot] < 0:
+    for row in problem.rows:
+        for slot, cost in zip(row.slots, row.costs, strict=True):
+            if cost > high[slot]:
+                if high[slot] < 0:
+                    low[slot] = cost
+                high[slot] = cost
+            elif cost < low[slot]:
                 low[slot] = cost
-            high[slot] = cost
-        elif cost < low[slot]:
-            low[slot] = cost
     return sum(most - least for least, most in zip(low, high, strict=True) if most > least)
 
 
-def _lots(problem: Problem, seed: str, unit: int, bits: int) -> Sequence[int]:
+def _lots(problem: Problem, start: int, turns: Sequence[int], unit: int, bits: int) -> list[array[int]]:
     """The costs with a lot below each of them."""
-    start = crc32(seed.encode())
     of_slot = [crc32(name.encode(), start) for name in problem.slots]
-    mask, found = (1 << bits) - 1, array("q")
-    starts, at, costs = problem.starts, problem.at, problem.costs
-    for number, name in enumerate(problem.orders):
-        lot = crc32(name.encode(), start) | 1
-        first, end = starts[number], starts[number + 1]
-        found.extend(
-            [
-                cost * unit + ((of_slot[slot] * lot >> 20) & mask)
-                for slot, cost in zip(at[first:end], costs[first:end], strict=True)
-            ]
-        )
-    return found
+    lot_of = [1] * len(problem.rows)
+    for row, turn in zip(reversed(problem.row_of), reversed(turns), strict=True):
+        lot_of[row] = turn | 1  # of the first order that has it
+    mask = (1 << bits) - 1
+    return [
+        array("q", [c * unit + ((of_slot[slot] * lot >> 20) & mask) for slot, c in zip(*row, strict=True)])
+        for row, lot in zip(problem.rows, lot_of, strict=True)
+    ]

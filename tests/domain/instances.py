@@ -59,9 +59,9 @@ def _nested(dice: random.Random, names: list[str], what: str) -> list[Limit]:
 
 def costs_of(problem: Problem) -> dict[tuple[str, str], int]:
     return {
-        (name, problem.slots[problem.at[pair]]): problem.costs[pair]
+        (name, problem.slots[slot]): cost
         for number, name in enumerate(problem.orders)
-        for pair in range(problem.starts[number], problem.starts[number + 1])
+        for slot, cost in zip(*problem.row(number), strict=True)
     }
 
 
@@ -95,9 +95,7 @@ def value_of(problem: Problem, chosen: Mapping[str, str]) -> Value | None:
 
 def best_of_all(problem: Problem) -> Value:
     """By trying every slot for every order."""
-    options = [
-        [NOBODY, *problem.at[problem.starts[n] : problem.starts[n + 1]]] for n in range(len(problem.orders))
-    ]
+    options = [[NOBODY, *problem.row(n).slots] for n in range(len(problem.orders))]
     best: Value | None = None
     for each in product(*options):
         chosen = {
