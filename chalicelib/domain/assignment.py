@@ -196,6 +196,8 @@ class Plan:
     numbers: Sequence[int] = ()
     """The same by number; `NOBODY` stays."""
     prices: Prices | None = None
+    priced: Sequence[int] = ()
+    """What the prices are of: the same, or the flow's plan, where that had to be repaired."""
     value: int = 0
     """The objective, in the unit of the weights; the smaller, the better."""
     bound: int = 0

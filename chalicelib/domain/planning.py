@@ -33,16 +33,23 @@ def planned(
             [0] * len(problem.of_slots.limits),
             [0] * len(problem.of_orders.limits),
         )
-        return _proven(problem, weights, greedy(problem, weights), free, is_cut_short=True), weights
-    numbers = assign(problem, weights)
-    found = prices(problem, weights, numbers)
+        hasty = greedy(problem, weights)
+        return _proven(problem, weights, hasty, hasty, free, is_cut_short=True), weights
+    numbers = flow = assign(problem, weights)
+    found = prices(problem, weights, flow)
     if not problem.is_plain:
         numbers = repaired(problem, weights, numbers, found, assign, is_over)
-    return _proven(problem, weights, numbers, found, is_cut_short=is_over()), weights
+    return _proven(problem, weights, numbers, flow, found, is_cut_short=is_over()), weights
 
 
 def _proven(
-    problem: Problem, weights: Weights, numbers: Sequence[int], found: Prices, *, is_cut_short: bool
+    problem: Problem,
+    weights: Weights,
+    numbers: Sequence[int],
+    priced: Sequence[int],
+    found: Prices,
+    *,
+    is_cut_short: bool,
 ) -> Plan:
-    plan = Plan(named(problem, numbers), numbers, found, is_cut_short=is_cut_short)
+    plan = Plan(named(problem, numbers), numbers, found, priced, is_cut_short=is_cut_short)
     return proof.proven(problem, weights, plan)

@@ -1,0 +1,183 @@
+"""Who got the few places, and why others did not: one plan, told from its own prices.
+
+A gift stays because each of its places is worth at least as much to others as serving it would gain; it goes with a
+dearer slot because the cheaper one is worth so much more to others. Which rank that is, and how much money, is read off
+the chain of moves that one more place would set going (`worth`), never guessed from the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from chalicelib.domain.assignment import NOBODY, Plan, Problem, cost_of
+from chalicelib.domain.explanation import By, Dearer, Instead, OutRanked
+from chalicelib.domain.fleet import Slot
+from chalicelib.domain.orders import Tier
+from chalicelib.domain.verdicts import Decision, Verdict
+from chalicelib.domain.weights import Weights
+from chalicelib.domain.worth import Change, changes
+
+
+class OneMore(NamedTuple):
+    """What one more place in a slot would be worth: gifts served more (below 0: fewer) by tier, and minor units saved
+    (below 0: spent)."""
+
+    slot: str
+    tiers: Mapping[int, int]
+    saves: int
+
+
+@dataclass(frozen=True)
+class Rationing:
+    """A problem, its weights, and the plan that was found and proven."""
+
+    problem: Problem
+    weights: Weights
+    plan: Plan
+
+    # --- one gift -----------------------------------------------------------------------------------------------
+
+    def has_pairs(self, order: str) -> bool:
+        """True when somebody with a place left might have gone."""
+        number = self._number.get(order)
+        return number is not None and self.problem.starts[number] < self.problem.starts[number + 1]
+
+    def out_ranked(self, order: str, currency: str) -> OutRanked:
+        """Why it stays. Asked of those that `has_pairs`, and were left over."""
+        problem, number = self.problem, self._number[order]
+        pairs = range(problem.starts[number], problem.starts[number + 1])
+        seats = [self._lowest[slot] for pair in pairs if (slot := problem.at[pair]) in self._lowest]
+        lowest = min(seats, default=None)
+        told = OutRanked(by=By.TIME, slots=len(pairs), lowest=None if lowest is None else Tier(lowest))
+        if self.plan.prices is None or self.plan.is_cut_short:
+            return told
+        prices, costs, gain = self.plan.prices.slots, self.weights.pairs, self.weights.gains[number]
+        # how much more the place is worth to whoever gets it next; below 0: no place was lacking
+        short, slot, pair = min((prices[problem.at[p]] + costs[p] - gain, problem.at[p], p) for p in pairs)
+        if short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number))):
+            return told.model_copy(update={"by": By.LIMIT})
+        own = problem.tiers[number]
+        if lowest is None or lowest < own:
+            return told.model_copy(update={"by": By.LIMIT})
+        by = By.SAME_TIER if lowest == own else By.HIGHER_TIER
+        told = told.model_copy(update={"by": by, "slot": problem.slots[slot]})
+        if short == 0:
+            return told.model_copy(update={"would_serve": True})
+        change = self._changes.get(slot)
+        if change is None or not change.comes:
+            return told
+        after = problem.tiers[change.comes[0]]
+        if after == own and not change.goes:
+            less = problem.costs[pair] - change.cost  # 0: the lot
+            told = told.model_copy(update={"short": less, "currency": currency})
+        return told.model_copy(update={"next_tier": Tier(after)})
+
+    def _pays_for_a_limit(self, number: int) -> bool:
+        """True when being under limits of orders costs that order something: one of them is full."""
+        assert self.plan.prices is not None
+        of, worths = self.problem.of_orders.of, self.plan.prices.order_limits
+        return bool(of and worths) and of[number] != NOBODY and worths[of[number]] > 0
+
+    def dearer(
+        self, order: str, chosen: str, answers: Iterable[Verdict], slots: Mapping[str, Slot]
+    ) -> Dearer | None:
+        """Why it does not go with the slot that would be the cheapest of those that were cleared for it; None: it does.
+
+        What a slot costs is its price and its lateness, as in the plan; where only the price is lower it is said how
+        much less often it is on time.
+        """
+        mine = slots[chosen]
+        yes = [slots[one.slot_id] for one in answers if one.decision is Decision.YES]
+        best = min(yes, key=lambda slot: (_cost(slot), slot.slot_id), default=mine)
+        if _cost(best) < _cost(mine):
+            return self._instead(order, mine, best)
+        cheapest = min(yes, key=lambda slot: (slot.price.amount, slot.slot_id), default=mine)
+        if cheapest.price.amount >= mine.price.amount:
+            return None
+        return Dearer(
+            why=Instead.LATER,
+            slot=cheapest.slot_id,
+            less=mine.price.amount - cheapest.price.amount,
+            currency=mine.price.currency,
+            later=mine.on_time_permille - cheapest.on_time_permille,
+        )
+
+    def _instead(self, order: str, mine: Slot, best: Slot) -> Dearer:
+        told = Dearer(
+            why=Instead.GIVEN_AWAY,
+            slot=best.slot_id,
+            less=_cost(mine) - _cost(best),
+            currency=best.price.currency,
+        )
+        slot = self._slot_number.get(best.slot_id)
+        if slot is None or not self.problem.places[slot]:
+            return told
+        worths, number = self.plan.prices, self._number[order]
+        pairs = self.problem.at[self.problem.starts[number] : self.problem.starts[number + 1]]
+        if slot not in pairs or worths is None or not worths.slots[slot]:
+            return told.model_copy(update={"why": Instead.LIMIT})
+        more: dict[str, object] = {"why": Instead.WORTH_MORE}
+        if slot in self._lowest:
+            more["lowest"] = Tier(self._lowest[slot])
+        change = self._changes.get(slot)
+        if change is not None and change.comes:
+            more["next_tier"] = Tier(self.problem.tiers[change.comes[0]])
+        elif change is not None:
+            more["saves"] = -change.cost
+        return told.model_copy(update=more)
+
+    # --- all of it ----------------------------------------------------------------------------------------------
+
+    def one_more(self, most: int) -> list[OneMore]:
+        """Of the slots with a price, the dearest first, what one more place would be worth."""
+        if self.plan.prices is None:
+            return []
+        worths = self.plan.prices.slots
+        full = sorted((slot for slot in self._changes), key=lambda slot: (-worths[slot], slot))
+        return [
+            OneMore(self.problem.slots[slot], self._tiers(change), -change.cost)
+            for slot in full[:most]
+            for change in [self._changes[slot]]
+        ]
+
+    def _tiers(self, change: Change) -> Mapping[int, int]:
+        counts: dict[int, int] = {}
+        for orders, sign in ((change.comes, 1), (change.goes, -1)):
+            for order in orders:
+                tier = self.problem.tiers[order]
+                counts[tier] = counts.get(tier, 0) + sign
+        return {tier: count for tier, count in sorted(counts.items(), reverse=True) if count}
+
+    # --- found once ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _number(self) -> Mapping[str, int]:
+        return {name: number for number, name in enumerate(self.problem.orders)}
+
+    @cached_property
+    def _slot_number(self) -> Mapping[str, int]:
+        return {name: number for number, name in enumerate(self.problem.slots)}
+
+    @cached_property
+    def _lowest(self) -> Mapping[int, int]:
+        """By number of the slot, the lowest tier that sits in it."""
+        lowest: dict[int, int] = {}
+        for order, slot in enumerate(self.plan.numbers):
+            if slot != NOBODY:
+                tier = self.problem.tiers[order]
+                lowest[slot] = min(tier, lowest.get(slot, tier))
+        return lowest
+
+    @cached_property
+    def _changes(self) -> Mapping[int, Change]:
+        plan = self.plan
+        if plan.prices is None or plan.is_cut_short:
+            return {}
+        return changes(self.problem, self.weights, plan.prices, plan.priced or plan.numbers)
+
+
+def _cost(slot: Slot) -> int:
+    return cost_of(slot.price.amount, slot.on_time_permille)

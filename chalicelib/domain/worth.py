@@ -1,0 +1,166 @@
+"""What one more place in a slot would change: who would come, who would go, and what that would cost.
+
+A price (`prices`) is what the best chain of moves gains that ends in one more place there: a gift that stays takes a
+place, whoever had it moves on, and so forth. Here the chains themselves are found again, along moves on which nothing
+of the price is lost. So a worth is told for what it is, so many gifts of which tier and so much money, and not read
+out of one number, which may be put together in several ways.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem
+from chalicelib.domain.weights import Weights
+
+
+class Change(NamedTuple):
+    """What would be otherwise. Orders by number; `cost` in minor units, below 0: so much is saved."""
+
+    comes: tuple[int, ...] = ()
+    goes: tuple[int, ...] = ()
+    cost: int = 0
+
+
+def changes(problem: Problem, weights: Weights, prices: Prices, chosen: Sequence[int]) -> dict[int, Change]:
+    """By number of each slot that has a price, what one more place in it (and in every limit that holds it) would
+    change. `chosen`: the plan that the prices are of, of each order its slot. O(pairs)."""
+    return _Chains(problem, weights, prices, chosen).found()
+
+
+class _Chains:
+    """Chains from wherever one begins, slots and limits met once each; the shortest to each of them."""
+
+    def __init__(self, problem: Problem, weights: Weights, prices: Prices, chosen: Sequence[int]) -> None:
+        self.problem, self.weights, self.prices = problem, weights, prices
+        is_whole = len(prices.order_limits) == len(problem.of_orders.limits)
+        self.zones = problem.of_orders if is_whole else Family()  # else they were told as rations
+        self.groups = problem.of_slots
+        self.zone_of = self.zones.of or (NOBODY,) * len(problem.orders)
+        self.group_of = self.groups.of or (NOBODY,) * len(problem.slots)
+        self.waiting: dict[int, list[int]] = {}
+        self.seated: list[list[tuple[int, int]]] = [[] for _ in problem.slots]
+        """Of each slot its orders, with the pair of each."""
+        self.in_zone, self.in_group = [0] * len(self.zones.limits), [0] * len(self.groups.limits)
+        for order, slot in enumerate(chosen):
+            if slot == NOBODY:
+                self.waiting.setdefault(self.zone_of[order], []).append(order)
+                continue
+            pairs = range(problem.starts[order], problem.starts[order + 1])
+            self.seated[slot].append((order, next(pair for pair in pairs if problem.at[pair] == slot)))
+            _count(self.in_zone, self.zones, self.zone_of[order])
+            _count(self.in_group, self.groups, self.group_of[slot])
+        self.slots: dict[int, Change] = {}
+        self.met: dict[tuple[str, int], Change] = {}
+        """Limits."""
+        self.queue: deque[tuple[str, int, Change]] = deque()
+
+    def found(self) -> dict[int, Change]:
+        nothing = Change()
+        self._enter(NOBODY, 0, nothing)
+        for zone, limit in enumerate(self.zones.limits):
+            has_room = self.in_zone[zone] < limit.most
+            if self.zones.parents[zone] == NOBODY and has_room and self._zone(zone) == 0:
+                self._meet("zone", zone, nothing)
+        for group, worth in enumerate(self.prices.slot_limits):
+            if worth == 0:
+                self._meet("group", group, nothing)
+            elif self.groups.parents[group] == NOBODY and worth == self._load(group, self.in_group[group]):
+                self._meet("group", group, nothing._replace(cost=-self._step(group, self.in_group[group])))
+        for slot, worth in enumerate(self.prices.slots):
+            if worth == 0 and self.seated[slot]:
+                self._reach(slot, nothing)
+        while self.queue:
+            kind, number, change = self.queue.popleft()
+            if kind == "slot":
+                self._from_slot(number, change)
+            elif kind == "zone":
+                self._from_zone(number, change)
+            else:
+                self._from_group(number, change)
+        return {slot: change for slot, change in self.slots.items() if self.prices.slots[slot] > 0}
+
+    def _zone(self, zone: int) -> int:
+        return -self.prices.order_limits[zone]
+
+    def _step(self, group: int, count: int) -> int:
+        """What the delivery of that number costs for the load, in minor units."""
+        return self.groups.limits[group].step * (count - 1) if count > 0 else 0
+
+    def _load(self, group: int, count: int) -> int:
+        return self._step(group, count) * self.weights.unit
+
+    def _reach(self, slot: int, change: Change) -> None:
+        if slot not in self.slots:
+            self.slots[slot] = change
+            self.queue.append(("slot", slot, change))
+
+    def _meet(self, kind: str, number: int, change: Change) -> None:
+        if (kind, number) not in self.met:
+            self.met[kind, number] = change
+            self.queue.append((kind, number, change))
+
+    def _enter(self, zone: int, worth: int, change: Change) -> None:
+        """Whoever stays, directly under that limit, comes."""
+        problem, prices, costs = self.problem, self.prices.slots, self.weights.pairs
+        for order in self.waiting.get(zone, ()):
+            gain = worth + self.weights.gains[order]
+            for pair in range(problem.starts[order], problem.starts[order + 1]):
+                slot = problem.at[pair]
+                if gain - costs[pair] == prices[slot] and slot not in self.slots:
+                    comes, cost = (*change.comes, order), change.cost + problem.costs[pair]
+                    self._reach(slot, change._replace(comes=comes, cost=cost))
+
+    def _from_slot(self, slot: int, change: Change) -> None:
+        """Whoever has a place moves on, or makes room in a limit of orders."""
+        problem, prices, costs = self.problem, self.prices.slots, self.weights.pairs
+        worth = prices[slot]
+        for order, here in self.seated[slot]:
+            base = worth + costs[here]
+            for pair in range(problem.starts[order], problem.starts[order + 1]):
+                other = problem.at[pair]
+                if base - costs[pair] == prices[other] and other not in self.slots:
+                    more = problem.costs[pair] - problem.costs[here]
+                    self._reach(other, change._replace(cost=change.cost + more))
+            zone = self.zone_of[order]
+            if zone != NOBODY and base - self.weights.gains[order] == self._zone(zone):
+                goes, cost = (*change.goes, order), change.cost - problem.costs[here]
+                self._meet("zone", zone, change._replace(goes=goes, cost=cost))
+        group = self.group_of[slot]
+        has_room = len(self.seated[slot]) < problem.places[slot]
+        if has_room and group != NOBODY and worth == self.prices.slot_limits[group]:
+            self._meet("group", group, change)
+
+    def _from_zone(self, zone: int, change: Change) -> None:
+        worth, parent = self._zone(zone), self.zones.parents[zone]
+        self._enter(zone, worth, change)
+        for inner, above in enumerate(self.zones.parents):
+            has_room = self.in_zone[inner] < self.zones.limits[inner].most
+            if above == zone and has_room and self._zone(inner) == worth:
+                self._meet("zone", inner, change)
+        if parent != NOBODY and self.in_zone[zone] and self._zone(parent) == worth:
+            self._meet("zone", parent, change)
+
+    def _from_group(self, group: int, change: Change) -> None:
+        worths, parent, taken = self.prices.slot_limits, self.groups.parents[group], self.in_group[group]
+        worth = worths[group]
+        for slot, above in enumerate(self.group_of):
+            if above == group and self.seated[slot] and self.prices.slots[slot] == worth:
+                self._reach(slot, change)
+        for inner, above in enumerate(self.groups.parents):
+            load = self._load(inner, self.in_group[inner])
+            if above == group and self.in_group[inner] and worths[inner] == worth + load:
+                saved = self._step(inner, self.in_group[inner])
+                self._meet("group", inner, change._replace(cost=change.cost - saved))
+        has_room = parent != NOBODY and taken < self.groups.limits[group].most
+        if has_room and worths[parent] == worth - self._load(group, taken + 1):
+            more = self._step(group, taken + 1)
+            self._meet("group", parent, change._replace(cost=change.cost + more))
+
+
+def _count(counts: list[int], family: Family, number: int) -> None:
+    while number != NOBODY:
+        counts[number] += 1
+        number = family.parents[number]
