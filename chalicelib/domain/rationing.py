@@ -43,20 +43,23 @@ class Rationing:
     def has_pairs(self, order: str) -> bool:
         """True when somebody with a place left might have gone."""
         number = self._number.get(order)
-        return number is not None and self.problem.starts[number] < self.problem.starts[number + 1]
+        return number is not None and bool(self.problem.row(number).slots)
 
     def out_ranked(self, order: str, currency: str) -> OutRanked:
         """Why it stays. Asked of those that `has_pairs`, and were left over."""
         problem, number = self.problem, self._number[order]
-        pairs = range(problem.starts[number], problem.starts[number + 1])
-        seats = [self._lowest[slot] for pair in pairs if (slot := problem.at[pair]) in self._lowest]
+        row, costs = problem.row(number), self.weights.rows[problem.row_of[number]]
+        seats = [self._lowest[slot] for slot in row.slots if slot in self._lowest]
         lowest = min(seats, default=None)
-        told = OutRanked(by=By.TIME, slots=len(pairs), lowest=None if lowest is None else Tier(lowest))
+        told = OutRanked(by=By.TIME, slots=len(row.slots), lowest=None if lowest is None else Tier(lowest))
         if self.plan.prices is None or self.plan.is_cut_short:
             return told
-        prices, costs, gain = self.plan.prices.slots, self.weights.pairs, self.weights.gains[number]
+        prices, gain = self.plan.prices.slots, self.weights.gains[number]
         # how much more the place is worth to whoever gets it next; below 0: no place was lacking
-        short, slot, pair = min((prices[problem.at[p]] + costs[p] - gain, problem.at[p], p) for p in pairs)
+        short, slot, at = min(
+            (prices[slot] + cost - gain, slot, at)
+            for at, (slot, cost) in enumerate(zip(row.slots, costs, strict=True))
+        )
         if short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number))):
             return told.model_copy(update={"by": By.LIMIT})
         own = problem.tiers[number]
@@ -64,16 +67,20 @@ class Rationing:
             return told.model_copy(update={"by": By.LIMIT})
         by = By.SAME_TIER if lowest == own else By.HIGHER_TIER
         told = told.model_copy(update={"by": by, "slot": problem.slots[slot]})
-        if short == 0:
+        if short == 0 and self._is_next(number):
             return told.model_copy(update={"would_serve": True})
         change = self._changes.get(slot)
         if change is None or not change.comes:
             return told
         after = problem.tiers[change.comes[0]]
         if after == own and not change.goes:
-            less = problem.costs[pair] - change.cost  # 0: the lot
+            less = row.costs[at] - change.cost  # 0: the lot
             told = told.model_copy(update={"short": less, "currency": currency})
         return told.model_copy(update={"next_tier": Tier(after)})
+
+    def _is_next(self, number: int) -> bool:
+        """True when of those that are alike and stay none drew a better lot."""
+        return number in self._first
 
     def _pays_for_a_limit(self, number: int) -> bool:
         """True when being under limits of orders costs that order something: one of them is full."""
@@ -115,9 +122,12 @@ class Rationing:
         slot = self._slot_number.get(best.slot_id)
         if slot is None or not self.problem.places[slot]:
             return told
-        worths, number = self.plan.prices, self._number[order]
-        pairs = self.problem.at[self.problem.starts[number] : self.problem.starts[number + 1]]
-        if slot not in pairs or worths is None or not worths.slots[slot]:
+        worths = self.plan.prices
+        if (
+            slot not in self.problem.row(self._number[order]).slots
+            or worths is None
+            or not worths.slots[slot]
+        ):
             return told.model_copy(update={"why": Instead.LIMIT})
         more: dict[str, object] = {"why": Instead.WORTH_MORE}
         if slot in self._lowest:
@@ -170,6 +180,17 @@ class Rationing:
                 tier = self.problem.tiers[order]
                 lowest[slot] = min(tier, lowest.get(slot, tier))
         return lowest
+
+    @cached_property
+    def _first(self) -> frozenset[int]:
+        """Of the orders that are alike and stay, each time the one with the best lot."""
+        turns, first = self.weights.turns, dict[tuple[int, int, int], int]()
+        of = self.problem.of_orders.of or (NOBODY,) * len(self.problem.orders)
+        for order, slot in enumerate(self.plan.numbers):
+            if slot == NOBODY:
+                kind = self.problem.row_of[order], self.problem.tiers[order], of[order]
+                first[kind] = min(order, first.get(kind, order), key=lambda o: (turns[o], o))
+        return frozenset(first.values())
 
     @cached_property
     def _changes(self) -> Mapping[int, Change]:

@@ -8,11 +8,13 @@ out of one number, which may be put together in several ways.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem
+from chalicelib.domain.prices import Kind
 from chalicelib.domain.weights import Weights
 
 
@@ -26,7 +28,7 @@ class Change(NamedTuple):
 
 def changes(problem: Problem, weights: Weights, prices: Prices, chosen: Sequence[int]) -> dict[int, Change]:
     """By number of each slot that has a price, what one more place in it (and in every limit that holds it) would
-    change. `chosen`: the plan that the prices are of, of each order its slot. O(pairs)."""
+    change. `chosen`: the plan that the prices are of, of each order its slot. O(pairs of different orders)."""
     return _Chains(problem, weights, prices, chosen).found()
 
 
@@ -40,17 +42,24 @@ class _Chains:
         self.groups = problem.of_slots
         self.zone_of = self.zones.of or (NOBODY,) * len(problem.orders)
         self.group_of = self.groups.of or (NOBODY,) * len(problem.slots)
-        self.waiting: dict[int, list[int]] = {}
-        self.seated: list[list[tuple[int, int]]] = [[] for _ in problem.slots]
-        """Of each slot its orders, with the pair of each."""
+        self.waiting: dict[int, dict[Kind, int]] = {}
+        """By their limit, the kinds of orders that stay, and of each whoever would be the next."""
+        self.seated: list[dict[Kind, int]] = [{} for _ in problem.slots]
+        """Of each slot the kinds of orders that it has, and of each the last to have got its place."""
+        self.count = [0] * len(problem.slots)
         self.in_zone, self.in_group = [0] * len(self.zones.limits), [0] * len(self.groups.limits)
+        turns = weights.turns
         for order, slot in enumerate(chosen):
+            zone = self.zone_of[order]
+            kind = problem.row_of[order], weights.gains[order], zone
             if slot == NOBODY:
-                self.waiting.setdefault(self.zone_of[order], []).append(order)
+                line = self.waiting.setdefault(zone, {})
+                line[kind] = min(order, line.get(kind, order), key=lambda o: (turns[o], o))
                 continue
-            pairs = range(problem.starts[order], problem.starts[order + 1])
-            self.seated[slot].append((order, next(pair for pair in pairs if problem.at[pair] == slot)))
-            _count(self.in_zone, self.zones, self.zone_of[order])
+            seats = self.seated[slot]
+            seats[kind] = max(order, seats.get(kind, order), key=lambda o: (turns[o], o))
+            self.count[slot] += 1
+            _count(self.in_zone, self.zones, zone)
             _count(self.in_group, self.groups, self.group_of[slot])
         self.slots: dict[int, Change] = {}
         self.met: dict[tuple[str, int], Change] = {}
@@ -104,32 +113,30 @@ class _Chains:
 
     def _enter(self, zone: int, worth: int, change: Change) -> None:
         """Whoever stays, directly under that limit, comes."""
-        problem, prices, costs = self.problem, self.prices.slots, self.weights.pairs
-        for order in self.waiting.get(zone, ()):
-            gain = worth + self.weights.gains[order]
-            for pair in range(problem.starts[order], problem.starts[order + 1]):
-                slot = problem.at[pair]
-                if gain - costs[pair] == prices[slot] and slot not in self.slots:
-                    comes, cost = (*change.comes, order), change.cost + problem.costs[pair]
+        prices, rows, weights = self.prices.slots, self.problem.rows, self.weights.rows
+        for (row, gain, _), order in self.waiting.get(zone, {}).items():
+            most = worth + gain
+            for pair, (slot, cost) in enumerate(zip(rows[row].slots, weights[row], strict=True)):
+                if most - cost == prices[slot] and slot not in self.slots:
+                    comes, cost = (*change.comes, order), change.cost + rows[row].costs[pair]
                     self._reach(slot, change._replace(comes=comes, cost=cost))
 
     def _from_slot(self, slot: int, change: Change) -> None:
         """Whoever has a place moves on, or makes room in a limit of orders."""
-        problem, prices, costs = self.problem, self.prices.slots, self.weights.pairs
+        prices, rows, weights = self.prices.slots, self.problem.rows, self.weights.rows
         worth = prices[slot]
-        for order, here in self.seated[slot]:
-            base = worth + costs[here]
-            for pair in range(problem.starts[order], problem.starts[order + 1]):
-                other = problem.at[pair]
-                if base - costs[pair] == prices[other] and other not in self.slots:
-                    more = problem.costs[pair] - problem.costs[here]
+        for (row, gain, zone), order in self.seated[slot].items():
+            here = bisect_left(rows[row].slots, slot)
+            base, cost_here = worth + weights[row][here], rows[row].costs[here]
+            for pair, (other, cost) in enumerate(zip(rows[row].slots, weights[row], strict=True)):
+                if base - cost == prices[other] and other not in self.slots:
+                    more = rows[row].costs[pair] - cost_here
                     self._reach(other, change._replace(cost=change.cost + more))
-            zone = self.zone_of[order]
-            if zone != NOBODY and base - self.weights.gains[order] == self._zone(zone):
-                goes, cost = (*change.goes, order), change.cost - problem.costs[here]
-                self._meet("zone", zone, change._replace(goes=goes, cost=cost))
+            if zone != NOBODY and base - gain == self._zone(zone):
+                goes = (*change.goes, order)
+                self._meet("zone", zone, change._replace(goes=goes, cost=change.cost - cost_here))
         group = self.group_of[slot]
-        has_room = len(self.seated[slot]) < problem.places[slot]
+        has_room = self.count[slot] < self.problem.places[slot]
         if has_room and group != NOBODY and worth == self.prices.slot_limits[group]:
             self._meet("group", group, change)
 

@@ -59,6 +59,19 @@ def test_who_lost_to_its_own_tier_is_told_by_how_much() -> None:
     assert why(problem, "mid").would_serve
 
 
+def test_of_gifts_that_are_alike_only_the_next_in_line_is_promised_the_next_place() -> None:
+    problem = one_slot(*[Tier.GOLD] * 5, places=2)
+    found = of(problem)
+    told = {
+        order: found.out_ranked(order, "CNY") for order in problem.orders if order not in found.plan.chosen
+    }
+    (first,) = (order for order, said in told.items() if said.would_serve)
+    after = of(with_one_more(problem, "s"))
+    assert set(after.plan.chosen) == {*found.plan.chosen, first}
+    others = [said for order, said in told.items() if order != first]
+    assert {(said.next_tier, said.short) for said in others} == {(Tier.GOLD, 0)}
+
+
 def test_where_the_rules_let_only_so_many_through_no_place_is_blamed() -> None:
     limit = Limit("zone", 1, frozenset({"o0", "o1"}))
     problem = Problem.of({"o0": 1, "o1": 2}, {"s": 5}, {("o0", "s"): 1, ("o1", "s"): 1}, order_limits=[limit])
