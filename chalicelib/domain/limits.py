@@ -7,7 +7,7 @@ only some of a slot's, or overlaps another without holding it, is a ration, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib.domain.assignment import Choices, Limit, Pair, Ration
@@ -37,7 +37,8 @@ def sorted_out(
             for counter, need in needs.get((order, slot), {}).items():
                 counted.setdefault(counter, []).append((order, slot))
                 lowest[counter] = min(need.limit, lowest.get(counter, need.limit))
-    orders, slots, crossing = list[Limit](), list[Limit](), list[Ration]()
+    orders, slots, crossing = _Nest(), _Nest(), list[Ration]()
+    # by the number of pairs: all pairs of a limit's members are its own, so a wider one has more of them
     for counter, those in sorted(
         counted.items(), key=lambda item: (-len(item[1]), item[0].name, str(item[0].day))
     ):
@@ -47,17 +48,27 @@ def sorted_out(
             continue
         name = f"{counter.per}/{counter.name}/{counter.day}"
         vehicles = frozenset(slot for _, slot in those)
-        if len(those) == sum(len(choices[order]) for order in members) and _nests(members, orders):
-            orders.append(Limit(name, left, members))
-        elif len(those) == sum(of_slot[slot] for slot in vehicles) and _nests(vehicles, slots):
-            slots.append(Limit(name, left, vehicles))
+        if len(those) == sum(len(choices[order]) for order in members) and orders.holds(members):
+            orders.add(Limit(name, left, members))
+        elif len(those) == sum(of_slot[slot] for slot in vehicles) and slots.holds(vehicles):
+            slots.add(Limit(name, left, vehicles))
         else:
             crossing.append(Ration(name, left, frozenset(those)))
-    return Sorted(tuple(orders), tuple(slots), tuple(crossing))
+    return Sorted(tuple(orders.limits), tuple(slots.limits), tuple(crossing))
 
 
-def _nests(members: frozenset[str], others: Iterable[Limit]) -> bool:
-    return all(
-        members <= other.members or other.members <= members or members.isdisjoint(other.members)
-        for other in others
-    )
+class _Nest:
+    """Limits of one side, put in from the widest to the narrowest: none holds one that is in already."""
+
+    def __init__(self) -> None:
+        self.limits: list[Limit] = []
+        self._inner: dict[str, int] = {}
+        """Of each member its narrowest limit so far."""
+
+    def holds(self, members: frozenset[str]) -> bool:
+        """True when these cross nobody: all of them are in the same narrowest limit, or in none."""
+        return len({self._inner.get(name) for name in members}) < 2
+
+    def add(self, limit: Limit) -> None:
+        self._inner.update(dict.fromkeys(limit.members, len(self.limits)))
+        self.limits.append(limit)
