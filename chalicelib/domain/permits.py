@@ -52,7 +52,7 @@ Covered = tuple[tuple[Permit, ...], tuple[Reason, ...]]
 
 
 class Passes:
-    """A fleet's permits. It remembers by identity of the errand, which whoever asks keeps alive."""
+    """A fleet's permits. It remembers by identity of the errand: whoever asks often keeps the one that it asks of."""
 
     def __init__(self, fleet: Fleet, time_zone: str) -> None:
         self._time_zone = time_zone
@@ -64,7 +64,7 @@ class Passes:
                 self._by_plate.setdefault(folded(permit.plate), []).append(permit)
             if permit.crew_id is not None:
                 self._by_crew.setdefault(permit.crew_id, []).append(permit)
-        self._known: dict[tuple[str, int], tuple[list[_Pass], list[list[_Pass]]]] = {}
+        self._known: dict[tuple[str, int], tuple[Errand, list[_Pass], list[list[_Pass]]]] = {}
         self._off_hours: dict[str, Curfew] = {}
 
     def cover(
@@ -84,8 +84,9 @@ class Passes:
         key = (crew.crew_id, id(errand))
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._before(crew, errand)
-        ends, crossings = known
+            # with the errand itself: no other can come to bear its id
+            known = self._known[key] = (errand, *self._before(crew, errand))
+        _, ends, crossings = known
         if not crossings:
             return self._first(ends, start, end, is_open, held)
         chosen: list[Permit] = []

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.fleet import DailyHours, Permit
+from chalicelib.domain.permits import Errand, Passes
+from chalicelib.domain.places import district_key
 from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
 from tests import builders as b
 
@@ -33,6 +35,25 @@ def hours(start: str, end: str) -> dict[str, Any]:
 
 
 # --- where ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_of_an_errand_is_not_said_of_the_next_one_that_is_made() -> None:
+    passes = Passes(b.fleet(permits=[b.permit()]), "Asia/Shanghai")
+
+    def covered(destination: str) -> bool:
+        # nobody keeps the errand: the next one may come to lie where it lay
+        errand = Errand(
+            district_key(b.HUANGPU),
+            district_key(destination),
+            False,
+            frozenset({"z"}),
+            frozenset(),
+            frozenset(),
+        )
+        return bool(passes.cover(b.crew(), errand, b.NOON, b.NOON + b.hours(1))[0])
+
+    said = [covered(destination) for _ in range(20) for destination in (b.HUANGPU, b.XUHUI)]
+    assert said == [True, False] * 20
 
 
 def test_a_permit_for_zones_names_every_zone_that_asks_for_one() -> None:
