@@ -66,11 +66,16 @@ class FlowSolver:
             raise RuntimeError(f"a flow that exists was not found: {status}")
         taken, pair = flow.flow, 0
         for (row, _, _), members in kinds.items():
-            going = iter(members)
-            for slot in problem.rows[row].slots:
-                for _ in range(taken(pair)):
-                    chosen[next(going)] = slot
-                pair += 1
+            slots_of_row, going = problem.rows[row].slots, 0
+            for at, slot in enumerate(slots_of_row, pair):
+                count = taken(at)
+                if count:
+                    for order in members[going : going + count]:
+                        chosen[order] = slot
+                    going += count
+                    if going == len(members):
+                        break
+            pair += len(slots_of_row)
         return chosen
 
 

@@ -58,11 +58,11 @@ def value_of(problem: Problem, weights: Weights, chosen: Mapping[str, str]) -> i
             raise Unproven(f"the plan serves {order!r}, which is no order of the problem")
         here = number[order]
         row = problem.row_of[here]
-        costs = dict(zip(problem.rows[row].slots, weights.rows[row], strict=True))
-        cost = costs.get(slot_number.get(slot, -1))
-        if cost is None:
-            raise Unproven(f"the pair {(order, slot)!r} is not cleared")
-        value += cost - weights.gains[here]
+        try:
+            pair = problem.rows[row].slots.index(slot_number[slot])
+        except (KeyError, ValueError):
+            raise Unproven(f"the pair {(order, slot)!r} is not cleared") from None
+        value += weights.rows[row][pair] - weights.gains[here]
     places, loads = dict(zip(problem.slots, problem.places, strict=True)), Counter(chosen.values())
     for slot, count in loads.items():
         if count > places[slot]:
