@@ -14,7 +14,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.assignment import Choices, Pair, cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
-from chalicelib.domain.evidence import Evidence, Step, digest_of, grouped
+from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
@@ -257,12 +257,13 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
                 slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
                 verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             takes = planned.needs.get((order.order_id, chosen), {})
-            rulings.append(_goes(order, verdict, answers, on, now, takes))
+            rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
             ground = clearer.ground(deliveries[order.order_id], start, end)
             reasons = reasons_of(answers, on.fleet.left, ground)
-            rulings.append(_waits(order, on, now, reasons, answers, ground))
+            others = offers.turned_down(answers)
+            rulings.append(_waits(order, on, now, reasons, others, ground))
     return rulings
 
 
@@ -272,6 +273,7 @@ class _Offers:
     def __init__(self, on: check.Ground) -> None:
         self.on = on
         self.known: dict[int, tuple[Sequence[Verdict], Choices]] = {}
+        self.others: dict[int, tuple[Sequence[Verdict], tuple[TurnedDown, ...]]] = {}
 
     def of(self, answers: Sequence[Verdict]) -> Choices:
         """Of each with a place left, its slot and its cost."""
@@ -285,10 +287,17 @@ class _Offers:
             known = self.known[id(answers)] = (answers, costs)  # kept, or its identity would go to another
         return known[1]
 
+    def turned_down(self, answers: Sequence[Verdict]) -> tuple[TurnedDown, ...]:
+        """The others by reason, for the evidence."""
+        known = self.others.get(id(answers))
+        if known is None:
+            known = self.others[id(answers)] = (answers, grouped(answers))
+        return known[1]
+
     @staticmethod
     def are_rationed(answers: Sequence[Verdict]) -> bool:
         """Whether a yes has said what it rests on: where nothing is counted, it need not."""
-        return any(v.start is not None for v in answers if v.decision is Decision.YES)
+        return next((v.start is not None for v in answers if v.decision is Decision.YES), False)
 
 
 _Asking = Callable[[Delivery, Collection[str]], Sequence[Verdict]]
@@ -396,7 +405,7 @@ def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int], ground: Grou
 def _goes(
     order: Order,
     verdict: Verdict,
-    answers: Sequence[Verdict],
+    others: tuple[TurnedDown, ...],
     on: check.Ground,
     now: datetime,
     takes: Needs,
@@ -421,7 +430,6 @@ def _goes(
         rules_version=on.atlas.rules.version,
         assigned_at=now,
     )
-    others = grouped(v for v in answers if v.decision is not Decision.YES)
     piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others)
     leg = order.leg.model_copy(update={"assignment": assignment})
     after = moved(
@@ -439,7 +447,7 @@ def _waits(
     on: check.Ground,
     now: datetime,
     reasons: tuple[Reason, ...],
-    answers: Sequence[Verdict],
+    others: tuple[TurnedDown, ...],
     ground: Ground | None = None,
 ) -> Ruling:
     over = now + HANDLING > order.window.end
@@ -469,7 +477,7 @@ def _waits(
                 client_zones=ground.destination.zone_ids,
                 asked=Asked(max(now, order.window.start), max(order.window.end, now + HANDLING), Phase.OPEN),
             )
-        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, grouped(answers))
+        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, others)
     after = moved(
         order,
         now,
