@@ -22,6 +22,7 @@ from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
 from chalicelib.domain.places import Market
+from chalicelib.domain.report import PlanView
 from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
@@ -259,6 +260,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Fleet",
         BOTH,
         answer=operators.FleetView,
+        problems=(404,),
+    ),
+    ("GET", "/v1/markets/{market_id}/plan"): Operation(
+        "How the last round of planning shared what there was: who was served and left by rank, brand and district, "
+        "what one more place in each full slot would be worth, and the proof",
+        "Markets",
+        ("operator",),
+        answer=PlanView,
         problems=(404,),
     ),
     **_members("couriers", "courier_id", Courier, "a courier company"),

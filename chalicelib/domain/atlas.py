@@ -72,6 +72,7 @@ class Atlas:
         self.seen: dict[object, object] = {}
         """What clearance found around a place: these zones never change, and the same gift is looked at often."""
         self._met: dict[tuple[object, ...], Regime] = {}
+        self._named: frozenset[str] | None = None
 
     def _index_units(self, start: int, sheet: Sheet) -> None:
         by_unit = self._by_unit
@@ -152,6 +153,12 @@ class Atlas:
                 if address.building is not None:
                     buildings = _may_be(address.building, buildings)
         return [*map(self._zone, numbers), *buildings, *self._listed(address)]
+
+    def districts(self) -> frozenset[str]:
+        """Every district that a zone names, as they are compared."""
+        if self._named is None:
+            self._named = frozenset(key.partition("/")[0] for key in self._by_unit) - {EVERYWHERE}
+        return self._named
 
     def _is_another(self, zone: Zone, address: Address) -> bool:
         """True when a list names a lane or number, and the address states one: where the two were compared by key

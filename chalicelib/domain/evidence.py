@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import Field
 
+from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
 
@@ -71,6 +72,9 @@ class Evidence(Shape):
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[TurnedDown, ...] = ()
+    explanation: Explanation | None = Field(
+        default=None, description="Of who was left over, or goes with a dearer courier: why, as planned then."
+    )
     more: dict[str, int] = Field(
         default={}, description="By field, how many more names its list had: the snapshot has them all."
     )

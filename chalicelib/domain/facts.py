@@ -16,6 +16,7 @@
     market#<market>        rezoned                        Rezoned             (flows.rezone)
     market#<market>        rezoning#<shard>               ShardPassed         (flows.rezone)
     impact#<impact>        impact, part#, seen#, told#    a question about a change, and its answer (domain.impact)
+    market#<market>        plan                           PlanReport, of the last round that is kept  (flows.explain)
     market#<market>        room#<slot>                    Room                (flows.enlist)
     market#<market>        salt                           the secret that names households, sealed  (flows.ration)
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)

@@ -7,12 +7,13 @@ the chain of moves that one more place would set going (`worth`), never guessed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from chalicelib.domain.assignment import NOBODY, Plan, Problem, cost_of
+from chalicelib.domain.assignment import NOBODY, Choices, Plan, Problem, cost_of
 from chalicelib.domain.explanation import By, Dearer, Instead, OutRanked
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.orders import Tier
@@ -30,6 +31,24 @@ class OneMore(NamedTuple):
     saves: int
 
 
+class Cheapest(NamedTuple):
+    """Of the slots that were cleared for a gift, places left or not: by price and lateness, and by price alone."""
+
+    slot: Slot
+    by_price: Slot
+
+
+def cheapest_of(answers: Iterable[Verdict], slots: Mapping[str, Slot]) -> Cheapest | None:
+    """None: none was cleared."""
+    yes = [slots[one.slot_id] for one in answers if one.decision is Decision.YES]
+    if not yes:
+        return None
+    return Cheapest(
+        min(yes, key=lambda slot: (_cost(slot), slot.slot_id)),
+        min(yes, key=lambda slot: (slot.price.amount, slot.slot_id)),
+    )
+
+
 @dataclass(frozen=True)
 class Rationing:
     """A problem, its weights, and the plan that was found and proven."""
@@ -45,7 +64,7 @@ class Rationing:
         number = self._number.get(order)
         return number is not None and bool(self.problem.row(number).slots)
 
-    def out_ranked(self, order: str, currency: str) -> OutRanked:
+    def out_ranked(self, order: str, currency: str | None) -> OutRanked:
         """Why it stays. Asked of those that `has_pairs`, and were left over."""
         problem, number = self.problem, self._number[order]
         row, costs = problem.row(number), self.weights.rows[problem.row_of[number]]
@@ -88,28 +107,23 @@ class Rationing:
         of, worths = self.problem.of_orders.of, self.plan.prices.order_limits
         return bool(of and worths) and of[number] != NOBODY and worths[of[number]] > 0
 
-    def dearer(
-        self, order: str, chosen: str, answers: Iterable[Verdict], slots: Mapping[str, Slot]
-    ) -> Dearer | None:
+    def dearer(self, order: str, mine: Slot, cheapest: Cheapest) -> Dearer | None:
         """Why it does not go with the slot that would be the cheapest of those that were cleared for it; None: it does.
 
         What a slot costs is its price and its lateness, as in the plan; where only the price is lower it is said how
         much less often it is on time.
         """
-        mine = slots[chosen]
-        yes = [slots[one.slot_id] for one in answers if one.decision is Decision.YES]
-        best = min(yes, key=lambda slot: (_cost(slot), slot.slot_id), default=mine)
-        if _cost(best) < _cost(mine):
-            return self._instead(order, mine, best)
-        cheapest = min(yes, key=lambda slot: (slot.price.amount, slot.slot_id), default=mine)
-        if cheapest.price.amount >= mine.price.amount:
+        if _cost(cheapest.slot) < _cost(mine):
+            return self._instead(order, mine, cheapest.slot)
+        other = cheapest.by_price
+        if other.price.amount >= mine.price.amount:
             return None
         return Dearer(
             why=Instead.LATER,
-            slot=cheapest.slot_id,
-            less=mine.price.amount - cheapest.price.amount,
+            slot=other.slot_id,
+            less=mine.price.amount - other.price.amount,
             currency=mine.price.currency,
-            later=mine.on_time_permille - cheapest.on_time_permille,
+            later=mine.on_time_permille - other.on_time_permille,
         )
 
     def _instead(self, order: str, mine: Slot, best: Slot) -> Dearer:
@@ -141,17 +155,49 @@ class Rationing:
 
     # --- all of it ----------------------------------------------------------------------------------------------
 
-    def one_more(self, most: int) -> list[OneMore]:
-        """Of the slots with a price, the dearest first, what one more place would be worth."""
-        if self.plan.prices is None:
+    def one_more(self, full: Mapping[str, Choices]) -> list[OneMore]:
+        """Of the slots in which one more place would be worth something, the dearest first.
+
+        `full`: of each gift the slots that were cleared for it and had no place left to begin with, and what each
+        costs; gifts that are alike share one. Such slots are no part of the problem: whoever would gain most by a
+        place there would take it, and leave its own to the chain that begins there.
+        """
+        if self.plan.prices is None or self.plan.is_cut_short:
             return []
-        worths = self.plan.prices.slots
-        full = sorted((slot for slot in self._changes), key=lambda slot: (-worths[slot], slot))
-        return [
-            OneMore(self.problem.slots[slot], self._tiers(change), -change.cost)
-            for slot in full[:most]
-            for change in [self._changes[slot]]
-        ]
+        slots = self.problem.slots
+        nothing = self._worth(Change())
+        found = {
+            slots[slot]: change for slot, change in self._changes.items() if self._worth(change) > nothing
+        }  # the price of others is the lot
+        best: dict[int, tuple[Change, Choices]] = {}
+        for name, options in full.items():
+            number = self._number.get(name)
+            if options and number is not None:
+                freed = self._freed(number)
+                had = best.get(id(options))
+                if had is None or self._worth(freed) > self._worth(had[0]):
+                    best[id(options)] = freed, options
+        for freed, options in best.values():
+            for slot, cost in options:
+                change = freed._replace(cost=freed.cost + cost)
+                if self._worth(change) > self._worth(found.get(slot, Change())):
+                    found[slot] = change
+        dearest = sorted(found.items(), key=lambda item: (*map(int.__neg__, self._worth(item[1])), item[0]))
+        return [OneMore(slot, self._tiers(change), -change.cost) for slot, change in dearest]
+
+    def _worth(self, change: Change) -> tuple[int, int]:
+        """Strictly by tier, then by money: the weights outweigh only costs that are in the problem."""
+        gains = self.weights.gains
+        comes, goes = (sum(gains[order] for order in orders) for orders in (change.comes, change.goes))
+        return comes - goes, -change.cost
+
+    def _freed(self, number: int) -> Change:
+        """What would be otherwise if it needed no place: it would come, or leave its own to others."""
+        slot = self._priced[number]
+        if slot == NOBODY:
+            return Change() if self._pays_for_a_limit(number) else Change((number,))
+        row, change = self.problem.row(number), self._changes.get(slot, Change())
+        return change._replace(cost=change.cost - row.costs[bisect_left(row.slots, slot)])
 
     def _tiers(self, change: Change) -> Mapping[int, int]:
         counts: dict[int, int] = {}
@@ -192,12 +238,15 @@ class Rationing:
                 first[kind] = min(order, first.get(kind, order), key=lambda o: (turns[o], o))
         return frozenset(first.values())
 
+    @property
+    def _priced(self) -> Sequence[int]:
+        return self.plan.priced or self.plan.numbers
+
     @cached_property
     def _changes(self) -> Mapping[int, Change]:
-        plan = self.plan
-        if plan.prices is None or plan.is_cut_short:
+        if self.plan.prices is None or self.plan.is_cut_short:
             return {}
-        return changes(self.problem, self.weights, plan.prices, plan.priced or plan.numbers)
+        return changes(self.problem, self.weights, self.plan.prices, self._priced)
 
 
 def _cost(slot: Slot) -> int:

@@ -11,6 +11,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
+from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment, Leg
 from chalicelib.domain.orders import Order, Outlook
@@ -139,6 +140,7 @@ def evidence(
     at: datetime,
     turned_down: Iterable[TurnedDown] = (),
     reasons: tuple[Reason, ...] | None = None,
+    explanation: Explanation | None = None,
 ) -> Evidence:
     """The next piece of evidence of this order; saved in the transaction that acts on it."""
     slot = on.fleet.slots.get(verdict.slot_id)
@@ -175,6 +177,7 @@ def evidence(
             handovers=tuple(verdict.handovers),
             valid_until=verdict.valid_until,
             turned_down=tuple(turned_down),
+            explanation=explanation,
         )
     )
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from chalicelib.domain import facts
 from chalicelib.domain.assignment import Choices, Pair, cost_of
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
+from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
@@ -31,7 +33,7 @@ from chalicelib.domain.verdicts import (
     Reason,
     Verdict,
 )
-from chalicelib.flows import book, check, enlist, lease, ration
+from chalicelib.flows import book, check, enlist, explain, lease, ration
 
 POOL = 1000
 """Open orders looked at in one round, over all shards; the rest follows in the next."""
@@ -143,8 +145,8 @@ def _rounds(world: World, market: Market, keys: Sequence[Key], holder: str | Non
     """Plan these orders, and once more those that lost a race: how many were saved, and whether the lease still
     holds. What loses every time is no race, and waits for the tick: nudged from here, it would be nudged for ever."""
     saved = 0
-    for _ in range(TRIES):
-        some, keys = _round(world, market, keys, holder)
+    for again in range(TRIES):
+        some, keys = _round(world, market, keys, holder, is_first=not again)
         saved += some
         if not keys:
             break
@@ -153,7 +155,9 @@ def _rounds(world: World, market: Market, keys: Sequence[Key], holder: str | Non
     return saved, True
 
 
-def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, list[Key]]:
+def _round(
+    world: World, market: Market, keys: Sequence[Key], holder: str | None, *, is_first: bool
+) -> tuple[int, list[Key]]:
     """Plan these orders and save: how many were saved, and which were decided and not saved."""
     pointer = facts.pointer_key(market.market_id)
     rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
@@ -164,7 +168,7 @@ def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None
         return 0, []
     on = check.ground_with(world, market.market_id, head)
     now = world.clock()  # not from before an order was placed that has been read since
-    rulings = decide(world, orders, on, now)
+    rulings, account = decide(world, orders, on, now)
     saved = _save(world, market.market_id, holder, rulings, on)
     for ruling in saved:
         facts.note_step(world.log, ruling.after)
@@ -179,6 +183,8 @@ def _round(world: World, market: Market, keys: Sequence[Key], holder: str | None
     world.queues.nudge(Topic.BOOK, booked)
     # whoever books it tells of that and of this
     world.queues.nudge(Topic.TELL, [r.after.order_id for r in saved if r.takes is None and _is_to_be_told(r)])
+    if account is not None and is_first:
+        explain.note(world, market.market_id, account, saved, is_leased=holder is not None)
     kept = {ruling.after.order_id for ruling in saved}
     lost = [name for r in rulings if (name := r.after.order_id) not in kept]
     return len(saved), [facts.order_key(name) for name in lost]
@@ -201,10 +207,12 @@ def _is_to_be_told(ruling: Ruling) -> bool:
 # --- deciding: pure but for opening the seals -----------------------------------------------------------------
 
 
-def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetime) -> list[Ruling]:
-    """Every open order's fate in this round."""
+def decide(
+    world: World, orders: Sequence[Order], on: check.Ground, now: datetime
+) -> tuple[list[Ruling], explain.Account | None]:
+    """Every open order's fate in this round, and what it is explained by; None: nothing was planned."""
     if on.atlas is None:
-        return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders]
+        return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
@@ -243,6 +251,8 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
         for name in {name for name, _ in needs}:
             answers = verdicts[name]
             verdicts[name] = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
+    assert planned.rationing is not None
+    account = explain.Account(on, now, planned.rationing, deliveries, verdicts)
     rulings = []
     for order in orders:
         if order.order_id not in verdicts:
@@ -257,14 +267,16 @@ def decide(world: World, orders: Sequence[Order], on: check.Ground, now: datetim
                 slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
                 verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             takes = planned.needs.get((order.order_id, chosen), {})
-            rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes))
+            why = account.of_served(order, chosen, answers)
+            rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes, why))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
             ground = clearer.ground(deliveries[order.order_id], start, end)
             reasons = reasons_of(answers, on.fleet.left, ground)
             others = offers.turned_down(answers)
-            rulings.append(_waits(order, on, now, reasons, others, ground))
-    return rulings
+            left = partial(account.of_left, order, answers)
+            rulings.append(_waits(order, on, now, reasons, others, ground, left))
+    return rulings, account
 
 
 class _Offers:
@@ -409,6 +421,7 @@ def _goes(
     on: check.Ground,
     now: datetime,
     takes: Needs,
+    why: Explanation | None = None,
 ) -> Ruling:
     slot = on.fleet.slots[verdict.slot_id]
     assert on.atlas is not None
@@ -430,7 +443,7 @@ def _goes(
         rules_version=on.atlas.rules.version,
         assigned_at=now,
     )
-    piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others)
+    piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others, explanation=why)
     leg = order.leg.model_copy(update={"assignment": assignment})
     after = moved(
         order,
@@ -449,6 +462,7 @@ def _waits(
     reasons: tuple[Reason, ...],
     others: tuple[TurnedDown, ...],
     ground: Ground | None = None,
+    why: Callable[[], Explanation | None] | None = None,
 ) -> Ruling:
     over = now + HANDLING > order.window.end
     crowded = not CROWDED.isdisjoint(reasons)
@@ -477,7 +491,9 @@ def _waits(
                 client_zones=ground.destination.zone_ids,
                 asked=Asked(max(now, order.window.start), max(order.window.end, now + HANDLING), Phase.OPEN),
             )
-        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, others)
+        # once the time is over nothing would help any more: what kept it waiting has been explained
+        found = None if why is None or over else why()
+        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, others, explanation=found)
     after = moved(
         order,
         now,

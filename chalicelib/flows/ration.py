@@ -25,6 +25,7 @@ from chalicelib.domain.places import Address
 from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Keep, Row, Take, World
 from chalicelib.domain.quotas import MOST, Need, Needs, local_days, needed, once, sealed_household
+from chalicelib.domain.rationing import Rationing
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
 from chalicelib.flows import check
 
@@ -125,6 +126,8 @@ class Round:
     taken: dict[QuotaTaken, int] = field(default_factory=dict)
     seed: str = ""
     chosen: dict[str, str] = field(default_factory=dict)
+    rationing: Rationing | None = None
+    """The first plan of the round, with its prices: by it the round is explained."""
 
     def lacks(self, pair: Pair) -> Reason | None:
         """Why that order cannot go with that slot any more, or None."""
@@ -134,7 +137,8 @@ class Round:
     def plan(self, world: World) -> None:
         """Choose for every order that has none yet: the best plan that places and counters bear, with its proof."""
         problem = self._problem()
-        plan, _ = planned(problem, world.solver.assign, self.seed)
+        plan, weights = planned(problem, world.solver.assign, self.seed)
+        self.rationing = self.rationing or Rationing(problem, weights, plan)
         self.chosen |= plan.chosen
         for pair in plan.chosen.items():
             self.places[pair[1]] -= 1

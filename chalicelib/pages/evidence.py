@@ -17,7 +17,7 @@ from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.zones import Zone
-from chalicelib.pages import regimes, words
+from chalicelib.pages import explained, regimes, words
 from chalicelib.pages.sheet import (
     Block,
     Bullets,
@@ -80,6 +80,7 @@ class Piece:
     """As they were written down; None: kept back from this reader."""
     more_zones: int = 0
     """How many more there were than are named."""
+    explained: explained.Explained | None = None
 
 
 def sheet(
@@ -216,8 +217,16 @@ class _Page:
             ("Tests", tuple(self._credentials(piece))),
             ("Good until", tuple(self._lasts(piece))),
             ("Turned down", tuple(self._turned_down(piece))),
+            *self._explained(piece),
         ]
         yield Facts(tuple((term, lines) for term, lines in rows if lines))
+
+    def _explained(self, piece: Piece) -> Iterator[tuple[str, tuple[Line, ...]]]:
+        told = piece.explained
+        if told is not None:
+            yield "Out-ranked", tuple(explained.out_ranked(told, self.order.tier.name.lower()))
+            yield "Not the cheapest", tuple(explained.dearer(told))
+            yield "What would help", tuple(explained.nearest(told, self._hour))
 
     def _reason(self, reason: str, piece: Piece) -> str:
         if (piece.step, reason) == ("rezone", "no_handover"):

@@ -52,6 +52,63 @@ REASONS: Final[dict[str, str]] = {
 }
 """Each is true of an order as a whole and of one courier's hours alike."""
 
+CHANGES: Final[dict[str, str]] = {
+    "rules_missing": "rules for this market",
+    "rules_stale": "fresh rules from their source",
+    "zone_unknown": "a ruling on the place that no list names",
+    "address_doubtful": "a more exact address",
+    "address_disagrees": "an address and a point on the map that agree",
+    "crew_home_unknown": "a ruling on the place where the crew lives",
+    "no_handover": "rules at the client's place that allow a hand-over",
+    "origin_closed": "another place to fetch the gift from",
+    "crossing_closed": "a place to fetch the gift from on the client's side of the closed line",
+    "item_not_allowed": "a gift of a kind that the rules let through",
+    "curfew": "hours outside the curfew",
+    "window": "other hours",
+    "slot_full": "one more place",
+    "quota_full": "another day, or a higher limit in the rules",
+    "outranked": "one more place",
+    "no_slots": "other hours",
+    "courier_suspended": "the courier company back in service",
+    "courier_refused": "the courier taking what it had turned down",
+    "crew_withdrawn": "the crew back on duty",
+    "crew_home_sealed": "a crew that lives where people may go out",
+    "credential_missing": "a test of the kind that the rules ask for",
+    "credential_expires": "a test that lasts until the crew is out again",
+    "credential_positive": "a crew whose tests are negative",
+    "permit_missing": "a pass for the crew or its vehicle",
+    "permit_scope": "a pass that covers this way",
+    "permit_time": "a pass that lasts there and back",
+    "permit_revoked": "a pass in the place of the one that was revoked",
+    "permit_vehicle": "a pass for this vehicle and these people",
+    "permit_used": "one more pass for a single delivery",
+    "company_unlisted": "the courier company on the official list",
+    "person_unlisted": "the crew on the official list",
+    "temperature": "a vehicle that keeps the gift at its temperature, or a gift that needs none",
+    "dwell": "a shorter trip, or a gift that keeps longer",
+    "signature_conflict": "a gift of less value, which may be left short of the door",
+    "proof_missing": "a courier that brings back a proof of receipt",
+    "value_uninsured": "a courier that is insured for this value, or a gift of less",
+    "not_carried": "a courier that carries gifts of this kind, or another gift",
+    "crew_not_cleared": "a crew that is cleared to go",
+}
+"""What would be otherwise without that reason: after *with* in a sentence."""
+
+OUT_RANKED: Final[dict[str, str]] = {
+    "higher_tier": "The places went to gifts that rank higher.",
+    "same_tier": "Places went to gifts of the same rank, too: those that cost less there, or drew the lot.",
+    "limit": "Places were not what was missing: the rules let only so many deliveries through.",
+    "time": "The time for planning was over before the best plan was found, so nothing is said of one place more.",
+}
+
+INSTEAD: Final[dict[str, str]] = {
+    "worth_more": "its places went where they are worth more",
+    "given_away": "its places had been given away before",
+    "limit": "it had a place, and the rules let only so many deliveries through",
+    "later": "it is late more often, which outweighs its lower price",
+}
+"""Of a cheaper courier: why another one goes. Goes on after *and* in a sentence."""
+
 STEPS: Final[dict[str, str]] = {
     "dispatch": "a courier is looked for",
     "book": "the last look before booking",
@@ -192,3 +249,24 @@ def listed(parts: list[str], last: str = "and") -> str:
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+PLACES: Final[dict[str, int]] = {
+    "JPY": 0,
+    "KRW": 0,
+    "VND": 0,
+    "CLP": 0,
+    "KWD": 3,
+    "BHD": 3,
+    "JOD": 3,
+    "TND": 3,
+}
+"""Decimal places of currencies that have not two (ISO 4217)."""
+
+
+def money(amount: int, currency: str) -> str:
+    """`12.50 CNY` of minor units."""
+    places = PLACES.get(currency, 2)
+    whole, rest = divmod(abs(amount), 10**places)
+    said = f"{whole:,}.{rest:0{places}d}" if places else f"{whole:,}"
+    return f"{'-' if amount < 0 else ''}{said} {currency}"

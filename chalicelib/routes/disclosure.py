@@ -7,13 +7,15 @@ nobody's business but the control room's. Operators read the evidence itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown
-from chalicelib.domain.orders import OrderView
+from chalicelib.domain.explanation import By, Explanation, Instead, NearestChange
+from chalicelib.domain.orders import OrderView, Tier
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Reason
@@ -21,6 +23,7 @@ from chalicelib.flows.look import ClearanceAnswer
 
 if TYPE_CHECKING:
     from chalicelib.pages.evidence import Piece
+    from chalicelib.pages.explained import Explained
 
 ABOUT_PEOPLE = frozenset(
     reason for reason in Reason if reason.value.startswith(("crew_", "credential_", "person_"))
@@ -37,6 +40,35 @@ class CountedReason(Shape):
 
     reason: BrandReason
     count: int = Field(description="At least so many, where several reasons are told as one.")
+
+
+class BrandOutRanked(Shape):
+    """Couriers might have gone, and went with others."""
+
+    by: By
+    slots: int = Field(description="So many offers might have taken it.")
+    would_serve: bool = Field(default=False, description="One more place would have gone to this gift.")
+
+
+class BrandNearest(Shape):
+    """What would have opened some offers, had only that been otherwise."""
+
+    reasons: tuple[BrandReason, ...] = Field(description="All that stood against them.")
+    slots: int = Field(description="At least so many offers lacked just that.")
+    hours_from: Instant | None = Field(
+        default=None, description="The hours in which one could hand over, where they are what was missing."
+    )
+    hours_until: Instant | None = None
+
+
+class BrandExplanation(Shape):
+    """Why it stays, or goes with a dearer courier, or what would have let one go: nothing of other brands' gifts."""
+
+    out_ranked: BrandOutRanked | None = None
+    dearer: Instead | None = Field(
+        default=None, description="A cheaper courier was cleared, too: why not it."
+    )
+    nearest: tuple[BrandNearest, ...] = Field(default=(), description="Nobody may go; the nearest first.")
 
 
 class BrandOrder(OrderView):
@@ -72,6 +104,9 @@ class BrandEvidence(Shape):
     handovers: tuple[str, ...] = ()
     valid_until: Instant | None = None
     turned_down: tuple[CountedReason, ...] = ()
+    explanation: BrandExplanation | None = Field(
+        default=None, description="Of who was left over, or goes with a dearer courier: why, as planned then."
+    )
     more: dict[str, int] = Field(
         default={}, description="By field, how many more names its list had: the snapshot has them all."
     )
@@ -110,8 +145,73 @@ def evidence(piece: Evidence) -> BrandEvidence:
     kept = {
         name: getattr(piece, name) for name in BrandEvidence.model_fields if name in Evidence.model_fields
     }
-    changed = {"reasons": _reasons(piece.reasons), "turned_down": _counted(piece.turned_down)}
+    changed = {
+        "reasons": _reasons(piece.reasons),
+        "turned_down": _counted(piece.turned_down),
+        "explanation": None if piece.explanation is None else explanation(piece.explanation),
+    }
     return BrandEvidence.model_construct(**{**kept, **changed})
+
+
+def explanation(known: Explanation) -> BrandExplanation:
+    """The same without slots, prices and the ranks of others; couriers' reasons as a brand reads them."""
+    place = known.out_ranked
+    return BrandExplanation(
+        out_ranked=None
+        if place is None
+        else BrandOutRanked(by=place.by, slots=place.slots, would_serve=place.would_serve),
+        dearer=known.dearer.why if known.dearer is not None else None,
+        nearest=_nearest(known.nearest),
+    )
+
+
+def _nearest(changes: Iterable[NearestChange]) -> tuple[BrandNearest, ...]:
+    """Changes that differ only in what is wrong with a crew are one."""
+    told: dict[tuple[BrandReason, ...], BrandNearest] = {}
+    for change in changes:
+        reasons = _reasons(change.reasons)
+        had = told.get(reasons)
+        told[reasons] = BrandNearest(
+            reasons=reasons,
+            slots=change.slots + (had.slots if had is not None else 0),
+            hours_from=change.hours_from,
+            hours_until=change.hours_until,
+        )
+    return tuple(told.values())
+
+
+def _explained(known: Explanation, *, whole: bool) -> Explained:
+    """The explanation as it goes on a page."""
+    from chalicelib.pages.explained import Explained, Near
+
+    told = explanation(known)
+    place, dearer = known.out_ranked, known.dearer
+    found = Explained(
+        by=place.by if place is not None else None,
+        slots=place.slots if place is not None else 0,
+        would_serve=place is not None and place.would_serve,
+        why=told.dearer,
+        nearest=tuple(Near(n.reasons, n.slots, None, n.hours_from, n.hours_until) for n in told.nearest),
+    )
+    if not whole:
+        return found
+    both = place or dearer
+    return replace(
+        found,
+        slot=both.slot if both is not None else None,
+        currency=both.currency if both is not None else None,
+        lowest=_rank(both.lowest) if both is not None else None,
+        next_tier=_rank(both.next_tier) if both is not None else None,
+        short=place.short if place is not None else None,
+        less=dearer.less if dearer is not None else None,
+        later=dearer.later if dearer is not None else None,
+        saves=dearer.saves if dearer is not None else None,
+        nearest=tuple(Near(n.reasons, n.slots, n.slot, n.hours_from, n.hours_until) for n in known.nearest),
+    )
+
+
+def _rank(tier: Tier | None) -> str | None:
+    return None if tier is None else tier.name.lower()
 
 
 def piece(known: Evidence, *, whole: bool) -> Piece:
@@ -149,6 +249,7 @@ def piece(known: Evidence, *, whole: bool) -> Piece:
         permits={name: known.permit_ends.get(name) for name in known.permits} if whole else None,
         credentials=known.credentials if whole else None,
         more_zones=told.more.get("zones", 0),
+        explained=None if known.explanation is None else _explained(known.explanation, whole=whole),
     )
 
 

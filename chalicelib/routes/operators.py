@@ -30,6 +30,7 @@ from chalicelib.routes.calling import caller
 
 if TYPE_CHECKING:
     from chalicelib.domain.impact import Impact, ImpactView
+    from chalicelib.domain.report import PlanReport, PlanView
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -192,6 +193,16 @@ def blueprint(authorizer: Any) -> Blueprint:
     def get_or_remove_slot(market_id: str, slot_id: str) -> Response:
         return _member(bp.current_request, market_id, "slots", slot_id)
 
+    @bp.route("/v1/markets/{market_id}/plan", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_plan(market_id: str) -> Response:
+        who(Role.OPERATOR)
+        from chalicelib.flows import explain  # here: importing the app stays small
+
+        world, name = wiring.world(), _named(market_id)
+        enlist.market(world, name)
+        return edge.answer(_in_words(explain.last(world, name)))
+
     # --- rule books -----------------------------------------------------------------------------------------
 
     @bp.route("/v1/rulebooks", methods=["GET"], authorizer=authorizer)
@@ -333,6 +344,18 @@ def _told(who: Caller, found: Impact, limit: int, after: int) -> ImpactView:
         next_cursor=None if more is None else cursors.sign(world, f"impact|{found.impact_id}", str(more)),
     )
     return shapes.view(found, page, inquire.KEPT)
+
+
+def _in_words(report: PlanReport) -> PlanView:
+    """The report, and each worth as a sentence."""
+    from chalicelib.domain.report import PlanView, WorthView
+    from chalicelib.pages.explained import worth
+
+    worths = tuple(
+        WorthView(**dict(one), words=worth(one.slot, one.tiers, one.saves, report.currency or ""))
+        for one in report.worths
+    )
+    return PlanView(**{**dict(report), "worths": worths})
 
 
 def _member(request: Any, market_id: str, kind: str, name: str) -> Response:

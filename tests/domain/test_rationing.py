@@ -11,11 +11,11 @@ from chalicelib.domain.explanation import By, Dearer, Instead, OutRanked
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.orders import Tier
 from chalicelib.domain.planning import planned
-from chalicelib.domain.rationing import OneMore, Rationing
+from chalicelib.domain.rationing import OneMore, Rationing, cheapest_of
 from chalicelib.domain.verdicts import Decision, Verdict
 from chalicelib.solver import FlowSolver
 from tests import builders as b
-from tests.domain.instances import best_of_all, by_lot, value_of
+from tests.domain.instances import best_of_all, by_lot, costs_of, value_of
 from tests.domain.test_worth import with_one_more
 
 ENGINE = FlowSolver().assign
@@ -60,7 +60,15 @@ def test_who_lost_to_its_own_tier_is_told_by_how_much() -> None:
 
 
 def test_of_gifts_that_are_alike_only_the_next_in_line_is_promised_the_next_place() -> None:
-    problem = one_slot(*[Tier.GOLD] * 5, places=2)
+    alike = [("s", 100)]
+    for problem in (
+        one_slot(*[Tier.GOLD] * 5, places=2),
+        Problem.among(dict.fromkeys("abcde", Tier.GOLD), {"s": 2}, dict.fromkeys("abcde", alike)),
+    ):
+        _one_is_promised(problem)
+
+
+def _one_is_promised(problem: Problem) -> None:
     found = of(problem)
     told = {
         order: found.out_ranked(order, "CNY") for order in problem.orders if order not in found.plan.chosen
@@ -147,8 +155,9 @@ def yes(*names: str) -> list[Verdict]:
 
 
 def dearer(problem: Problem, offers: Mapping[str, Slot], order: str, *cleared: str) -> Dearer | None:
-    found = of(problem)
-    return found.dearer(order, found.plan.chosen[order], yes(*cleared), offers)
+    found, cheapest = of(problem), cheapest_of(yes(*cleared), offers)
+    assert cheapest is not None
+    return found.dearer(order, offers[found.plan.chosen[order]], cheapest)
 
 
 def test_who_goes_with_the_cheapest_is_told_nothing() -> None:
@@ -213,5 +222,28 @@ def test_what_one_more_place_is_worth_comes_in_tiers_and_in_money_the_dearest_fi
     pairs = {("gold", "a"), ("gold-2", "a"), ("low", "b"), ("low-2", "b"), ("one", "c")}
     problem = fleet_problem(orders, offers, {"a": 1, "b": 1, "c": 1}, pairs)
     found = of(problem)
-    assert found.one_more(9) == [OneMore("a", {3: 1}, -1000), OneMore("b", {1: 1}, -2000)]
-    assert len(found.one_more(1)) == 1
+    assert found.one_more({}) == [OneMore("a", {3: 1}, -1000), OneMore("b", {1: 1}, -2000)]
+
+
+def test_a_slot_that_had_no_place_to_begin_with_is_worth_what_it_would_be_worth_in_the_problem() -> None:
+    """The same as with its pairs in the problem, and no place in it."""
+    seen = 0
+    for seed in range(400):
+        whole = by_lot(seed, slots=4)
+        if whole.of_slots.limits or whole.of_orders.limits or not whole.slots:
+            continue
+        gone = whole.slots[seed % len(whole.slots)]
+        tiers = dict(zip(whole.orders, whole.tiers, strict=True))
+        places = dict(zip(whole.slots, whole.places, strict=True)) | {gone: 0}
+        costs = costs_of(whole)
+        inside = of(Problem.of(tiers, places, costs), str(seed)).one_more({})
+        rest = {pair: cost for pair, cost in costs.items() if pair[1] != gone}
+        full = {order: ((slot, cost),) for (order, slot), cost in costs.items() if slot == gone}
+        outside = of(Problem.of(tiers, places, rest), str(seed)).one_more(full)
+        mine, other = (
+            [(one.slot, one.tiers, one.saves) for one in found if one.slot == gone]
+            for found in (inside, outside)
+        )
+        assert mine == other, seed
+        seen += bool(mine)
+    assert seen > 30

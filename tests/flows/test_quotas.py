@@ -325,8 +325,8 @@ def test_edge_case_23_of_two_planners_who_want_the_last_one_the_second_puts_its_
     first, second = put(on, "key-1"), put(on, "key-2", tier="diamond")
     on.world.queues.take()  # type: ignore[attr-defined]
     ground = dispatch.check.ground(on.world, "SHA")
-    mine = dispatch.decide(on.world, [on.order(first.order_id)], ground, on.clock())
-    theirs = dispatch.decide(on.world, [on.order(second.order_id)], ground, on.clock())
+    mine, _ = dispatch.decide(on.world, [on.order(first.order_id)], ground, on.clock())
+    theirs, _ = dispatch.decide(on.world, [on.order(second.order_id)], ground, on.clock())
     assert all(ruling.takes is not None for ruling in (*mine, *theirs))
     assert dispatch._save(on.world, "SHA", None, mine, ground) == mine
     assert dispatch._save(on.world, "SHA", None, theirs, ground) == []

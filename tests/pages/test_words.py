@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.domain.curfews import Stop
 from chalicelib.domain.evidence import Step
+from chalicelib.domain.explanation import By, Instead
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.orders import Fallback, OrderState
 from chalicelib.domain.policies import CredentialKind, Handover, LastLeg, Level
@@ -19,6 +20,10 @@ from chalicelib.routes.disclosure import BrandReason
 SPOKEN: list[tuple[EnumType, dict[str, str]]] = [
     (Reason, words.REASONS),
     (BrandReason, words.REASONS),
+    (Reason, words.CHANGES),
+    (BrandReason, words.CHANGES),
+    (By, words.OUT_RANKED),
+    (Instead, words.INSTEAD),
     (Step, words.STEPS),
     (Handover, words.HANDOVERS),
     (ItemClass, words.ITEM_CLASSES),
@@ -75,3 +80,18 @@ class Odd(StrEnum):
 
 def test_the_check_itself_bites() -> None:
     assert [name for name in every(Odd) if name not in words.REASONS] == ["new_tomorrow"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        (4000, "CNY", "40.00 CNY"),
+        (-5, "EUR", "-0.05 EUR"),
+        (1234567, "CNY", "12,345.67 CNY"),
+        (1200, "JPY", "1,200 JPY"),
+        (1, "KWD", "0.001 KWD"),
+        (0, "CNY", "0.00 CNY"),
+    ],
+)
+def test_money_is_told_in_whole_units_of_its_currency(amount: int, currency: str, said: str) -> None:
+    assert words.money(amount, currency) == said

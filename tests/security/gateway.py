@@ -18,6 +18,7 @@ from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.orders import Moved, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
+from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import enlist, inquire, publish
 from chalicelib.flows.place import place
@@ -221,6 +222,11 @@ def _names(on: Stage) -> dict[str, str]:
         known_at=NOON,
     )
     _keep(on, facts.evidence_row(decided))
+    shared = PlanReport(
+        market_id="SHA", planned_at=NOON, orders=0, slots=0, pairs=0, served=0, left=0, nobody_may_go=0, value="0",
+        bound="0", gap="0", is_proven=True, by_tier={}, by_brand={}, by_district={}, full_slots=0,
+    )  # fmt: skip
+    _keep(on, Row(plan_key("SHA"), 1, shared.model_dump_json()))
     _keep(on, facts.order_row(left.model_copy(update={"history": history, "version": 2})), was=1)
     upload = publish.begin(
         on.world, "SHA", "health-office", mode="amend", time_zone="Asia/Shanghai", datum="GCJ02"
