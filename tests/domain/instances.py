@@ -108,3 +108,41 @@ def best_of_all(problem: Problem) -> Value:
             best = value
     assert best is not None
     return best
+
+
+def of_a_town(seed: int) -> Problem:
+    """Up to 200 orders and 20 slots in five tiers; zones with households in them, couriers with vehicles in them, some
+    with a fair load, and most of them too narrow for all."""
+    dice = random.Random(seed)
+    orders = [f"o{n:03d}" for n in range(dice.randint(20, 200))]
+    slots = [f"s{n:02d}" for n in range(dice.randint(2, 20))]
+    spread = dice.choice([0, 40, 2_000, 100_000])
+    reach = dice.uniform(0.1, 0.6)
+    costs = {
+        pair: 1_000 + dice.randint(0, spread) for pair in product(orders, slots) if dice.random() < reach
+    }
+    tiers = {order: dice.choices(range(1, 6), (40, 30, 15, 10, 5))[0] for order in orders}
+    share = 2 * len(orders) // len(slots)
+    places = {slot: dice.randint(0, share) for slot in slots}
+    homes = [orders[n : n + 3] for n in range(0, len(orders), dice.choice((6, 20, 30)))]
+    zones = [orders[n : n + 60] for n in range(0, len(orders), 60)]
+    vehicles = [slots[n : n + 2] for n in range(0, len(slots), 4)]
+    couriers = [slots[n : n + 8] for n in range(0, len(slots), 8)]
+    return Problem.of(
+        tiers,
+        places,
+        costs,
+        order_limits=[
+            *(Limit(f"home-{n}", dice.randint(1, 2), frozenset(each)) for n, each in enumerate(homes)),
+            *(Limit(f"zone-{n}", dice.randint(10, 60), frozenset(each)) for n, each in enumerate(zones)),
+        ]
+        if dice.random() < 0.7
+        else [],
+        slot_limits=[
+            Limit(f"{what}-{n}", dice.randint(share // 3, 3 * share), frozenset(each), dice.choice(steps))
+            for what, those, steps in (("vehicle", vehicles, (0, 0, 30)), ("courier", couriers, (0, 5, 200)))
+            for n, each in enumerate(those)
+        ]
+        if dice.random() < 0.7
+        else [],
+    )
