@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bench import clearing, placing, rezoning, zones
+from bench import assigning, clearing, placing, rezoning, zones
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     for name, ours, goal in rezoning.measured():
         print(f"{name:48}{ours:>16}{goal:>12}")
     _zones()
-    _clearing()
+    _assigning(_clearing())
     print(
         "\n* aws-lambda-handler-cookbook, as measured on another day on a machine of the same kind;\n"
         "  not run here: compare orders of magnitude, not digits."
@@ -56,7 +56,7 @@ def _zones() -> None:
     print(f"{found.source}; {found.hits:,} hits, {found.differing} points not the same")
 
 
-def _clearing() -> None:
+def _clearing() -> clearing.Cleared:
     found = clearing.clear(clearing.city())
     name = f"{clearing.ORDERS:,} orders against {clearing.SLOTS:,} slots, CPU"
     print(f"\n{name:48}{'here, now':>16}{'to reach':>12}")
@@ -64,12 +64,23 @@ def _clearing() -> None:
         ("cleared, all in all", f"{found.seconds:.1f} s", "< 5 s"),
         ("  every address looked up", f"{found.surveyed_s:.1f} s", ""),
         ("  every pair answered, with every reason", f"{found.answered_s:.1f} s", ""),
-        ("  the feasible pairs and their costs", f"{found.paired_s:.1f} s", ""),
+        ("  the feasible pairs and their costs, as a problem", f"{found.paired_s:.1f} s", ""),
         ("feasible pairs", f"{found.pairs:,}", "1,250,000"),
         ("one pair, asked alone", f"{found.a_pair_us:.1f} us", ""),
     ]
     for name, ours, goal in rows:
         print(f"{name:48}{ours:>16}{goal:>12}")
+    return found
+
+
+def _assigning(cleared: clearing.Cleared) -> None:
+    name = f"a plan with its proof, CPU, medians of {assigning.ROUNDS}"
+    print(f"\n{name:48}{'here, now':>16}{'to reach':>12}{'OR-Tools':>12}")
+    for name, ours, goal, peer in assigning.measured(cleared.problem, cleared.seconds):
+        print(f"{name:48}{ours:>16}{goal:>12}{peer:>12}")
+    print(
+        "OR-Tools: `solve()` alone, of the same arcs with the same weights; no order's slot is read, nothing is proven"
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from bench import pairs
 from bench.shanghai import addresses, compounds
+from chalicelib.domain.assignment import Choices, Problem, cost_of
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Proof, Slot
@@ -239,7 +241,8 @@ class Cleared:
     answered_s: float
     """... every pair answered, ..."""
     paired_s: float
-    """... and the feasible ones written down with their cost."""
+    """... and the feasible ones put as a problem, with their cost."""
+    problem: Problem
     pairs: int
     a_pair_us: float
     """Microseconds for one pair, asked alone; for comparison."""
@@ -262,11 +265,17 @@ def clear(place: City) -> Cleared:
     pool = Pool(clearer, slots)
     answers = [pool.ask(delivery) for delivery in place.deliveries]
     answered = time.process_time()
-    prices = {slot.slot_id: slot.price.amount for slot in slots}
-    costs = {}
+    costs = {slot.slot_id: cost_of(slot.price.amount, slot.on_time_permille) for slot in slots}
+    known: dict[int, Choices] = {}
+    choices: dict[str, Choices] = {}
     for number, answer in enumerate(answers):
-        for name in pool.names(answer.yes):
-            costs[number, name] = prices[name]
+        alike = known.get(answer.yes)
+        if alike is None:
+            alike = known[answer.yes] = tuple([(name, costs[name]) for name in pool.names(answer.yes)])
+        choices[f"order-{number:05d}"] = alike
+    dice = random.Random(1)  # nosec B311 - dice of a bench
+    tiers = dict(zip(choices, dice.choices(range(1, 6), pairs.TIERS, k=len(choices)), strict=True))
+    problem = Problem.among(tiers, {slot.slot_id: slot.capacity for slot in slots}, choices)
     paired = time.process_time()
     gc.unfreeze()
     some = random.Random(5).sample(range(len(answers)), min(40, len(answers)))  # nosec B311 - dice of a bench
@@ -281,4 +290,11 @@ def clear(place: City) -> Cleared:
         asked += len(slots)
         assert yes == set(pool.names(answers[number].yes))
     a_pair = (time.process_time() - paired) / asked
-    return Cleared(surveyed - began, answered - surveyed, paired - answered, len(costs), a_pair * 1_000_000)
+    return Cleared(
+        surveyed - began,
+        answered - surveyed,
+        paired - answered,
+        problem,
+        sum(map(len, choices.values())),
+        a_pair * 1_000_000,
+    )
