@@ -134,6 +134,7 @@ MORE = (
         "flows.rezone",
         "        owed = ration.owed(world, order, verdict, on)\n",
         "        owed = {}\n",
+        since=50,
     ),
     Bug(
         "evidence is counted and not kept",
