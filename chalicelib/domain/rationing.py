@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ class Rationing:
     problem: Problem
     weights: Weights
     plan: Plan
+    _rows: dict[int, tuple[int | None, tuple[int, int, int]]] = field(default_factory=dict)
 
     # --- one gift -----------------------------------------------------------------------------------------------
 
@@ -67,18 +68,14 @@ class Rationing:
     def out_ranked(self, order: str, currency: str | None) -> OutRanked:
         """Why it stays. Asked of those that `has_pairs`, and were left over."""
         problem, number = self.problem, self._number[order]
-        row, costs = problem.row(number), self.weights.rows[problem.row_of[number]]
-        seats = [self._lowest[slot] for slot in row.slots if slot in self._lowest]
-        lowest = min(seats, default=None)
+        row = problem.row(number)
+        lowest, nearest = self._of_row(problem.row_of[number])
         told = OutRanked(by=By.TIME, slots=len(row.slots), lowest=None if lowest is None else Tier(lowest))
         if self.plan.prices is None or self.plan.is_cut_short:
             return told
-        prices, gain = self.plan.prices.slots, self.weights.gains[number]
         # how much more the place is worth to whoever gets it next; below 0: no place was lacking
-        short, slot, at = min(
-            (prices[slot] + cost - gain, slot, at)
-            for at, (slot, cost) in enumerate(zip(row.slots, costs, strict=True))
-        )
+        worth, slot, at = nearest
+        prices, short = self.plan.prices.slots, worth - self.weights.gains[number]
         if short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number))):
             return told.model_copy(update={"by": By.LIMIT})
         own = problem.tiers[number]
@@ -96,6 +93,21 @@ class Rationing:
             less = row.costs[at] - change.cost  # 0: the lot
             told = told.model_copy(update={"short": less, "currency": currency})
         return told.model_copy(update={"next_tier": Tier(after)})
+
+    def _of_row(self, number: int) -> tuple[int | None, tuple[int, int, int]]:
+        """The lowest tier that sits in its slots; and where a place costs least, what it is worth to others included:
+        how much, in which slot, and at which of the pairs."""
+        known = self._rows.get(number)
+        if known is None:
+            row, costs = self.problem.rows[number], self.weights.rows[number]
+            seats = [self._lowest[slot] for slot in row.slots if slot in self._lowest]
+            prices = self.plan.prices.slots if self.plan.prices is not None else [0] * len(self.problem.slots)
+            nearest = min(
+                (prices[slot] + cost, slot, at)
+                for at, (slot, cost) in enumerate(zip(row.slots, costs, strict=True))
+            )
+            known = self._rows[number] = min(seats, default=None), nearest
+        return known
 
     def _is_next(self, number: int) -> bool:
         """True when of those that are alike and stay none drew a better lot."""

@@ -138,17 +138,22 @@ class Account:
 
     def _full(self) -> dict[str, Choices]:
         """Of each gift the slots that were cleared for it and have no place, and what they cost."""
-        slots, left = self.on.fleet.slots, self.on.fleet.left
+        costs = {
+            name: (name, cost_of(slot.price.amount, slot.on_time_permille))
+            for name, slot in self.on.fleet.slots.items()
+            if self.on.fleet.left.get(name, 0) <= 0
+        }
+        if not costs:
+            return {}
         known: dict[int, Choices] = {}
         found = {}
         for name, answers in self.verdicts.items():
             options = known.get(id(answers))
             if options is None:
-                yes = (one.slot_id for one in answers if one.decision is Decision.YES)
                 options = known[id(answers)] = tuple(
-                    (name, cost_of(slots[name].price.amount, slots[name].on_time_permille))
-                    for name in yes
-                    if left.get(name, 0) <= 0
+                    costs[one.slot_id]
+                    for one in answers
+                    if one.slot_id in costs and one.decision is Decision.YES
                 )
             found[name] = options
         return found
