@@ -9,18 +9,44 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.evidence import Step
+from chalicelib.domain.explanation import By, Instead
 from chalicelib.domain.orders import OrderView, placed, view
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.pages import evidence, html, text, words
 from chalicelib.pages.evidence import Piece, Turned
+from chalicelib.pages.explained import Explained, Near
 from tests import builders as b
 from tests.pages.test_looks import outline
 
 NAMES = st.text(min_size=1, max_size=12)
 TIMES = st.integers(-(10**8), 10**8).map(lambda seconds: b.NOON + timedelta(seconds=seconds))
 SOME = st.lists(NAMES, max_size=3).map(tuple)
+NEAR = st.builds(
+    Near,
+    st.lists(st.sampled_from([*Reason, "crew_not_cleared"]), min_size=1, max_size=2).map(tuple),
+    st.integers(1, 9),
+    st.none() | NAMES,
+    st.none() | TIMES,
+    st.none() | TIMES,
+)
+EXPLAINED = st.builds(
+    Explained,
+    by=st.none() | st.sampled_from([*By, "new_way"]),
+    slots=st.integers(0, 9),
+    would_serve=st.booleans(),
+    lowest=st.none() | NAMES,
+    slot=st.none() | NAMES,
+    next_tier=st.sampled_from([None, "gold", "silver"]),
+    short=st.none() | st.integers(0, 10**13),
+    why=st.none() | st.sampled_from([*Instead, "new_way"]),
+    less=st.none() | st.integers(0, 10**13),
+    later=st.none() | st.integers(0, 1000),
+    saves=st.none() | st.integers(0, 10**13),
+    currency=st.sampled_from([None, "CNY", "JPY", "KWD"]),
+    nearest=st.lists(NEAR, max_size=3).map(tuple),
+)
 PIECES = st.builds(
     Piece,
     evidence_id=NAMES,
@@ -51,6 +77,7 @@ PIECES = st.builds(
     slot=st.none() | NAMES,
     permits=st.none() | st.dictionaries(NAMES, st.none() | TIMES, max_size=2),
     credentials=st.none() | SOME,
+    explained=st.none() | EXPLAINED,
 )
 RECALLED = Recalled(
     digest="known",
