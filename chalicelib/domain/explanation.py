@@ -20,6 +20,8 @@ class By(StrEnum):
     """All the places went to gifts that rank higher."""
     SAME_TIER = "same_tier"
     """Some went to gifts of its own rank, which cost less there or drew the lot."""
+    EARLIER = "earlier"
+    """All the places had gone in earlier rounds."""
     LIMIT = "limit"
     """Not the places: the rules let only so many through."""
     TIME = "time"

@@ -56,6 +56,9 @@ class Rationing:
     problem: Problem
     weights: Weights
     plan: Plan
+    full: Mapping[str, Choices] = field(default_factory=dict)
+    """Of each gift the slots that were cleared for it and had no place left to begin with, and what each would cost;
+    gifts that are alike share one. Such slots are no part of the problem."""
     _rows: dict[int, tuple[int | None, tuple[int, int, int]]] = field(default_factory=dict)
 
     # --- one gift -----------------------------------------------------------------------------------------------
@@ -65,21 +68,47 @@ class Rationing:
         number = self._number.get(order)
         return number is not None and bool(self.problem.row(number).slots)
 
-    def out_ranked(self, order: str, currency: str | None) -> OutRanked:
-        """Why it stays. Asked of those that `has_pairs`, and were left over."""
-        problem, number = self.problem, self._number[order]
-        row = problem.row(number)
+    def out_ranked(self, order: str, currency: str | None) -> OutRanked | None:
+        """Why it stays, though couriers might have gone. None: none might."""
+        full = self.full.get(order, ())
+        if self.has_pairs(order):
+            told = self._in_the_round(self._number[order], currency)
+        elif full and order in self._number:
+            told = OutRanked(by=By.EARLIER, slots=len(full))
+        else:
+            return None
+        if told.would_serve or told.by in (By.LIMIT, By.TIME) or self._is_blind:
+            return told
+        number = self._number[order]
+        for _, slot in sorted((cost, slot) for slot, cost in full):
+            comes = self._of_full[slot].comes if slot in self._of_full else ()
+            if comes[:1] == (number,):
+                mine = {"slot": slot, "would_serve": True, "next_tier": None, "short": None, "currency": None}
+                return told.model_copy(update=mine)
+            if comes and told.slot is None:
+                next_tier = Tier(self.problem.tiers[comes[0]])
+                told = told.model_copy(update={"slot": slot, "next_tier": next_tier})
+        return told
+
+    @property
+    def _is_blind(self) -> bool:
+        """True where there are no prices, or none that say anything."""
+        return self.plan.prices is None or self.plan.is_cut_short
+
+    def _in_the_round(self, number: int, currency: str | None) -> OutRanked:
+        """Why it has none of the places that were shared out in this round."""
+        problem, row = self.problem, self.problem.row(number)
         lowest, nearest = self._of_row(problem.row_of[number])
         told = OutRanked(by=By.TIME, slots=len(row.slots), lowest=None if lowest is None else Tier(lowest))
-        if self.plan.prices is None or self.plan.is_cut_short:
+        if self._is_blind:
             return told
+        assert self.plan.prices is not None
         # how much more the place is worth to whoever gets it next; below 0: no place was lacking
         worth, slot, at = nearest
         prices, short = self.plan.prices.slots, worth - self.weights.gains[number]
-        if short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number))):
-            return told.model_copy(update={"by": By.LIMIT})
         own = problem.tiers[number]
-        if lowest is None or lowest < own:
+        is_free = short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number)))
+        if is_free or lowest is None or lowest < own:
             return told.model_copy(update={"by": By.LIMIT})
         by = By.SAME_TIER if lowest == own else By.HIGHER_TIER
         told = told.model_copy(update={"by": by, "slot": problem.slots[slot]})
@@ -167,35 +196,18 @@ class Rationing:
 
     # --- all of it ----------------------------------------------------------------------------------------------
 
-    def one_more(self, full: Mapping[str, Choices]) -> list[OneMore]:
-        """Of the slots in which one more place would be worth something, the dearest first.
-
-        `full`: of each gift the slots that were cleared for it and had no place left to begin with, and what each
-        costs; gifts that are alike share one. Such slots are no part of the problem: whoever would gain most by a
-        place there would take it, and leave its own to the chain that begins there.
-        """
-        if self.plan.prices is None or self.plan.is_cut_short:
-            return []
-        slots = self.problem.slots
-        nothing = self._worth(Change())
-        found = {
-            slots[slot]: change for slot, change in self._changes.items() if self._worth(change) > nothing
-        }  # the price of others is the lot
-        best: dict[int, tuple[Change, Choices]] = {}
-        for name, options in full.items():
-            number = self._number.get(name)
-            if options and number is not None:
-                freed = self._freed(number)
-                had = best.get(id(options))
-                if had is None or self._worth(freed) > self._worth(had[0]):
-                    best[id(options)] = freed, options
-        for freed, options in best.values():
-            for slot, cost in options:
-                change = freed._replace(cost=freed.cost + cost)
-                if self._worth(change) > self._worth(found.get(slot, Change())):
-                    found[slot] = change
-        dearest = sorted(found.items(), key=lambda item: (*map(int.__neg__, self._worth(item[1])), item[0]))
-        return [OneMore(slot, self._tiers(change), -change.cost) for slot, change in dearest]
+    def one_more(self) -> list[OneMore]:
+        """Of the slots in which one more place would be worth something, the dearest first."""
+        nothing, slots = self._worth(Change()), self.problem.slots
+        found = dict(self._of_full)
+        found |= {slots[slot]: change for slot, change in self._changes.items()}
+        ranked = [(self._worth(change), slot) for slot, change in found.items()]
+        ranked.sort(key=lambda one: (-one[0][0], -one[0][1], one[1]))
+        return [
+            OneMore(slot, self._tiers(found[slot]), -found[slot].cost)
+            for worth, slot in ranked
+            if worth > nothing  # the price of others is the lot
+        ]
 
     def _worth(self, change: Change) -> tuple[int, int]:
         """Strictly by tier, then by money: the weights outweigh only costs that are in the problem."""
@@ -250,14 +262,38 @@ class Rationing:
                 first[kind] = min(order, first.get(kind, order), key=lambda o: (turns[o], o))
         return frozenset(first.values())
 
+    @cached_property
+    def _of_full(self) -> Mapping[str, Change]:
+        """What one more place would change in slots that had none to begin with: whoever would gain most by it takes
+        it, and leaves its own to the chain that begins there."""
+        if self._is_blind:
+            return {}
+        best: dict[int, tuple[tuple[int, int, int], Change, Choices]] = {}
+        for name, options in self.full.items():
+            number = self._number.get(name)
+            if options and number is not None:
+                freed = self._freed(number)
+                rank = (*self._worth(freed), -self.weights.turns[number])
+                had = best.get(id(options))
+                if had is None or rank > had[0]:
+                    best[id(options)] = rank, freed, options
+        found: dict[str, Change] = {}
+        for _, freed, options in best.values():
+            for slot, cost in options:
+                change = freed._replace(cost=freed.cost + cost)
+                if self._worth(change) > self._worth(found.get(slot, Change())):
+                    found[slot] = change
+        return found
+
     @property
     def _priced(self) -> Sequence[int]:
         return self.plan.priced or self.plan.numbers
 
     @cached_property
     def _changes(self) -> Mapping[int, Change]:
-        if self.plan.prices is None or self.plan.is_cut_short:
+        if self._is_blind:
             return {}
+        assert self.plan.prices is not None
         return changes(self.problem, self.weights, self.plan.prices, self._priced)
 
 

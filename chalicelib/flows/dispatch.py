@@ -246,13 +246,14 @@ def decide(
         seed="",
     )
     planned.plan(world)
+    cleared = dict(verdicts)
     if needs:
         _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
         for name in {name for name, _ in needs}:
             answers = verdicts[name]
             verdicts[name] = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
     assert planned.rationing is not None
-    account = explain.Account(on, now, planned.rationing, deliveries, verdicts)
+    account = explain.Account(on, now, planned.rationing, deliveries, cleared)
     rulings = []
     for order in orders:
         if order.order_id not in verdicts:

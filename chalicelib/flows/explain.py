@@ -8,8 +8,9 @@ lease, and of those that left somebody behind who was not before.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 from chalicelib.domain import facts
@@ -58,9 +59,10 @@ class Account:
 
     on: check.Ground
     now: datetime
-    rationing: Rationing
+    plan: Rationing
     deliveries: Mapping[str, Delivery]
     verdicts: Mapping[str, Sequence[Verdict]]
+    """As clearance gave them, before anybody was given anything."""
     _cheapest: dict[int, tuple[Sequence[Verdict], Cheapest | None]] = field(default_factory=dict)
     _nearest: dict[tuple[int, Window], tuple[Sequence[Verdict], tuple[NearestChange, ...]]] = field(
         default_factory=dict
@@ -78,8 +80,9 @@ class Account:
 
     def of_left(self, order: Order, answers: Sequence[Verdict]) -> Explanation | None:
         """Who was served in its place, or what would have let somebody go; None: there is nothing to tell."""
-        if self.rationing.has_pairs(order.order_id):
-            return Explanation(out_ranked=self.rationing.out_ranked(order.order_id, self.currency))
+        out_ranked = self.rationing.out_ranked(order.order_id, self.currency)
+        if out_ranked is not None:
+            return Explanation(out_ranked=out_ranked)
         key = id(answers), order.window
         known = self._nearest.get(key)
         if known is None:
@@ -87,6 +90,11 @@ class Account:
             found = nearest(answers, fleet.slots, fleet.left, order.window, self.now)
             known = self._nearest[key] = (answers, found)
         return Explanation(nearest=known[1]) if known[1] else None
+
+    @cached_property
+    def rationing(self) -> Rationing:
+        """With the slots that were full before this round."""
+        return replace(self.plan, full=self._full())
 
     @property
     def currency(self) -> str | None:
@@ -99,7 +107,7 @@ class Account:
         served = [ruling.after for ruling in saved if ruling.takes is not None]
         left = [ruling.after for ruling in saved if ruling.takes is None]
         problem, plan = self.rationing.problem, self.rationing.plan
-        worths = self.rationing.one_more(self._full())
+        worths = self.rationing.one_more()
         slots = self.on.fleet.slots
         known = self._districts()
         return PlanReport(

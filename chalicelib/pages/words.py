@@ -97,6 +97,7 @@ CHANGES: Final[dict[str, str]] = {
 OUT_RANKED: Final[dict[str, str]] = {
     "higher_tier": "The places went to gifts that rank higher.",
     "same_tier": "Places went to gifts of the same rank, too: those that cost less there, or drew the lot.",
+    "earlier": "The places had been given away before.",
     "limit": "Places were not what was missing: the rules let only so many deliveries through.",
     "time": "The time for planning was over before the best plan was found, so nothing is said of one place more.",
 }

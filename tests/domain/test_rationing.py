@@ -29,7 +29,9 @@ def of(problem: Problem, seed: str = "", is_over: bool = False) -> Rationing:
 def why(problem: Problem, order: str, **more: Any) -> OutRanked:
     found = of(problem, **more)
     assert order not in found.plan.chosen and found.has_pairs(order)
-    return found.out_ranked(order, "CNY")
+    said = found.out_ranked(order, "CNY")
+    assert said is not None
+    return said
 
 
 def one_slot(*tiers: int, cost: int = 100, places: int = 1) -> Problem:
@@ -105,6 +107,7 @@ def test_what_is_said_of_one_more_place_is_true_when_it_is_tried() -> None:
             if order in found.plan.chosen or not found.has_pairs(order):
                 continue
             said = found.out_ranked(order, "CNY")
+            assert said is not None
             if said.slot is None:
                 assert said.by is By.LIMIT, (seed, order)
                 continue
@@ -222,7 +225,7 @@ def test_what_one_more_place_is_worth_comes_in_tiers_and_in_money_the_dearest_fi
     pairs = {("gold", "a"), ("gold-2", "a"), ("low", "b"), ("low-2", "b"), ("one", "c")}
     problem = fleet_problem(orders, offers, {"a": 1, "b": 1, "c": 1}, pairs)
     found = of(problem)
-    assert found.one_more({}) == [OneMore("a", {3: 1}, -1000), OneMore("b", {1: 1}, -2000)]
+    assert found.one_more() == [OneMore("a", {3: 1}, -1000), OneMore("b", {1: 1}, -2000)]
 
 
 def test_a_slot_that_had_no_place_to_begin_with_is_worth_what_it_would_be_worth_in_the_problem() -> None:
@@ -236,10 +239,10 @@ def test_a_slot_that_had_no_place_to_begin_with_is_worth_what_it_would_be_worth_
         tiers = dict(zip(whole.orders, whole.tiers, strict=True))
         places = dict(zip(whole.slots, whole.places, strict=True)) | {gone: 0}
         costs = costs_of(whole)
-        inside = of(Problem.of(tiers, places, costs), str(seed)).one_more({})
+        inside = of(Problem.of(tiers, places, costs), str(seed)).one_more()
         rest = {pair: cost for pair, cost in costs.items() if pair[1] != gone}
         full = {order: ((slot, cost),) for (order, slot), cost in costs.items() if slot == gone}
-        outside = of(Problem.of(tiers, places, rest), str(seed)).one_more(full)
+        outside = replace(of(Problem.of(tiers, places, rest), str(seed)), full=full).one_more()
         mine, other = (
             [(one.slot, one.tiers, one.saves) for one in found if one.slot == gone]
             for found in (inside, outside)
@@ -247,3 +250,27 @@ def test_a_slot_that_had_no_place_to_begin_with_is_worth_what_it_would_be_worth_
         assert mine == other, seed
         seen += bool(mine)
     assert seen > 30
+
+
+def test_who_finds_all_its_slots_full_is_told_whether_one_more_place_would_be_its_own() -> None:
+    alike, other = (("full", 100),), (("full", 900), ("fuller", 50))
+    tiers = {"gold": 3, "gold-2": 3, "low": 1, "free": 1}
+    rest = Problem.of(tiers, {"s": 1}, {("free", "s"): 5})
+    full = {"gold": alike, "gold-2": alike, "low": other}
+    found = replace(of(rest), full=full)
+    told = {name: found.out_ranked(name, "CNY") for name in ("gold", "gold-2", "low")}
+    served = {name for name, said in told.items() if said is not None and said.would_serve}
+    assert len(served & {"gold", "gold-2"}) == 1 and "low" in served
+    assert told["low"] == OutRanked(by=By.EARLIER, slots=2, slot="fuller", would_serve=True)
+    (second,) = {"gold", "gold-2"} - served
+    assert told[second] == OutRanked(by=By.EARLIER, slots=1, slot="full", next_tier=Tier.GOLD)
+    assert replace(of(rest), full={}).out_ranked("gold", "CNY") is None
+
+
+def test_who_is_out_ranked_in_this_round_may_have_been_helped_by_a_place_in_a_slot_that_was_full() -> None:
+    problem = one_slot(Tier.SILVER, Tier.GOLD, Tier.GOLD)
+    found = replace(of(problem), full={"o0": (("full", 700),)})
+    said = found.out_ranked("o0", "CNY")
+    assert said is not None
+    assert (said.by, said.lowest, said.slot, said.would_serve) == (By.HIGHER_TIER, Tier.GOLD, "full", True)
+    assert said.next_tier is None

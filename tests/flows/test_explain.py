@@ -84,13 +84,20 @@ def test_where_nobody_may_go_the_nearest_change_is_told() -> None:
     }
 
 
-def test_a_place_that_went_in_an_earlier_round_is_what_would_help() -> None:
+def test_places_that_went_in_an_earlier_round_are_told_as_such_and_who_is_next() -> None:
     on = stage(capacity=1)
     placed(on, "gold")
-    (name,) = placed(on, "diamond")
-    told = why(on, name)
-    assert told is not None
-    assert [change.reasons for change in told.nearest] == [(Reason.SLOT_FULL,)]
+    first, second = placed(on, "diamond", "platinum")
+    told = why(on, first)
+    assert told is not None and told.out_ranked is not None and told.nearest == ()
+    assert (told.out_ranked.by, told.out_ranked.slot) == (By.EARLIER, "slot-1")
+    assert told.out_ranked.would_serve
+    told = why(on, second)
+    assert told is not None and told.out_ranked is not None
+    assert (told.out_ranked.would_serve, told.out_ranked.next_tier) == (False, Tier.DIAMOND)
+    report = kept(on)
+    assert report is not None
+    assert [(one.slot, one.tiers) for one in report.worths] == [("slot-1", {"diamond": 1})]
 
 
 def test_an_explanation_that_changes_with_the_prices_writes_nothing_while_the_verdict_stays() -> None:
@@ -185,6 +192,23 @@ def test_the_last_row_stands_whoever_writes_it_and_an_older_one_does_not_come_ov
     finally:
         on.clock.forward(minutes=1)
     assert kept(on) == told
+
+
+def test_late_comers_do_not_hide_for_a_while_how_many_were_shared_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on = stage(capacity=1)
+    monkeypatch.setattr(dispatch, "UNLEASED", 2)
+    placed(on, "gold", "silver", "standard")
+    told = kept(on)
+    assert told is not None and told.is_large
+    on.clock.forward(minutes=5)
+    placed(on, "diamond")
+    assert kept(on) == told
+    on.clock.forward(minutes=26)
+    placed(on, "platinum")
+    told = kept(on)
+    assert told is not None and "platinum" in told.by_tier
 
 
 def test_a_row_that_cannot_be_kept_costs_nobody_a_booking(monkeypatch: pytest.MonkeyPatch) -> None:
