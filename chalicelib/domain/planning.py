@@ -21,12 +21,17 @@ def planned(
     wrong: such a plan is saved by nobody.
     """
     try:
-        weights = weigh(problem, seed)
-    except CostRange:
+        return _planned(problem, assign, seed, is_over)
+    except CostRange:  # of the weights, or of the engine
         if not problem.of_orders.limits:
             raise
-        problem = without_order_limits(problem)
-        weights = weigh(problem, seed)
+    return _planned(without_order_limits(problem), assign, seed, is_over)
+
+
+def _planned(
+    problem: Problem, assign: Assign, seed: str, is_over: Callable[[], bool]
+) -> tuple[Plan, Weights]:
+    weights = weigh(problem, seed)
     if is_over():
         free = Prices(
             [0] * len(problem.slots),

@@ -21,8 +21,9 @@ from zlib import crc32
 from chalicelib.domain.assignment import Problem
 
 TIE_BITS = 3
-MOST = 2**62
-"""What the engine's numbers may reach: a weight times the number of nodes."""
+MOST = 2**61
+"""What the engine's numbers may reach: a weight times the number of nodes. It refuses them from 2^61.1 on, measured on
+networks of a dozen nodes to some thousands."""
 
 
 class CostRange(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -18,7 +18,7 @@ from chalicelib.domain.assignment import MOST_COST, Limit, Plan, Problem, Ration
 from chalicelib.domain.planning import planned
 from chalicelib.domain.prices import NotBest, prices
 from chalicelib.domain.proof import Unproven
-from chalicelib.domain.weights import CostRange, Weights, weigh
+from chalicelib.domain.weights import MOST, CostRange, Weights, nodes_of, weigh
 from chalicelib.solver import FlowSolver
 from tests.domain.instances import best_of_all, by_lot, costs_of, value_of
 
@@ -312,6 +312,35 @@ def test_costs_that_do_not_fit_into_64_bits_are_a_clear_error() -> None:
     plan = solved(problem)
     assert len(plan.chosen) == 20, "they are repaired then, one of each household"
     assert set(plan.chosen) == {f"o{n}" for n in range(1, 40, 2)}, "and the higher tier of each"
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 300, 3000])
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_the_largest_weight_that_is_allowed_is_one_that_the_engine_can_solve(
+    count: int, is_limited: bool
+) -> None:
+    names = [f"o{n}" for n in range(count)]
+    limits = [Limit("zone", count, frozenset(names))] if is_limited else []
+    costs = dict.fromkeys(product(names, "st"), 1)
+    problem = Problem.of(dict.fromkeys(names, 1), {"s": count // 2, "t": 1}, costs, order_limits=limits)
+    largest = (MOST - 1) // (nodes_of(problem) + 1)
+    weights = replace(weigh(problem), gains=[largest] * count)
+    assert sum(slot >= 0 for slot in ENGINE(problem, weights)) == min(count, count // 2 + 1)
+
+
+def test_costs_that_the_engine_refuses_are_planned_without_the_limits_of_orders() -> None:
+    refused = []
+
+    def proud(problem: Problem, weights: Weights) -> Sequence[int]:
+        if problem.of_orders.limits:
+            refused.append(problem)
+            raise CostRange("too far apart for me")
+        return ENGINE(problem, weights)
+
+    limit = Limit("home", 1, frozenset("ab"))
+    problem = Problem.of({"a": 1, "b": 2}, {"s": 2}, {("a", "s"): 1, ("b", "s"): 1}, order_limits=[limit])
+    plan, _ = planned(problem, proud)
+    assert refused and plan.chosen == {"b": "s"}
 
 
 def test_when_the_time_is_up_there_is_still_a_plan_and_its_gap() -> None:
