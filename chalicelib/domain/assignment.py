@@ -71,6 +71,17 @@ class Family:
     of: tuple[int, ...] = ()
     """Of each order (or slot) the narrowest limit that holds it."""
 
+    def widest(self, count: int) -> Family:
+        """The first so many of its limits; whoever is in a narrower one is in the one around it."""
+        if count >= len(self.limits):
+            return self
+        outer = list(range(len(self.limits)))
+        for number in range(count, len(self.limits)):
+            parent = self.parents[number]
+            outer[number] = NOBODY if parent == NOBODY else outer[parent]
+        of = tuple([NOBODY if limit == NOBODY else outer[limit] for limit in self.of]) if count else ()
+        return Family(self.limits[:count], self.parents[:count], of)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -279,8 +290,9 @@ def named(problem: Problem, numbers: Sequence[int]) -> dict[str, str]:
     return {order: slots[slot] for order, slot in zip(problem.orders, numbers, strict=True) if slot != NOBODY}
 
 
-def without_order_limits(problem: Problem) -> Problem:
-    """The same problem, its limits of orders told as rations: for where their weights would not fit."""
+def rationed(problem: Problem, count: int) -> Problem:
+    """The same problem, of its limits of orders only so many, the widest, and the others told as rations: for where
+    the weights of all would not fit."""
     number = {name: n for n, name in enumerate(problem.orders)}
 
     def pairs(name: str) -> Iterable[Pair]:
@@ -288,6 +300,6 @@ def without_order_limits(problem: Problem) -> Problem:
 
     rations = [
         Ration(limit.name, limit.most, frozenset(pair for name in limit.members for pair in pairs(name)))
-        for limit in problem.of_orders.limits
+        for limit in problem.of_orders.limits[count:]
     ]
-    return replace(problem, of_orders=Family(), rations=(*problem.rations, *rations))
+    return replace(problem, of_orders=problem.of_orders.widest(count), rations=(*problem.rations, *rations))

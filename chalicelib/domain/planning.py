@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chalicelib.domain import proof
-from chalicelib.domain.assignment import Plan, Prices, Problem, named, without_order_limits
+from chalicelib.domain.assignment import Plan, Prices, Problem, named, rationed
 from chalicelib.domain.prices import prices
 from chalicelib.domain.repair import Assign, greedy, repaired
 from chalicelib.domain.weights import CostRange, Weights, weigh
@@ -20,12 +20,14 @@ def planned(
     far is returned, cut short, with its gap. Raises `CostRange`; `NotBest` or `proof.Unproven` where the engine was
     wrong: such a plan is saved by nobody.
     """
-    try:
-        return _planned(problem, assign, seed, is_over)
-    except CostRange:  # of the weights, or of the engine
-        if not problem.of_orders.limits:
-            raise
-    return _planned(without_order_limits(problem), assign, seed, is_over)
+    kept = len(problem.of_orders.limits)
+    while True:
+        try:
+            return _planned(rationed(problem, kept), assign, seed, is_over)
+        except CostRange:  # of the weights, or of the engine; each limit of orders makes a tier dearer
+            if not kept:
+                raise
+            kept //= 2
 
 
 def _planned(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from chalicelib.domain.assignment import NOBODY, Choices, Plan, Problem, cost_of
+from chalicelib.domain.assignment import NOBODY, Choices, Family, Plan, Problem, cost_of
 from chalicelib.domain.explanation import By, Dearer, Instead, OutRanked
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.orders import Tier
@@ -145,8 +145,14 @@ class Rationing:
     def _pays_for_a_limit(self, number: int) -> bool:
         """True when being under limits of orders costs that order something: one of them is full."""
         assert self.plan.prices is not None
-        of, worths = self.problem.of_orders.of, self.plan.prices.order_limits
-        return bool(of and worths) and of[number] != NOBODY and worths[of[number]] > 0
+        of, worths = self._zones.of, self.plan.prices.order_limits
+        return bool(of) and of[number] != NOBODY and worths[of[number]] > 0
+
+    @cached_property
+    def _zones(self) -> Family:
+        """The limits of orders that have a price; others were told as rations."""
+        assert self.plan.prices is not None
+        return self.problem.of_orders.widest(len(self.plan.prices.order_limits))
 
     def dearer(self, order: str, mine: Slot, cheapest: Cheapest) -> Dearer | None:
         """Why it does not go with the slot that would be the cheapest of those that were cleared for it; None: it does.

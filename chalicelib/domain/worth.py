@@ -37,8 +37,7 @@ class _Chains:
 
     def __init__(self, problem: Problem, weights: Weights, prices: Prices, chosen: Sequence[int]) -> None:
         self.problem, self.weights, self.prices = problem, weights, prices
-        is_whole = len(prices.order_limits) == len(problem.of_orders.limits)
-        self.zones = problem.of_orders if is_whole else Family()  # else they were told as rations
+        self.zones = problem.of_orders.widest(len(prices.order_limits))  # others were told as rations
         self.groups = problem.of_slots
         self.zone_of = self.zones.of or (NOBODY,) * len(problem.orders)
         self.group_of = self.groups.of or (NOBODY,) * len(problem.slots)

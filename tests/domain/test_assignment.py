@@ -18,6 +18,7 @@ from chalicelib.domain.assignment import MOST_COST, Limit, Plan, Problem, Ration
 from chalicelib.domain.planning import planned
 from chalicelib.domain.prices import NotBest, prices
 from chalicelib.domain.proof import Unproven
+from chalicelib.domain.rationing import Rationing
 from chalicelib.domain.weights import MOST, CostRange, Weights, nodes_of, weigh
 from chalicelib.solver import FlowSolver
 from tests.domain.instances import best_of_all, by_lot, costs_of, value_of
@@ -341,6 +342,46 @@ def test_costs_that_the_engine_refuses_are_planned_without_the_limits_of_orders(
     problem = Problem.of({"a": 1, "b": 2}, {"s": 2}, {("a", "s"): 1, ("b", "s"): 1}, order_limits=[limit])
     plan, _ = planned(problem, proud)
     assert refused and plan.chosen == {"b": "s"}
+
+
+def test_the_widest_limits_that_fit_stay_in_the_flow_and_every_plan_may_be_done_and_explained() -> None:
+    """An engine that bears so many limits of orders: the others are repaired, and the gap is no smaller than true."""
+    narrower = 0
+    for seed in range(150):
+        problem = by_lot(seed)
+
+        def weak(one: Problem, weights: Weights, most: int = seed % 3) -> Sequence[int]:
+            if len(one.of_orders.limits) > most:
+                raise CostRange("too far apart for me")
+            return ENGINE(one, weights)
+
+        plan, weights = planned(problem, weak, str(seed))
+        assert plan.prices is not None
+        kept = len(plan.prices.order_limits)
+        narrower += 0 < kept < len(problem.of_orders.limits)
+        value, best = value_of(problem, plan.chosen), best_of_all(problem)
+        assert value is not None and value <= best, seed
+        worst_cost = weights.unit * max(0, value[1] - best[1] if value[0] == best[0] else 0)
+        assert plan.gap >= worst_cost, seed
+        rationing = Rationing(problem, weights, plan)
+        for order in problem.orders:
+            if order not in plan.chosen:
+                rationing.out_ranked(order, "CNY")
+    assert narrower > 10
+
+
+def test_a_zone_stays_in_the_flow_where_its_households_do_not_fit() -> None:
+    orders = {f"o{n:02d}": n % 8 for n in range(80)}
+    costs = {(order, f"s{n}"): MOST_COST * (n % 2) for order in orders for n in range(40)}
+    homes = [Limit(f"home-{n}", 1, frozenset({f"o{2 * n:02d}", f"o{2 * n + 1:02d}"})) for n in range(40)]
+    zone = Limit("zone", 10, frozenset(orders))
+    problem = Problem.of(orders, {f"s{n}": 1 for n in range(40)}, costs, order_limits=[zone, *homes])
+    with pytest.raises(CostRange):
+        weigh(problem)
+    plan, weights = planned(problem, ENGINE)
+    assert plan.prices is not None and plan.prices.order_limits
+    assert sorted(orders[order] for order in plan.chosen) == [7] * 10
+    assert weights.in_units(plan.gap) == 0, "what households take away is nothing here, and that is known"
 
 
 def test_when_the_time_is_up_there_is_still_a_plan_and_its_gap() -> None:
