@@ -328,11 +328,12 @@ BUGS = (
         "an upload is settled before its rules are made known",
         publish,
         (
+            "    changes: list[Change] = [\n"
             "        Keep(snapshots.pointer_row(after), was=pointer.version if pointer else None),\n"
-            "        Keep(_row(settled, now), was=upload.version),\n    )\n",
-            "        Keep(_row(settled, now), was=upload.version),\n    )\n"
-            "    world.table.write(\n"
-            "        Keep(snapshots.pointer_row(after), was=pointer.version if pointer else None),\n    )\n",
+            "        Keep(_row(settled, now), was=upload.version),\n    ]\n",
+            "    world.table.write(Keep(_row(settled, now), was=upload.version))\n"
+            "    changes: list[Change] = [\n"
+            "        Keep(snapshots.pointer_row(after), was=pointer.version if pointer else None),\n    ]\n",
         ),
         story="upload_in_parts",
     ),

@@ -16,6 +16,7 @@ from chalicelib.domain.ports import Keep, KeyPage, Row, Topic
 from chalicelib.flows import (
     dispatch,
     enlist,
+    explain,
     inquire,
     publish,
     receive,
@@ -367,9 +368,16 @@ story(
     courier("delivered", settled=False), lose_nudges, later(minutes=16), minutes(18),
     ends={"key-1": DELIVERED}, by_itself=False,
 )  # fmt: skip
+
+
+def _read_the_plan(play: Play) -> None:
+    """How the last round shared what there was; where it was stopped before it said so, nobody is owed that."""
+    refused(play, lambda: explain.last(play.on.world, "SHA"))
+
+
 story(
     "two_want_the_last_place",
-    place("key-1", settled=False), place("key-2", settled=False), settle, minutes(4),
+    place("key-1", settled=False), place("key-2", settled=False), settle, minutes(4), _read_the_plan,
     cancel("key-1"), cancel("key-2"), minutes(4),
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED},
 )  # fmt: skip
