@@ -154,7 +154,7 @@ class Problem:
                 row = known[id(options)] = len(rows)
                 rows.append(_row(name, options, number))
             row_of.append(row)
-        return checked(
+        return _checked(
             Problem(
                 orders=names,
                 tiers=[orders[name] for name in names],
@@ -227,27 +227,14 @@ def cost_of(price: int, on_time_permille: int) -> int:
     return min(MOST_COST, price + FEN_PER_PERMILLE * (1000 - on_time_permille))
 
 
-def checked(problem: Problem) -> Problem:
-    """The same problem. Raises `Unsound` for what no plan could be made of; pairs are looked at in bulk."""
-    if len(set(problem.orders)) < len(problem.orders) or list(problem.orders) != sorted(problem.orders):
-        raise Unsound("orders are named once each, in the order of their ids")
-    if len(set(problem.slots)) < len(problem.slots) or list(problem.slots) != sorted(problem.slots):
-        raise Unsound("slots are named once each, in the order of their ids")
+def _checked(problem: Problem) -> Problem:
+    """The same problem. Raises `Unsound` for what no plan could be made of; its rows have been looked at (`_row`)."""
     for name, left in zip(problem.slots, problem.places, strict=True):
         if type(left) is not int or left < 0:
             raise Unsound(f"a slot has a whole number of places left, 0 or more, got {left!r} of {name!r}")
     for name, tier in zip(problem.orders, problem.tiers, strict=True):
         if not isinstance(tier, int):
             raise Unsound(f"a tier is a whole number, got {tier!r} of {name!r}")
-    if len(problem.row_of) != len(problem.orders):
-        raise Unsound("every order has a row of its own or a shared one")
-    for row in problem.rows:
-        if len(row.slots) != len(row.costs):
-            raise Unsound("every pair has a slot and a cost")
-        if row.slots and not (min(row.slots) >= 0 and max(row.slots) < len(problem.slots)):
-            raise Unsound("a pair names a slot of the problem by its number")
-        if row.costs and not (min(row.costs) >= 0 and max(row.costs) <= MOST_COST):
-            raise Unsound(f"a cost is a whole number from 0 to {MOST_COST}")
     if any(limit.step for limit in problem.of_orders.limits):
         raise Unsound("a fair load is of slots, not of orders")
     known = set(problem.orders)

@@ -52,13 +52,13 @@ class Weights:
 
 def weigh(problem: Problem, seed: str = "") -> Weights:
     """The weights of that problem. Raises `CostRange`."""
-    spans = _spans(problem)
+    spans, dearest = _spans(problem)
     for bits in (TIE_BITS, 0):
-        found = _with_lots(problem, seed, bits, spans)
+        found = _with_lots(problem, seed, bits, spans, dearest)
         if found is not None:
             return found
     raise CostRange(
-        f"the dearest pair costs {_dearest(problem)} minor units; with {len(problem.orders)} orders, "
+        f"the dearest pair costs {dearest} minor units; with {len(problem.orders)} orders, "
         f"{len(problem.slots)} slots, {len(set(problem.tiers))} tiers and {len(problem.of_orders.limits)} limits of "
         "orders that does not fit into 64 bits: costs below a millionth of the span are expected to be rounded first"
     )
@@ -70,10 +70,10 @@ def nodes_of(problem: Problem) -> int:
     return len(problem.orders) + len(problem.slots) + limits + 2
 
 
-def _with_lots(problem: Problem, seed: str, bits: int, spans: int) -> Weights | None:
+def _with_lots(problem: Problem, seed: str, bits: int, spans: int, dearest: int) -> Weights | None:
     shorter = min(len(problem.orders), len(problem.slots))
     unit = ((shorter + 2) << bits) + 1 if bits else 1
-    dearest = (_dearest(problem) + 1) * unit
+    dearest = (dearest + 1) * unit
     loads = sum(limit.step * min(limit.most, len(problem.orders)) * unit for limit in problem.of_slots.limits)
     # a slot that is passed to or from a wider limit, or the sink, has only one pair in the cycle
     ends = len(problem.of_slots.limits) + 2
@@ -91,12 +91,8 @@ def _with_lots(problem: Problem, seed: str, bits: int, spans: int) -> Weights | 
     return Weights([gain_of[tier] for tier in problem.tiers], rows, turns, unit, step)
 
 
-def _dearest(problem: Problem) -> int:
-    return max((max(row.costs) for row in problem.rows if row.costs), default=0)
-
-
-def _spans(problem: Problem) -> int:
-    """The sum over all slots of what lies between its cheapest and its dearest pair."""
+def _spans(problem: Problem) -> tuple[int, int]:
+    """The sum over all slots of what lies between its cheapest and its dearest pair; and the dearest of all."""
     low, high = [0] * len(problem.slots), [-1] * len(problem.slots)
     for row in problem.rows:
         for slot, cost in zip(row.slots, row.costs, strict=True):
@@ -106,7 +102,8 @@ def _spans(problem: Problem) -> int:
                 high[slot] = cost
             elif cost < low[slot]:
                 low[slot] = cost
-    return sum(most - least for least, most in zip(low, high, strict=True) if most > least)
+    spans = sum(most - least for least, most in zip(low, high, strict=True) if most > least)
+    return spans, max(0, max(high, default=0))
 
 
 def _lots(problem: Problem, start: int, turns: Sequence[int], unit: int, bits: int) -> list[array[int]]:
