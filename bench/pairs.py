@@ -12,12 +12,12 @@ from itertools import accumulate
 from math import isqrt
 from typing import NamedTuple
 
-from chalicelib.domain.assignment import Choices, Problem, cost_of
+from chalicelib.domain.assignment import Choices, Limit, Problem, cost_of
 
 HOURS = 10
 TIERS = (40, 30, 15, 10, 5)
 """Of a hundred gifts, from the lowest tier."""
-FITS = 0.1768
+FITS = 0.1738
 """How many pairs of a gift and a slot that may enter its zone fit in everything else."""
 
 
@@ -101,6 +101,17 @@ def edges(orders: int, slots: int, degree: float, seed: int = 1) -> Edges:
             ]
         )
     return Edges(tiers, places, choices)
+
+
+def quotas(city: Edges, zones: int, households: int) -> list[Limit]:
+    """Of both kinds that nest: each zone gets seven of ten gifts at most, and each household one of two."""
+    names = list(city.tiers)
+    share, apart = len(names) // zones, len(names) // households
+    assert share % apart == 0, "a household is in one zone"
+    return [
+        *(Limit(f"zone-{n}", share * 7 // 10, frozenset(names[n * share :][:share])) for n in range(zones)),
+        *(Limit(f"home-{n}", 1, frozenset(names[n * apart :][:2])) for n in range(households)),
+    ]
 
 
 def _crews(dice: random.Random, slots: int, zones: int, reach: float) -> list[list[_Crew]]:
