@@ -35,6 +35,8 @@ from chalicelib.pages.sheet import (
 
 SHOWN_OF_A_HASH = 16
 A_MOMENT = timedelta(seconds=1)
+LEFT_OVER = frozenset({"outranked", "slot_full"})
+"""Reasons of a gift that somebody might have gone with."""
 ABOUT_HANDOVERS = frozenset({"no_handover", "signature_conflict"})
 """Reasons that lie in where things change hands."""
 
@@ -188,6 +190,8 @@ class _Page:
     def decisions(self) -> Iterator[Section]:
         for number, piece in enumerate(self.pieces, start=1):
             headline = words.HEADLINES.get((piece.step, piece.decision), f"{piece.step}: {piece.decision}")
+            if (piece.step, piece.decision) == ("dispatch", "no") and not LEFT_OVER.isdisjoint(piece.reasons):
+                headline = words.LEFT_OVER
             yield Section(
                 heading=(
                     f"{number}. ",

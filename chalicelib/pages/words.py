@@ -137,6 +137,9 @@ HEADLINES: Final[dict[tuple[str, str], str]] = {
 }
 """By step and decision."""
 
+LEFT_OVER: Final = "Left over: somebody might go, and had no place for it"
+"""In the place of *nobody may go*, where places are what was missing."""
+
 HANDOVERS: Final[dict[str, str]] = {
     "door": "at the client's door",
     "lobby": "in the lobby of the building",

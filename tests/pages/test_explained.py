@@ -135,3 +135,11 @@ def test_a_worth_is_a_sentence(tiers: dict[str, int], saves: int, said: str) -> 
         explained.worth("slot-1", tiers, saves, "CNY")
         == f"One more place in slot-1 would {said}, lateness included."
     )
+
+
+def test_of_a_gift_that_was_left_over_it_is_not_said_that_nobody_may_go() -> None:
+    for reason in ("outranked", "slot_full"):
+        said = told(piece(decision="no", reasons=("permit_missing", reason)))
+        assert "Left over: somebody might go, and had no place for it." in said
+        assert "Nobody may go." not in said
+    assert "Nobody may go." in told(piece(decision="no", reasons=("permit_missing",)))
