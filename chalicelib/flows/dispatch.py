@@ -35,8 +35,11 @@ from chalicelib.domain.verdicts import (
 )
 from chalicelib.flows import book, check, enlist, explain, lease, ration
 
-POOL = 1000
-"""Open orders looked at in one round, over all shards; the rest follows in the next."""
+POOL = 50_000
+"""Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
+among these, so it is a city's; the function's memory and time in `.chalice/config.json` are for as many."""
+PLANNING_S = 60.0
+"""A plan that takes longer is cut short, and its gap is told."""
 PAIRS = 500
 """Orders times slots, at most, that are asked pair by pair."""
 LEGS = 20
@@ -167,11 +170,11 @@ def _round(
     if not orders:
         return 0, []
     on = check.ground_with(world, market.market_id, head)
+    if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
+        return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
     rulings, account = decide(world, orders, on, now)
     saved = _save(world, market.market_id, holder, rulings, on)
-    for ruling in saved:
-        facts.note_step(world.log, ruling.after)
     world.log(
         "planned",
         market=market.market_id,
@@ -179,15 +182,16 @@ def _round(
         assigned=sum(r.takes is not None for r in saved),
         lag_s=_lag_s(orders, now),
     )
-    booked = [book.name_of(ruling.after) for ruling in saved if ruling.takes is not None]
-    world.queues.nudge(Topic.BOOK, booked)
-    # whoever books it tells of that and of this
-    world.queues.nudge(Topic.TELL, [r.after.order_id for r in saved if r.takes is None and _is_to_be_told(r)])
     if account is not None and is_first:
         explain.note(world, market.market_id, account, saved, is_leased=holder is not None)
     kept = {ruling.after.order_id for ruling in saved}
     lost = [name for r in rulings if (name := r.after.order_id) not in kept]
     return len(saved), [facts.order_key(name) for name in lost]
+
+
+def _is_ours(world: World, market_id: str, holder: str | None) -> bool:
+    """True when the lease still holds, or none is needed."""
+    return holder is None or lease.hold(world, market_id, holder)
 
 
 def _lag_s(orders: Iterable[Order], now: datetime) -> int:
@@ -243,7 +247,8 @@ def decide(
         choices=choices,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
-        seed="",
+        seed=f"{orders[0].market_id} {now:%Y-%m-%d}",
+        is_over=_until(world, PLANNING_S),
     )
     planned.plan(world)
     cleared = dict(verdicts)
@@ -262,9 +267,7 @@ def decide(
         chosen = planned.chosen.get(order.order_id)
         if chosen is not None:
             verdict = next(v for v in answers if v.slot_id == chosen)
-            if (
-                verdict.start is None
-            ):  # cleared together with others: now for itself, with all that it rests on
+            if verdict.start is None:  # cleared together with others: now for itself, with what it rests on
                 slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
                 verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             takes = planned.needs.get((order.order_id, chosen), {})
@@ -278,6 +281,11 @@ def decide(
             left = partial(account.of_left, order, answers)
             rulings.append(_waits(order, on, now, reasons, others, ground, left))
     return rulings, account
+
+
+def _until(world: World, seconds: float) -> Callable[[], bool]:
+    began = world.stopwatch()
+    return lambda: world.stopwatch() - began > seconds
 
 
 class _Offers:
@@ -521,13 +529,19 @@ def _save(
 ) -> list[Ruling]:
     """Those rulings that were saved. The losers of a race stay in the pool."""
     saved: list[Ruling] = []
-    began = world.clock()
     for load in _loads(rulings):
-        if holder is not None and world.clock() - began > lease.LIFE / 2:
-            if not lease.renew(world, market_id, holder):
-                break
-            began = world.clock()
-        saved += _save_some(world, market_id, load, on)
+        if not _is_ours(world, market_id, holder):
+            break
+        some = _save_some(world, market_id, load, on)
+        for ruling in some:
+            facts.note_step(world.log, ruling.after)
+        # at once: the first of a city would else wait for the last
+        world.queues.nudge(Topic.BOOK, [book.name_of(r.after) for r in some if r.takes is not None])
+        # whoever books it tells of that and of this
+        world.queues.nudge(
+            Topic.TELL, [r.after.order_id for r in some if r.takes is None and _is_to_be_told(r)]
+        )
+        saved += some
     return saved
 
 

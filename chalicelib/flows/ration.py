@@ -10,7 +10,7 @@ left; what is with a courier by then is not counted any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -125,6 +125,9 @@ class Round:
     needs: dict[Pair, Needs] = field(default_factory=dict)
     taken: dict[QuotaTaken, int] = field(default_factory=dict)
     seed: str = ""
+    """Who wins a tie is drawn from it."""
+    is_over: Callable[[], bool] = lambda: False
+    """The time for planning is up."""
     chosen: dict[str, str] = field(default_factory=dict)
     rationing: Rationing | None = None
     """The first plan of the round, with its prices: by it the round is explained."""
@@ -137,7 +140,7 @@ class Round:
     def plan(self, world: World) -> None:
         """Choose for every order that has none yet: the best plan that places and counters bear, with its proof."""
         problem = self._problem()
-        plan, weights = planned(problem, world.solver.assign, self.seed)
+        plan, weights = planned(problem, world.solver.assign, self.seed, self.is_over)
         self.rationing = self.rationing or Rationing(problem, weights, plan)
         self.chosen |= plan.chosen
         for pair in plan.chosen.items():

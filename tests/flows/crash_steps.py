@@ -12,7 +12,7 @@ from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import consult, look, publish, recall, receive, replay
+from chalicelib.flows import consult, explain, look, publish, recall, receive, replay
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.place import place as flow_place
@@ -169,6 +169,7 @@ def read_everything(key: str = "key-1") -> Step:
         play.act(lambda: look.any_order(world, order_id))
         play.act(lambda: look.orders_of(world, "maison", 10, None))
         play.act(lambda: look.evidence_of(world, order_id))
+        refused(play, lambda: explain.last(world, "SHA"))
         play.act(lambda: recall.recalled(world, look.evidence_of(world, order_id)))
         play.act(lambda: replay.replay(world, order_id, "0001"))
         refused(play, lambda: look.clearance(world, new_order()))
