@@ -25,6 +25,9 @@ from chalicelib.domain.shapes import stamp
 
 BATCH = 100
 """Keys a BatchGetItem takes."""
+ONE_BY_ONE = 4
+"""Batches that are read one after the other; more of them, so many at once:"""
+SIDE_BY_SIDE = 8
 TRIES = 5
 """How often a conflicting transaction, and what a batch left unread, is tried before it is given back."""
 
@@ -55,23 +58,30 @@ class DynamoTable:
         return None if item is None else _row(item)
 
     def get_many(self, keys: Sequence[Key]) -> list[Row]:
-        rows: list[Row] = []
         wanted = [_key(key) for key in dict.fromkeys(keys)]
-        for start in range(0, len(wanted), BATCH):
-            asked = wanted[start : start + BATCH]
-            for tries in range(1, TRIES + 1):
-                reply = self._call(
-                    "batch_get_item", RequestItems={self.name: {"Keys": asked, "ConsistentRead": True}}
-                )
-                rows += [_row(item) for item in reply["Responses"].get(self.name, ())]
-                asked = reply.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
-                if not asked:
-                    break
-                if tries < TRIES:
-                    self._patience.wait(tries)
-            else:
-                raise Throttled("some rows were not read")
-        return rows
+        batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+        if len(batches) <= ONE_BY_ONE:
+            return [row for batch in batches for row in self._read(batch)]
+        from concurrent.futures import ThreadPoolExecutor
+
+        # a city's open orders are five hundred batches, and each is a wait for the network
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return [row for rows in pool.map(self._read, batches) for row in rows]
+
+    def _read(self, asked: list[dict[str, Any]]) -> list[Row]:
+        """The rows of one batch."""
+        rows: list[Row] = []
+        for tries in range(1, TRIES + 1):
+            reply = self._call(
+                "batch_get_item", RequestItems={self.name: {"Keys": asked, "ConsistentRead": True}}
+            )
+            rows += [_row(item) for item in reply["Responses"].get(self.name, ())]
+            asked = reply.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if not asked:
+                return rows
+            if tries < TRIES:
+                self._patience.wait(tries)
+        raise Throttled("some rows were not read")
 
     def read(self, pk: str, prefix: str = "", *, limit: int | None = None, after: str | None = None) -> Page:
         rows: list[Row] = []

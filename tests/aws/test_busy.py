@@ -266,6 +266,22 @@ def test_rows_left_unread_are_asked_for_after_a_wait_and_after_all_tries_it_is_d
     assert len(cloud) == 4
 
 
+def test_of_batches_that_are_read_side_by_side_one_that_is_not_read_is_enough_to_give_all_back(
+    table: DynamoTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = client("dynamodb").batch_get_item
+
+    def busy(**request: Any) -> Any:
+        if {"pk": {"S": "order-650"}, "sk": {"S": "x"}} in request["RequestItems"]["facts"]["Keys"]:
+            raise UNREACHED[0]()
+        return read(**request)
+
+    monkeypatch.setattr(client("dynamodb"), "batch_get_item", busy)
+    assert table.get_many([Key(f"order-{n}", "x") for n in range(600)]) == []
+    with pytest.raises(Throttled):
+        table.get_many([Key(f"order-{n}", "x") for n in range(700)])
+
+
 def test_of_a_batch_of_nudges_only_those_not_taken_are_sent_again(
     cloud: Waits, queues: SqsQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:

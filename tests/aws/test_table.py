@@ -443,6 +443,8 @@ def test_many_rows_are_read_at_once(table: Table) -> None:
     keys = [Key(f"o{n}", "x") for n in range(250)]
     assert sorted(r.key.pk for r in table.get_many([*keys, *keys])) == sorted(k.pk for k in keys[:120])
     assert table.get_many([]) == []
+    city = [*keys, *(Key(f"nobody{n}", "x") for n in range(600))]  # so many are read side by side
+    assert sorted(r.key.pk for r in table.get_many(city)) == sorted(k.pk for k in keys[:120])
 
 
 @pytest.mark.long
