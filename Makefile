@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
+.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -21,6 +21,9 @@ demo: setup
 
 sealed: setup
 	@$(PYTHON) -m sandbox sealed
+
+sixteen: setup
+	@$(PYTHON) -m sandbox sixteen
 
 run: setup
 	@$(PYTHON) -m sandbox run

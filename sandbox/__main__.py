@@ -1,16 +1,17 @@
-"""`python -m sandbox demo` plays a day, `python -m sandbox sealed` another; `python -m sandbox run` stays up."""
+"""`python -m sandbox demo` plays a day, `sealed` another, `sixteen` a week of planning; `run` stays up."""
 
 from __future__ import annotations
 
 import sys
 
-USAGE = """usage: python -m sandbox demo [SEED]   play Shanghai, 11 April 2022, and recount it
-       python -m sandbox sealed        close places while gifts travel, and show the evidence
-       python -m sandbox run [PORT]    stay up in real time, and print the addresses"""
+USAGE = """usage: python -m sandbox demo [SEED]     play Shanghai, 11 April 2022, and recount it
+       python -m sandbox sealed          close places while gifts travel, and show the evidence
+       python -m sandbox sixteen [SEED]  plan a week in which ten of sixteen crews fall out
+       python -m sandbox run [PORT]      stay up in real time, and print the addresses"""
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in ("demo", "sealed", "run"):
+    if not arguments or arguments[0] not in ("demo", "sealed", "sixteen", "run"):
         print(USAGE, file=sys.stderr)
         return 2
     number = 0
@@ -27,6 +28,10 @@ def main(arguments: list[str]) -> int:
         from sandbox import travels
 
         return travels.main()
+    if arguments[0] == "sixteen":
+        from sandbox import attrition
+
+        return attrition.main(number or 20220411)
     from sandbox import run
 
     return run.main(number or 8080)
