@@ -12,7 +12,7 @@ from itertools import accumulate
 from math import isqrt
 from typing import NamedTuple
 
-from chalicelib.domain.assignment import Choices, Limit, Problem, cost_of
+from chalicelib.domain.assignment import Choices, Limit, Problem, Ration, cost_of
 
 HOURS = 10
 TIERS = (40, 30, 15, 10, 5)
@@ -112,6 +112,19 @@ def quotas(city: Edges, zones: int, households: int) -> list[Limit]:
         *(Limit(f"zone-{n}", share * 7 // 10, frozenset(names[n * share :][:share])) for n in range(zones)),
         *(Limit(f"home-{n}", 1, frozenset(names[n * apart :][:2])) for n in range(households)),
     ]
+
+
+def brands(city: Edges, count: int) -> list[Ration]:
+    """Of each brand two quotas, for every other slot one: a twentieth of all gifts each, whosever slots those are."""
+    dice = random.Random(3)
+    brand = {order: dice.randrange(count) for order in city.tiers}
+    half = {slot: number % 2 for number, slot in enumerate(city.places)}
+    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
+    for order, options in city.choices.items():
+        for slot, _ in options:
+            pairs.setdefault((brand[order], half[slot]), set()).add((order, slot))
+    most = len(city.tiers) // 20
+    return [Ration(f"brand-{each}", most, frozenset(those)) for each, those in sorted(pairs.items())]
 
 
 def _crews(dice: random.Random, slots: int, zones: int, reach: float) -> list[list[_Crew]]:

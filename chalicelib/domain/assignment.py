@@ -196,6 +196,8 @@ class Prices:
     slot_limits: Sequence[int]
     order_limits: Sequence[int]
     """Of each limit of the orders: what its being full costs whoever is in it, wider limits included."""
+    rations: Sequence[int] = ()
+    """Of each ration: what its being full costs each of its pairs. None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,8 @@ class Plan:
     """What the prices are of: the same, or the flow's plan, where that had to be repaired."""
     value: int = 0
     """The objective, in the unit of the weights; the smaller, the better."""
+    tighter: Prices | None = None
+    """Other prices, of rations as well, that prove more; they say nothing about a single place."""
     bound: int = 0
     """No plan can have a smaller value: the prices prove it."""
     is_cut_short: bool = False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from chalicelib.domain import proof
 from chalicelib.domain.assignment import Plan, Prices, Problem, named, rationed
 from chalicelib.domain.prices import prices
 from chalicelib.domain.repair import Assign, greedy, repaired
+from chalicelib.domain.tighter import tighter
 from chalicelib.domain.weights import CostRange, Weights, weigh
 
 
@@ -46,7 +48,10 @@ def _planned(
     found = prices(problem, weights, flow)
     if not problem.is_plain:
         numbers = repaired(problem, weights, numbers, found, assign, is_over)
-    return _proven(problem, weights, numbers, flow, found, is_cut_short=is_over()), weights
+    plan = _proven(problem, weights, numbers, flow, found, is_cut_short=is_over())
+    if plan.gap and problem.rations and not is_over():
+        plan = proof.proven(problem, weights, replace(plan, tighter=tighter(problem, weights, plan, assign)))
+    return plan, weights
 
 
 def _proven(

@@ -31,7 +31,8 @@ def proven(problem: Problem, weights: Weights, plan: Plan) -> Plan:
     value = value_of(problem, weights, plan.chosen)
     if plan.prices is None and (any(row.slots for row in problem.rows) or plan.chosen):
         raise Unproven("a plan without prices proves nothing")
-    bound = 0 if plan.prices is None else bound_of(problem, weights, plan.prices)
+    bounds = [bound_of(problem, weights, each) for each in (plan.prices, plan.tighter) if each is not None]
+    bound = max(bounds, default=0)
     if value < bound:
         raise Unproven(f"the plan's value {value} is below what its own prices allow, {bound}")
     if value > bound and problem.is_plain and not plan.is_cut_short:
@@ -104,11 +105,21 @@ def bound_of(problem: Problem, weights: Weights, prices: Prices) -> int:
         for row, costs in zip(problem.rows, weights.rows, strict=True)
     ]
     inner = problem.of_orders.of
-    bound = 0
+    rationed = _rationed(problem, prices)
+    bound = -sum(
+        ration.most * worth
+        for ration, worth in zip(problem.rations, prices.rations, strict=False)
+        if worth > 0
+    )
     for order, gain in enumerate(weights.gains):
         least = cheapest[problem.row_of[order]]
         if least is None:
             continue
+        extras = rationed.get(problem.orders[order])
+        if extras is not None:
+            row = problem.row_of[order]
+            pairs = zip(problem.rows[row].slots, weights.rows[row], strict=True)
+            least = min([cost + worth_of(slot) + extras.get(problem.slots[slot], 0) for slot, cost in pairs])
         dear = prices.order_limits[inner[order]] if inner and inner[order] >= 0 else 0
         bound += min(0, least + dear - gain)
     above = problem.of_slots.of
@@ -117,6 +128,17 @@ def bound_of(problem: Problem, weights: Weights, prices: Prices) -> int:
         bound += places * min(0, outer - prices.slots[slot])
     bound += _limits(problem.of_slots, prices.slot_limits, weights.unit, len(problem.orders))
     return bound + _limits(problem.of_orders, prices.order_limits, weights.unit, len(problem.orders))
+
+
+def _rationed(problem: Problem, prices: Prices) -> dict[str, dict[str, int]]:
+    """What each pair costs more for the rations that name it: by order, then by slot. A ration only takes, so a price
+    below 0 is none."""
+    found: dict[str, dict[str, int]] = {}
+    for ration, worth in zip(problem.rations, prices.rations, strict=False):
+        for order, slot in ration.pairs if worth > 0 else ():
+            extras = found.setdefault(order, {})
+            extras[slot] = extras.get(slot, 0) + worth
+    return found
 
 
 def _limits(family: Family, worths: Sequence[int], unit: int, orders: int) -> int:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import proof
-from chalicelib.domain.assignment import MOST_COST, Limit, Plan, Problem, Ration, Unsound, cost_of
+from chalicelib.domain.assignment import MOST_COST, Limit, Plan, Prices, Problem, Ration, Unsound, cost_of
 from chalicelib.domain.planning import planned
 from chalicelib.domain.prices import NotBest, prices
 from chalicelib.domain.proof import Unproven
@@ -210,6 +210,45 @@ def test_a_corrupted_plan_is_refused(spoil: Callable[[Plan], Plan], says: str) -
     proof.check(SMALL, weights, plan)
     with pytest.raises(Unproven, match=says):
         proof.check(SMALL, weights, spoil(plan))
+
+
+def test_any_prices_whatever_give_a_bound_that_no_plan_beats() -> None:
+    """Of rations, too; also prices below 0, too many, and too few of them."""
+    for seed in range(200):
+        problem, dice = by_lot(seed, sides=True), random.Random(seed)
+        plan, weights = planned(problem, ENGINE, str(seed))
+        high = 2 * max(weights.gains, default=1)
+
+        def some(of: Sequence[object], high: int = high, dice: random.Random = dice) -> list[int]:
+            return [dice.choice([0, dice.randint(-high, high)]) for _ in of]
+
+        wild = Prices(
+            some(problem.slots),
+            some(problem.of_slots.limits),
+            some(problem.of_orders.limits),
+            some(range(dice.randint(0, 2))),
+        )
+        assert proof.bound_of(problem, weights, wild) <= plan.value, seed
+        known = plan.prices or wild
+        assert proof.bound_of(problem, weights, replace(known, rations=some("r"))) <= plan.value, seed
+
+
+def test_what_a_full_ration_keeps_out_is_in_the_bound() -> None:
+    """Two brands with two places a day each, and everybody would have a slot: that no plan serves more is proven."""
+    orders = {f"o{n:02d}": 1 + n % 5 for n in range(40)}
+    costs = {(order, slot): 100 + n for n, order in enumerate(orders) for slot in ("today", "tomorrow")}
+    rations = [
+        Ration(f"brand {brand} {slot}", 2, frozenset((f"o{n:02d}", slot) for n in range(brand, 40, 2)))
+        for brand in (0, 1)
+        for slot in ("today", "tomorrow")
+    ]
+    problem = Problem.of(orders, {"today": 40, "tomorrow": 40}, costs, rations=rations)
+    plan, weights = planned(problem, ENGINE)
+    assert [orders[order] for order in plan.chosen] == [5] * 8
+    proof.check(problem, weights, plan)
+    assert plan.gap < weights.step, "nobody more could be served, nor anybody of a higher tier"
+    with pytest.raises(Unproven, match="prices prove"):
+        proof.check(problem, weights, replace(plan, tighter=None))
 
 
 def test_a_plan_worse_than_the_best_is_refused_unless_its_time_was_cut() -> None:
