@@ -291,6 +291,10 @@ def pointer_key(market_id: str) -> Key:
     return Key(f"market#{market_id}", "rules")
 
 
+def standing_by_key(market_id: str) -> Key:
+    return Key(f"market#{market_id}", "standing_by")
+
+
 def rezoned_key(market_id: str) -> Key:
     return Key(f"market#{market_id}", "rezoned")
 

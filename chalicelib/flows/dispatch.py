@@ -33,7 +33,7 @@ from chalicelib.domain.verdicts import (
     Reason,
     Verdict,
 )
-from chalicelib.flows import book, check, enlist, explain, lease, ration
+from chalicelib.flows import book, check, enlist, explain, lease, ration, stand_by
 
 POOL = 50_000
 """Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
@@ -80,8 +80,6 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
     """
     market = enlist.market(world, market_id)
     keys, following = _pool(world, market, everything, after)
-    if not keys and following is None:
-        return
     if len(keys) <= UNLEASED and following is None:
         _rounds(world, market, keys, None)
         return
@@ -161,12 +159,15 @@ def _rounds(world: World, market: Market, keys: Sequence[Key], holder: str | Non
 def _round(
     world: World, market: Market, keys: Sequence[Key], holder: str | None, *, is_first: bool
 ) -> tuple[int, list[Key]]:
-    """Plan these orders and save: how many were saved, and which were decided and not saved."""
-    pointer = facts.pointer_key(market.market_id)
-    rows = {row.key: row for row in world.table.get_many([pointer, *keys])}
-    head = rows.pop(pointer, None)
-    orders = facts.readable(rows.values(), world.log)
-    orders = sorted((o for o in orders if in_pool(o)), key=lambda o: o.order_id)  # the index may lag behind
+    """Plan these orders and whoever stands by, and save: how many were saved, and which were decided and not saved."""
+    pointer, bench = facts.pointer_key(market.market_id), facts.standing_by_key(market.market_id)
+    rows = {row.key: row for row in world.table.get_many([pointer, bench, *keys])}
+    head, standing_by = rows.pop(pointer, None), rows.pop(bench, None)
+    orders = [o for o in facts.readable(rows.values(), world.log) if in_pool(o)]  # the index may lag behind
+    due = {order.order_id for order in orders}
+    more = stand_by.others(standing_by, keys)  # a place may have come free, though nobody is due
+    waiting = facts.readable(world.table.get_many(more), world.log) if more else ()
+    orders = sorted((*orders, *filter(_lacks_a_place, waiting)), key=lambda o: o.order_id)
     if not orders:
         return 0, []
     on = check.ground_with(world, market.market_id, head)
@@ -174,19 +175,27 @@ def _round(
         return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
     rulings, account = decide(world, orders, on, now)
+    left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
+    rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due]
     saved = _save(world, market.market_id, holder, rulings, on)
     world.log(
         "planned",
         market=market.market_id,
         orders=len(orders),
         assigned=sum(r.takes is not None for r in saved),
-        lag_s=_lag_s(orders, now),
+        lag_s=_lag_s((order for order in orders if order.order_id in due), now),
     )
+    stand_by.note(world, market.market_id, standing_by, left)
     if account is not None and is_first:
         explain.note(world, market.market_id, account, saved, is_leased=holder is not None)
     kept = {ruling.after.order_id for ruling in saved}
     lost = [name for r in rulings if (name := r.after.order_id) not in kept]
     return len(saved), [facts.order_key(name) for name in lost]
+
+
+def _lacks_a_place(order: Order) -> bool:
+    """True for an order of the pool that waits for nothing else."""
+    return in_pool(order) and order.outlook is not None and not CROWDED.isdisjoint(order.outlook.reasons)
 
 
 def _is_ours(world: World, market_id: str, holder: str | None) -> bool:

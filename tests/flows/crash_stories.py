@@ -386,6 +386,12 @@ story(
     place("key-1"), place("key-2", tier="silver"), minutes(7), cancel("key-1"), minutes(7), expects(BOOKED, "key-2"), RIDE,
     opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": DELIVERED},
 )  # fmt: skip
+story(
+    "whoever_stands_by_is_planned_with_whoever_comes",
+    place("key-1"), place("key-2", tier="gold"), cancel("key-1", settled=False), place("key-3"), minutes(3),
+    expects(BOOKED, "key-2"), cancel("key-2"), minutes(3), expects(BOOKED, "key-3"), cancel("key-3"), minutes(4),
+    opening=partial(stage, capacity=1), ends={"key-1": CANCELLED, "key-2": CANCELLED, "key-3": CANCELLED},
+)  # fmt: skip
 
 # --- quotas and permits that are good once -------------------------------------------------------------------
 
