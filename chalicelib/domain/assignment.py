@@ -15,10 +15,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 FEN_PER_PERMILLE = 3
 """The published exchange rate: one permille of on-time probability is worth 3 minor units of price."""
+HALF_A_DAY = timedelta(hours=12)
+FEN_PER_HALF_DAY = 1000
+"""The published price of waiting: each half day costs so many minor units, times the number of the tier."""
 MOST_COST = 10**9
 """Of one pair, in minor units: what is dearer counts as this, and comes last all the same."""
 NOBODY = -1
@@ -250,6 +254,15 @@ def _checked(problem: Problem) -> Problem:
     if len({len(size) for size in (*problem.sizes.values(), *problem.rooms.values())}) > 1:
         raise Unsound("sizes and rooms are told in the same measures")
     return problem
+
+
+def waiting(tier: int, ahead: timedelta) -> int:
+    """What waiting so long for a slot to begin costs a gift of that tier, beside the slot's own cost.
+
+    Where all slots cost alike today's places would else stay empty, and what is kept for tomorrow may be sealed in by
+    then: measured in `docs/sixteen-to-six.md`.
+    """
+    return max(0, tier * (ahead // HALF_A_DAY) * FEN_PER_HALF_DAY)
 
 
 def family(limits: Iterable[Limit], names: Sequence[str]) -> Family:

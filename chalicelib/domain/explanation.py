@@ -58,6 +58,8 @@ class Instead(StrEnum):
     """Its places had gone in an earlier round."""
     LIMIT = "limit"
     """There was a place, and the rules let only so many through."""
+    SOONER = "sooner"
+    """There was a place, on a later day: what waiting for it costs outweighs the price."""
     LATER = "later"
     """It only costs less: it is on time less often, and that outweighs the price."""
 

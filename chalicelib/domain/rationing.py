@@ -173,6 +173,12 @@ class Rationing:
             later=mine.on_time_permille - other.on_time_permille,
         )
 
+    def _waits_for(self, order: str, mine: Slot, other: int) -> bool:
+        """True when that slot, waiting included, would not have cost it less."""
+        costs = dict(zip(*self.problem.row(self._number[order]), strict=True))
+        own = costs.get(self._slot_number.get(mine.slot_id, NOBODY))
+        return own is not None and other in costs and costs[other] >= own
+
     def _instead(self, order: str, mine: Slot, best: Slot) -> Dearer:
         told = Dearer(
             why=Instead.GIVEN_AWAY,
@@ -183,6 +189,8 @@ class Rationing:
         slot = self._slot_number.get(best.slot_id)
         if slot is None or not self.problem.places[slot]:
             return told
+        if self._waits_for(order, mine, slot):
+            return told.model_copy(update={"why": Instead.SOONER})
         worths = self.plan.prices
         if (
             slot not in self.problem.row(self._number[order]).slots

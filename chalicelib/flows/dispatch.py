@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Choices, Pair, cost_of
+from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_of, waiting
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
@@ -234,7 +234,7 @@ def decide(
     choices: dict[str, Choices] = {}
     needs: dict[Pair, Needs] = {}
     asker = ration.Asker(world, orders[0].market_id, on)
-    offers = _Offers(on)
+    offers = _Offers(on, now)
     for order in orders:
         private = _opened(world, order)
         if private is None:
@@ -244,7 +244,7 @@ def decide(
         # a slot at another time of day is no candidate, and no reason either
         answers = asked(delivery, order.leg.refused_by)
         verdicts[order.order_id] = answers
-        choices[order.order_id] = offers.of(answers)
+        choices[order.order_id] = offers.of(answers, order.tier)
         for slot_id, _ in choices[order.order_id] if offers.are_rationed(answers) else ():
             verdict = next(v for v in answers if v.slot_id == slot_id)
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
@@ -300,22 +300,26 @@ def _until(world: World, seconds: float) -> Callable[[], bool]:
 class _Offers:
     """What the slots that say yes would cost; worked out once for orders that share their answers."""
 
-    def __init__(self, on: check.Ground) -> None:
+    def __init__(self, on: check.Ground, now: datetime) -> None:
         self.on = on
-        self.known: dict[int, tuple[Sequence[Verdict], Choices]] = {}
+        self.now = now
+        self.known: dict[tuple[int, int], tuple[Sequence[Verdict], Choices]] = {}
         self.others: dict[int, tuple[Sequence[Verdict], tuple[TurnedDown, ...]]] = {}
 
-    def of(self, answers: Sequence[Verdict]) -> Choices:
+    def of(self, answers: Sequence[Verdict], tier: int) -> Choices:
         """Of each with a place left, its slot and its cost."""
-        known = self.known.get(id(answers))
+        key = id(answers), tier
+        known = self.known.get(key)
         if known is None:
             slots, left = self.on.fleet.slots, self.on.fleet.left
             yes = [v.slot_id for v in answers if v.decision is Decision.YES and left.get(v.slot_id, 0) > 0]
-            costs = tuple(
-                (name, cost_of(slots[name].price.amount, slots[name].on_time_permille)) for name in yes
-            )
-            known = self.known[id(answers)] = (answers, costs)  # kept, or its identity would go to another
+            costs = tuple((name, self._cost(slots[name], tier)) for name in yes)
+            known = self.known[key] = (answers, costs)  # kept, or its identity would go to another
         return known[1]
+
+    def _cost(self, slot: Slot, tier: int) -> int:
+        cost = cost_of(slot.price.amount, slot.on_time_permille)
+        return min(MOST_COST, cost + waiting(tier, slot.window.start - self.now))
 
     def turned_down(self, answers: Sequence[Verdict]) -> tuple[TurnedDown, ...]:
         """The others by reason, for the evidence."""

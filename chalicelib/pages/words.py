@@ -106,6 +106,7 @@ INSTEAD: Final[dict[str, str]] = {
     "worth_more": "its places went where they are worth more",
     "given_away": "its places had been given away before",
     "limit": "it had a place, and the rules let only so many deliveries through",
+    "sooner": "it begins later: waiting for it would have cost more than it saves",
     "later": "it is late more often, which outweighs its lower price",
 }
 """Of a cheaper courier: why another one goes. Goes on after *and* in a sentence."""

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -14,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain import proof
-from chalicelib.domain.assignment import MOST_COST, Limit, Plan, Prices, Problem, Ration, Unsound, cost_of
+from chalicelib.domain.assignment import (
+    MOST_COST,
+    Limit,
+    Plan,
+    Prices,
+    Problem,
+    Ration,
+    Unsound,
+    cost_of,
+    waiting,
+)
 from chalicelib.domain.planning import planned
 from chalicelib.domain.prices import NotBest, prices
 from chalicelib.domain.proof import Unproven
@@ -429,3 +440,14 @@ def test_when_the_time_is_up_there_is_still_a_plan_and_its_gap() -> None:
     assert plan.is_cut_short
     assert value_of(problem, plan.chosen) is not None
     assert plan.chosen and plan.gap > 0
+
+
+def test_waiting_for_a_slot_has_its_price_by_the_half_day_and_the_tier() -> None:
+    assert [
+        waiting(tier, timedelta(hours=hours)) for tier, hours in ((1, 11), (1, 12), (5, 30), (3, -40))
+    ] == [
+        0,
+        1000,
+        10_000,
+        0,
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import dispatch, enlist, explain
 from chalicelib.flows.look import evidence_of
 from chalicelib.flows.place import place
-from tests.stage import Stage, crew, new_order, permit, slot, stage
+from tests.stage import NOON, Stage, crew, new_order, permit, slot, stage
 
 
 def placed(on: Stage, *tiers: str, **changes: Any) -> list[str]:
@@ -68,6 +69,19 @@ def test_who_goes_dearer_finds_what_the_cheaper_place_is_worth() -> None:
     (dearer,) = [one.dearer for one in told if one is not None]
     assert dearer is not None
     assert (dearer.why, dearer.slot, dearer.less, dearer.saves) == (Instead.WORTH_MORE, "slot-1", 6000, 6000)
+
+
+def test_who_need_not_wait_for_a_cheaper_slot_is_told_so_and_a_lower_rank_waits_for_it() -> None:
+    on = stage(crews=2)
+    tonight = {"start": NOON + timedelta(hours=13), "end": NOON + timedelta(hours=18)}
+    enlist.put_slot(on.world, slot(2, window=tonight, price={"amount": 1500, "currency": "CNY"}))
+    window = {"start": NOON.isoformat(), "end": tonight["end"].isoformat(), "time_zone": "Asia/Shanghai"}
+    gold, standard = placed(on, "gold", "standard", window=window)
+    told = why(on, gold)
+    assert told is not None and told.dearer is not None
+    assert (told.dearer.why, told.dearer.slot, told.dearer.less) == (Instead.SOONER, "slot-2", 1500)
+    went = on.order(standard).leg.assignment
+    assert went is not None and went.slot_id == "slot-2" and why(on, standard) is None
 
 
 def test_where_nobody_may_go_the_nearest_change_is_told() -> None:
