@@ -283,7 +283,9 @@ def state_of(order: Order) -> OrderState:
         return OrderState.CANCELLED
     if leg.assignment is not None:
         return OrderState.ASSIGNED
-    if order.outlook is not None:
+    if (
+        order.outlook is not None and order.outlook.decision is not Decision.YES
+    ):  # a yes is planned, and not yet given
         return OrderState.STRANDED if order.outlook.next_look is None else OrderState.HELD
     return OrderState.PLACED
 

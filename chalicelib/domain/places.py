@@ -76,6 +76,15 @@ class Place(Shape):
     match_quality: MatchQuality
 
 
+class Offer(StrEnum):
+    """When a gift is offered to the courier that it is planned with."""
+
+    AT_ONCE = "at_once"
+    """As soon as there is one: the client hears early, and a plan made later can no longer do better."""
+    LAST_MOMENT = "last_moment"
+    """Not before it has to be: until then every plan begins anew, with all that has come to be known."""
+
+
 class Market(Shape):
     """One city or metro: the unit of dispatch, of rules and of scale."""
 
@@ -93,6 +102,10 @@ class Market(Shape):
     north: float = Field(ge=-90, le=90)
     shards: int = Field(
         default=1, ge=1, le=64, description="Index partitions of open orders; raise, never lower."
+    )
+    offer: Offer = Field(
+        default=Offer.AT_ONCE,
+        description="When a gift is given to a courier: at once, or at the last safe moment.",
     )
 
     def model_post_init(self, _context: object) -> None:

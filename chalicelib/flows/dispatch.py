@@ -20,7 +20,7 @@ from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
 from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
-from chalicelib.domain.places import Market
+from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.domain.quotas import Need, Needs, midnight
 from chalicelib.domain.verdicts import (
@@ -38,6 +38,8 @@ from chalicelib.flows import book, check, enlist, explain, lease, ration, stand_
 POOL = 50_000
 """Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
 among these, so it is a city's; the function's memory and time in `.chalice/config.json` are for as many."""
+LEAD = timedelta(hours=2)
+"""So long before its stay begins, a gift is given away at the latest: time for a courier to refuse, and for another."""
 PLANNING_S = 60.0
 """A plan that takes longer is cut short, and its gap is told."""
 PAIRS = 500
@@ -174,9 +176,9 @@ def _round(
     if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
         return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
-    rulings, account = decide(world, orders, on, now)
+    rulings, account = decide(world, orders, on, now, market.offer)
     left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
-    rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due]
+    rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due or _has_lost_its_place(r)]
     saved = _save(world, market.market_id, holder, rulings, on)
     world.log(
         "planned",
@@ -194,8 +196,21 @@ def _round(
 
 
 def _lacks_a_place(order: Order) -> bool:
-    """True for an order of the pool that waits for nothing else."""
-    return in_pool(order) and order.outlook is not None and not CROWDED.isdisjoint(order.outlook.reasons)
+    """True for an order of the pool that waits for nothing else, or for its last safe moment."""
+    if not in_pool(order) or order.outlook is None:
+        return False
+    return order.outlook.decision is Decision.YES or not CROWDED.isdisjoint(order.outlook.reasons)
+
+
+def _has_lost_its_place(ruling: Ruling) -> bool:
+    """True for an order that had one in the plan, and now waits for a reason that it should be told."""
+    had, has = ruling.before.outlook, ruling.after.outlook
+    return (
+        had is not None
+        and had.decision is Decision.YES
+        and has is not None
+        and has.decision is not had.decision
+    )
 
 
 def _is_ours(world: World, market_id: str, holder: str | None) -> bool:
@@ -221,7 +236,11 @@ def _is_to_be_told(ruling: Ruling) -> bool:
 
 
 def decide(
-    world: World, orders: Sequence[Order], on: check.Ground, now: datetime
+    world: World,
+    orders: Sequence[Order],
+    on: check.Ground,
+    now: datetime,
+    offer: Offer = Offer.AT_ONCE,
 ) -> tuple[list[Ruling], explain.Account | None]:
     """Every open order's fate in this round, and what it is explained by; None: nothing was planned."""
     if on.atlas is None:
@@ -279,6 +298,9 @@ def decide(
             if verdict.start is None:  # cleared together with others: now for itself, with what it rests on
                 slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
                 verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
+            if offer is Offer.LAST_MOMENT and verdict.start is not None and verdict.start - LEAD > now:
+                rulings.append(_may_wait(order, on, now, verdict.start - LEAD))
+                continue
             takes = planned.needs.get((order.order_id, chosen), {})
             why = account.of_served(order, chosen, answers)
             rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes, why))
@@ -475,6 +497,19 @@ def _goes(
         evidence_count=order.evidence_count + 1,
     )
     return Ruling(order, after, piece, slot.slot_id, takes)
+
+
+def _may_wait(order: Order, on: check.Ground, now: datetime, until: datetime) -> Ruling:
+    """It has a place in the plan, and nothing is lost by giving it away later. Nothing is decided by that: no evidence,
+    no place taken; every round until then plans it anew, with whoever else stands by."""
+    outlook = Outlook(
+        decision=Decision.YES,
+        reasons=(),
+        decided_at=now,
+        next_look=until,
+        digest=digest_of(Decision.YES, (), on.atlas.rules.version if on.atlas else None),
+    )
+    return Ruling(order, moved(order, now, outlook=outlook), None, None)
 
 
 def _waits(

@@ -1,0 +1,89 @@
+"""A market that offers at the last safe moment: planned again and again, given away once, and not before it has to be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.places import Market
+from chalicelib.domain.verdicts import Decision
+from chalicelib.flows import dispatch, enlist
+from chalicelib.flows.look import evidence_of
+from chalicelib.flows.place import place
+from tests.stage import MARKET, NOON, Stage, new_order, publish_rules, slot, stage, zone
+
+EVENING = {"start": NOON + timedelta(hours=8), "end": NOON + timedelta(hours=13)}
+
+
+@pytest.fixture
+def on() -> Stage:
+    """One crew with one place, this evening."""
+    on = stage(capacity=1)
+    enlist.put_market(on.world, Market.model_validate({**MARKET, "offer": "last_moment"}))
+    enlist.put_slot(on.world, slot(1, 1, window=EVENING))
+    on.settle()
+    return on
+
+
+def placed(on: Stage, key: str, tier: str = "gold") -> str:
+    window = {
+        "start": EVENING["start"].isoformat(),
+        "end": EVENING["end"].isoformat(),
+        "time_zone": "Asia/Shanghai",
+    }
+    order, _ = place(on.world, "maison", key, new_order(tier=tier, window=window))
+    on.settle()
+    return order.order_id
+
+
+def test_until_then_no_place_is_taken_nothing_is_decided_and_nobody_is_told_of_it(on: Stage) -> None:
+    order_id = placed(on, "key-1")
+    order = on.order(order_id)
+    assert order.state is OrderState.PLACED and order.leg.assignment is None
+    assert order.outlook is not None and order.outlook.decision is Decision.YES
+    assert order.outlook.next_look == NOON + timedelta(hours=6) == EVENING["start"] - dispatch.LEAD
+    assert evidence_of(on.world, order_id) == []
+    on.minutes(3)
+    assert {notice["data"]["state"] for notice in on.brand.heard} <= {"placed"}
+
+
+def test_at_that_moment_it_is_booked(on: Stage) -> None:
+    order_id = placed(on, "key-1")
+    on.clock.forward(minutes=5 * 60 + 58)
+    on.minutes(1)
+    assert on.order(order_id).state is OrderState.PLACED
+    on.minutes(2)
+    assert on.order(order_id).state is OrderState.BOOKED
+    assert len(evidence_of(on.world, order_id)) >= 1
+
+
+def test_whoever_comes_with_a_higher_rank_before_that_has_the_place_and_the_other_learns_why(
+    on: Stage,
+) -> None:
+    gold = placed(on, "key-1", "gold")
+    on.minutes(90)
+    diamond = placed(on, "key-2", "diamond")
+    assert on.order(diamond).state is OrderState.PLACED
+    assert on.order(gold).state is OrderState.HELD, "it had a place in the plan, and is told that it has none"
+    assert evidence_of(on.world, gold)[-1].explanation is not None
+    on.clock.forward(minutes=4 * 60 + 28)
+    on.minutes(4)
+    assert on.order(diamond).state is OrderState.BOOKED
+    assert on.order(gold).state is OrderState.HELD
+
+
+def test_rules_that_change_before_that_hold_a_gift_that_nobody_has_to_be_called_back_from(on: Stage) -> None:
+    order_id = placed(on, "key-1")
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    on.settle()
+    order = on.order(order_id)
+    assert order.state is OrderState.HELD and order.leg.bookings == ()
+
+
+def test_what_begins_sooner_than_that_goes_at_once(on: Stage) -> None:
+    enlist.put_slot(on.world, slot(1, 1))
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    assert on.order(order.order_id).state is OrderState.BOOKED
