@@ -64,4 +64,6 @@ def _proven(
     is_cut_short: bool,
 ) -> Plan:
     plan = Plan(named(problem, numbers), numbers, found, priced, is_cut_short=is_cut_short)
-    return proof.proven(problem, weights, plan)
+    plan = proof.proven(problem, weights, plan)
+    # the time was over, and the best had been found all the same
+    return plan if plan.gap else replace(plan, is_cut_short=False)

@@ -42,6 +42,8 @@ LEAD = timedelta(hours=2)
 """So long before its stay begins, a gift is given away at the latest: time for a courier to refuse, and for another."""
 PLANNING_S = 60.0
 """A plan that takes longer is cut short, and its gap is told."""
+AT_A_TIME = 100
+"""Orders that are asked about, or ruled on, before the lease is looked at again."""
 PAIRS = 500
 """Orders times slots, at most, that are asked pair by pair."""
 LEGS = 20
@@ -176,7 +178,9 @@ def _round(
     if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
         return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
-    rulings, account = decide(world, orders, on, now, market.offer)
+    rulings, account = decide(
+        world, orders, on, now, market.offer, partial(_is_ours, world, market.market_id, holder)
+    )
     left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
     rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due or _has_lost_its_place(r)]
     saved = _save(world, market.market_id, holder, rulings, on)
@@ -241,8 +245,13 @@ def decide(
     on: check.Ground,
     now: datetime,
     offer: Offer = Offer.AT_ONCE,
+    is_ours: Callable[[], bool] = lambda: True,
 ) -> tuple[list[Ruling], explain.Account | None]:
-    """Every open order's fate in this round, and what it is explained by; None: nothing was planned."""
+    """Every open order's fate in this round, and what it is explained by; None: nothing was planned.
+
+    `is_ours`: holds the lease for another while. A city takes longer than a lease that nobody renews; whoever took it
+    over would take as long, and none of them would ever save.
+    """
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
@@ -254,7 +263,9 @@ def decide(
     needs: dict[Pair, Needs] = {}
     asker = ration.Asker(world, orders[0].market_id, on)
     offers = _Offers(on, now)
-    for order in orders:
+    for number, order in enumerate(orders):
+        if number % AT_A_TIME == 0:
+            is_ours()
         private = _opened(world, order)
         if private is None:
             continue
@@ -276,7 +287,7 @@ def decide(
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
         seed=f"{orders[0].market_id} {now:%Y-%m-%d}",
-        is_over=_until(world, PLANNING_S),
+        is_over=_until(world, PLANNING_S, is_ours),
     )
     planned.plan(world)
     cleared = dict(verdicts)
@@ -288,7 +299,9 @@ def decide(
     assert planned.rationing is not None
     account = explain.Account(on, now, planned.rationing, deliveries, cleared)
     rulings = []
-    for order in orders:
+    for number, order in enumerate(orders):
+        if number % AT_A_TIME == 0:
+            is_ours()
         if order.order_id not in verdicts:
             continue
         answers = verdicts[order.order_id]
@@ -314,9 +327,10 @@ def decide(
     return rulings, account
 
 
-def _until(world: World, seconds: float) -> Callable[[], bool]:
+def _until(world: World, seconds: float, is_ours: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether the time is up: after so many seconds, or when somebody else plans in its place."""
     began = world.stopwatch()
-    return lambda: world.stopwatch() - began > seconds
+    return lambda: not is_ours() or world.stopwatch() - began > seconds
 
 
 class _Offers:

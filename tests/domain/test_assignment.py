@@ -434,6 +434,19 @@ def test_a_zone_stays_in_the_flow_where_its_households_do_not_fit() -> None:
     assert weights.in_units(plan.gap) == 0, "what households take away is nothing here, and that is known"
 
 
+def test_a_plan_that_is_proven_the_best_is_not_cut_short_though_the_time_was_over_by_then() -> None:
+    asked: list[int] = []
+
+    def is_over() -> bool:
+        asked.append(1)
+        return len(asked) > 1
+
+    problem = replace(by_lot(7, orders=40, slots=8), rations=())
+    plan, _ = planned(problem, ENGINE, is_over=is_over)
+    assert len(asked) > 1
+    assert (plan.gap, plan.is_cut_short) == (0, False)
+
+
 def test_when_the_time_is_up_there_is_still_a_plan_and_its_gap() -> None:
     problem = by_lot(7, orders=40, slots=8)
     plan, _ = planned(problem, ENGINE, is_over=lambda: True)

@@ -56,6 +56,32 @@ def test_what_others_asked_for_meanwhile_is_nudged_though_the_round_fails(on: St
     assert nudged(on) == ["SHA:all"]
 
 
+def test_the_lease_is_held_while_a_city_is_thought_about_however_long_that_takes(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "AT_A_TIME", 5)
+    for number in range(40):
+        place(on.world, "maison", f"key-{number}", new_order())
+    nudged(on)
+    seen: list[str | None] = []
+
+    class Slow:
+        """Each order takes four seconds, 160 in all; another planner looks in all the while."""
+
+        def unseal(self, *asked: Any) -> bytes:
+            on.clock.forward(seconds=4)
+            seen.append(lease.take(replace(on.world, memory={}), "SHA"))
+            return on.world.sealer.unseal(*asked)
+
+        def __getattr__(self, verb: str) -> Any:
+            return getattr(on.world.sealer, verb)
+
+    dispatch.named(replace(on.world, sealer=Slow()), "SHA")
+    assert len(seen) >= 40 and set(seen) == {None}
+    last = [line for line in on.world.log.lines if line["event"] == "planned"][-1]  # type: ignore[attr-defined]
+    assert last["assigned"] > 0, "what was decided is saved"
+
+
 def test_a_round_takes_no_more_of_many_shards_than_of_one_and_none_is_left_out(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
