@@ -235,6 +235,11 @@ def cost_of(price: int, on_time_permille: int) -> int:
     return min(MOST_COST, price + FEN_PER_PERMILLE * (1000 - on_time_permille))
 
 
+def cost_ahead(price: int, on_time_permille: int, tier: int, ahead: timedelta) -> int:
+    """What giving an order of that tier to a slot costs which begins so long from now: what a plan counts."""
+    return min(MOST_COST, cost_of(price, on_time_permille) + waiting(tier, ahead))
+
+
 def _checked(problem: Problem) -> Problem:
     """The same problem. Raises `Unsound` for what no plan could be made of; its rows have been looked at (`_row`)."""
     for name, left in zip(problem.slots, problem.places, strict=True):

@@ -59,7 +59,7 @@ class Instead(StrEnum):
     LIMIT = "limit"
     """There was a place, and the rules let only so many through."""
     SOONER = "sooner"
-    """There was a place, on a later day: what waiting for it costs outweighs the price."""
+    """It begins later: what waiting for it costs outweighs the price, whether or not it had a place."""
     LATER = "later"
     """It only costs less: it is on time less often, and that outweighs the price."""
 

@@ -173,10 +173,12 @@ class Rationing:
             later=mine.on_time_permille - other.on_time_permille,
         )
 
-    def _waits_for(self, order: str, mine: Slot, other: int) -> bool:
-        """True when that slot, waiting included, would not have cost it less."""
-        costs = dict(zip(*self.problem.row(self._number[order]), strict=True))
-        own = costs.get(self._slot_number.get(mine.slot_id, NOBODY))
+    def _waits_for(self, order: str, mine: Slot, other: str) -> bool:
+        """True when that slot, waiting included, would not have cost it less, whether or not it was full before."""
+        row = self.problem.row(self._number[order])
+        costs = dict(self.full.get(order, ()))
+        costs |= {self.problem.slots[slot]: cost for slot, cost in zip(*row, strict=True)}
+        own = costs.get(mine.slot_id)
         return own is not None and other in costs and costs[other] >= own
 
     def _instead(self, order: str, mine: Slot, best: Slot) -> Dearer:
@@ -186,11 +188,11 @@ class Rationing:
             less=_cost(mine) - _cost(best),
             currency=best.price.currency,
         )
+        if self._waits_for(order, mine, best.slot_id):
+            return told.model_copy(update={"why": Instead.SOONER})
         slot = self._slot_number.get(best.slot_id)
         if slot is None or not self.problem.places[slot]:
             return told
-        if self._waits_for(order, mine, slot):
-            return told.model_copy(update={"why": Instead.SOONER})
         worths = self.plan.prices
         if (
             slot not in self.problem.row(self._number[order]).slots

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_of, waiting
+from chalicelib.domain.assignment import Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
@@ -354,8 +354,7 @@ class _Offers:
         return known[1]
 
     def _cost(self, slot: Slot, tier: int) -> int:
-        cost = cost_of(slot.price.amount, slot.on_time_permille)
-        return min(MOST_COST, cost + waiting(tier, slot.window.start - self.now))
+        return cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
 
     def turned_down(self, answers: Sequence[Verdict]) -> tuple[TurnedDown, ...]:
         """The others by reason, for the evidence."""

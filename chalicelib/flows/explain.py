@@ -14,10 +14,11 @@ from functools import cached_property
 from typing import Protocol
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Choices, cost_of
+from chalicelib.domain.assignment import Choices, cost_ahead
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.explanation import Explanation, NearestChange
+from chalicelib.domain.fleet import Slot
 from chalicelib.domain.nearest import nearest
 from chalicelib.domain.orders import Order, Tier
 from chalicelib.domain.places import district_key
@@ -146,25 +147,25 @@ class Account:
 
     def _full(self) -> dict[str, Choices]:
         """Of each gift the slots that were cleared for it and have no place, and what they cost."""
-        costs = {
-            name: (name, cost_of(slot.price.amount, slot.on_time_permille))
-            for name, slot in self.on.fleet.slots.items()
-            if self.on.fleet.left.get(name, 0) <= 0
+        full = {
+            name: one for name, one in self.on.fleet.slots.items() if self.on.fleet.left.get(name, 0) <= 0
         }
-        if not costs:
+        if not full:
             return {}
-        known: dict[int, Choices] = {}
+        tiers = dict(zip(self.plan.problem.orders, self.plan.problem.tiers, strict=True))
+        known: dict[tuple[int, int], Choices] = {}
         found = {}
         for name, answers in self.verdicts.items():
-            options = known.get(id(answers))
+            key = id(answers), tiers[name]
+            options = known.get(key)
             if options is None:
-                options = known[id(answers)] = tuple(
-                    costs[one.slot_id]
-                    for one in answers
-                    if one.slot_id in costs and one.decision is Decision.YES
-                )
+                those = (full[v.slot_id] for v in answers if v.decision is Decision.YES and v.slot_id in full)
+                options = known[key] = tuple((one.slot_id, self._cost(one, tiers[name])) for one in those)
             found[name] = options
         return found
+
+    def _cost(self, slot: Slot, tier: int) -> int:
+        return cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
 
     def _districts(self) -> frozenset[str]:
         """Districts that rules or passes name: what else stands in an address may be anything."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain import facts, snapshots
-from chalicelib.domain.assignment import Problem, cost_of
+from chalicelib.domain.assignment import Problem, cost_ahead
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.errors import Lost
@@ -227,7 +227,10 @@ def _replanned(
         answers[order.order_id] = (order, said, ground)
         for slot, verdict in zip(slots, said, strict=True):
             if verdict.decision is Decision.YES and left[slot.slot_id] > 0:
-                costs[order.order_id, slot.slot_id] = cost_of(slot.price.amount, slot.on_time_permille)
+                ahead = slot.window.start - impact.at
+                costs[order.order_id, slot.slot_id] = cost_ahead(
+                    slot.price.amount, slot.on_time_permille, order.tier, ahead
+                )
     tiers = {name: int(order.tier) for name, (order, _, _) in answers.items()}
     plan, _ = planned(Problem.of(tiers, left, costs), world.solver.assign, impact.impact_id)
     found = {}

@@ -13,7 +13,7 @@ from chalicelib.domain.explanation import By, Explanation, Instead
 from chalicelib.domain.orders import OrderState, Tier
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import dispatch, enlist, explain
+from chalicelib.flows import check, dispatch, enlist, explain
 from chalicelib.flows.look import evidence_of
 from chalicelib.flows.place import place
 from tests.stage import NOON, Stage, crew, new_order, permit, slot, stage
@@ -82,6 +82,26 @@ def test_who_need_not_wait_for_a_cheaper_slot_is_told_so_and_a_lower_rank_waits_
     assert (told.dearer.why, told.dearer.slot, told.dearer.less) == (Instead.SOONER, "slot-2", 1500)
     went = on.order(standard).leg.assignment
     assert went is not None and went.slot_id == "slot-2" and why(on, standard) is None
+
+
+def test_a_place_later_that_was_full_is_not_what_kept_a_gift_from_waiting_and_one_more_saves_nothing() -> (
+    None
+):
+    on = stage(crews=2)
+    tonight = {"start": NOON + timedelta(hours=13), "end": NOON + timedelta(hours=18)}
+    enlist.put_slot(on.world, slot(2, 1, window=tonight, price={"amount": 1500, "currency": "CNY"}))
+    window = {"start": NOON.isoformat(), "end": tonight["end"].isoformat(), "time_zone": "Asia/Shanghai"}
+    placed(on, "standard", window=window)
+    on.world.memory.clear()
+    gold, diamond = placed(on, "gold", "diamond", window=window)
+    for name in (gold, diamond):
+        told = why(on, name)
+        assert told is not None and told.dearer is not None
+        assert (told.dearer.why, told.dearer.slot, told.dearer.less) == (Instead.SOONER, "slot-2", 1500)
+    ground = check.ground(on.world, "SHA")
+    waits = place(on.world, "maison", "key-late", new_order(tier="gold", window=window))[0]
+    _, account = dispatch.decide(on.world, [waits], ground, on.clock())
+    assert account is not None and account.rationing.one_more() == []
 
 
 def test_where_nobody_may_go_the_nearest_change_is_told() -> None:
