@@ -166,6 +166,12 @@ class Outlook(Shape):
     next_look: Instant | None
     digest: str = Field(description="Of the verdict; an unchanged one writes no evidence.")
 
+    @property
+    def is_planned(self) -> bool:
+        """It has a place in the plan that is not given yet, and was not told before that it has none. A yes with
+        reasons: it was, and is held until it has one."""
+        return self.decision is Decision.YES and not self.reasons
+
 
 class Order(Shape):
     """An order as kept; `sealed` holds its `Private` part."""
@@ -283,9 +289,7 @@ def state_of(order: Order) -> OrderState:
         return OrderState.CANCELLED
     if leg.assignment is not None:
         return OrderState.ASSIGNED
-    if (
-        order.outlook is not None and order.outlook.decision is not Decision.YES
-    ):  # a yes is planned, and not yet given
+    if order.outlook is not None and not order.outlook.is_planned:
         return OrderState.STRANDED if order.outlook.next_look is None else OrderState.HELD
     return OrderState.PLACED
 

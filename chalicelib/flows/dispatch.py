@@ -19,7 +19,17 @@ from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, gr
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
-from chalicelib.domain.orders import RELOOK, Fallback, Order, Outlook, Private, due_at, in_pool, moved
+from chalicelib.domain.orders import (
+    RELOOK,
+    Fallback,
+    Order,
+    OrderState,
+    Outlook,
+    Private,
+    due_at,
+    in_pool,
+    moved,
+)
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.domain.quotas import Need, Needs, midnight
@@ -514,13 +524,22 @@ def _goes(
 
 def _may_wait(order: Order, on: check.Ground, now: datetime, until: datetime) -> Ruling:
     """It has a place in the plan, and nothing is lost by giving it away later. Nothing is decided by that: no evidence,
-    no place taken; every round until then plans it anew, with whoever else stands by."""
+    no place taken; every round until then plans it anew, with whoever else stands by.
+
+    Who has been told that it lacks a place goes on waiting for one, with what it was told: the plan may take it away
+    again in the next round, and its brand would read *placed* and *held* by turns.
+    """
+    told = order.outlook if order.state is OrderState.HELD else None
+    if told is not None and CROWDED.isdisjoint(told.reasons):
+        told = None
     outlook = Outlook(
         decision=Decision.YES,
-        reasons=(),
+        reasons=told.reasons if told else (),
         decided_at=now,
         next_look=until,
-        digest=digest_of(Decision.YES, (), on.atlas.rules.version if on.atlas else None),
+        digest=told.digest
+        if told
+        else digest_of(Decision.YES, (), on.atlas.rules.version if on.atlas else None),
     )
     return Ruling(order, moved(order, now, outlook=outlook), None, None)
 

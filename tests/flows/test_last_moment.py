@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import OrderState, view
 from chalicelib.domain.places import Market
 from chalicelib.domain.verdicts import Decision
 from chalicelib.flows import dispatch, enlist
+from chalicelib.flows.cancel import cancel
 from chalicelib.flows.look import evidence_of
 from chalicelib.flows.place import place
 from tests.stage import MARKET, NOON, Stage, new_order, publish_rules, slot, stage, zone
@@ -87,3 +88,37 @@ def test_what_begins_sooner_than_that_goes_at_once(on: Stage) -> None:
     order, _ = place(on.world, "maison", "key-1", new_order())
     on.settle()
     assert on.order(order.order_id).state is OrderState.BOOKED
+
+
+def test_who_was_told_that_it_waits_for_a_place_is_not_told_that_it_was_placed_each_time_one_comes_free_in_the_plan(
+    on: Stage,
+) -> None:
+    gold = placed(on, "key-1", "gold")
+    steps, pieces = [], []
+    for number in range(3):
+        diamond = placed(on, f"key-diamond-{number}", "diamond")
+        assert on.order(gold).state is OrderState.HELD
+        cancel(on.world, "maison", diamond, on.order(diamond).version)
+        on.minutes(21)
+        order = on.order(gold)
+        assert order.outlook is not None and order.outlook.decision is Decision.YES, (
+            "it has a place in the plan"
+        )
+        steps.append(len(order.history))
+        pieces.append(len(evidence_of(on.world, gold)))
+    assert steps == [2, 2, 2] and pieces == [1, 1, 1], "placed, held; and why, once"
+    assert view(on.order(gold)).reasons, "what it is told to wait for is what its evidence says"
+    on.clock.forward(hours=5)
+    on.minutes(4)
+    assert on.order(gold).state is OrderState.BOOKED
+
+
+def test_what_held_a_gift_for_another_reason_than_a_place_and_is_over_does_not_hold_it_any_more(
+    on: Stage,
+) -> None:
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    order_id = placed(on, "key-1")
+    assert on.order(order_id).state is OrderState.HELD
+    publish_rules(on.world, "amend", zone("Yongjia"))
+    on.settle()
+    assert on.order(order_id).state is OrderState.PLACED
