@@ -409,7 +409,8 @@ def _plan_with_other_permits(
     now: datetime,
 ) -> None:
     """A verdict names one permit, and of those for a single use another order may have been given it in this very
-    round: then the vehicle may have one more, and the plan goes on."""
+    round: then the vehicle may have one more. Where all of them find a place left the plan goes on; where one went to a
+    lower tier it begins anew, for the higher one lacks nothing any more."""
     by_name = {order.order_id: order for order in orders}
     for _ in range(PERMITS):
         worn = planned.worn()
@@ -433,7 +434,12 @@ def _plan_with_other_permits(
         planned.needs |= found
         for counter, count in ration.counted(world, orders[0].market_id, found.values(), fresh).items():
             planned.taken.setdefault(counter, count)
-        planned.plan(world)
+        if all(planned.places[slot_id] > 0 for _, slot_id in found):
+            planned.plan(world)
+        elif planned.is_over():
+            return  # what there is is better than what would be done in haste
+        else:
+            planned.plan_anew(world)
 
 
 def _if_it_can_be_taken(planned: ration.Round, name: str, verdict: Verdict) -> Verdict:

@@ -130,7 +130,7 @@ class Round:
     """The time for planning is up."""
     chosen: dict[str, str] = field(default_factory=dict)
     rationing: Rationing | None = None
-    """The first plan of the round, with its prices: by it the round is explained."""
+    """The first plan of the round, or the last that began anew, with its prices: by it the round is explained."""
 
     def lacks(self, pair: Pair) -> Reason | None:
         """Why that order cannot go with that slot any more, or None."""
@@ -166,14 +166,27 @@ class Round:
             rations=counters.crossing,
         )
 
+    def plan_anew(self, world: World) -> None:
+        """The same for every order, as if none had been chosen: what they need has changed."""
+        for pair in self.chosen.items():
+            self.places[pair[1]] += 1
+            for counter in self.needs.get(pair, ()):
+                self.taken[counter] -= 1
+        self.chosen, self.rationing = {}, None
+        self.plan(world)
+
     def worn(self) -> list[Pair]:
-        """Pairs of whoever waits that lack only the permit they were cleared with: there may be another."""
+        """Pairs of whoever waits that lack only the permit they were cleared with, where a place is left or went to a
+        lower tier: there may be another permit."""
+        lowest: dict[str, int] = {}
+        for order, slot in self.chosen.items():
+            lowest[slot] = min(self.tiers[order], lowest.get(slot, self.tiers[order]))
         return [
-            pair
-            for pair in self.needs
-            if pair[0] not in self.chosen
-            and self.places.get(pair[1], 0) > 0
-            and self.lacks(pair) is Reason.PERMIT_USED
+            (order, slot)
+            for order, slot in self.needs
+            if order not in self.chosen
+            and (self.places.get(slot, 0) > 0 or lowest.get(slot, self.tiers[order]) < self.tiers[order])
+            and self.lacks((order, slot)) is Reason.PERMIT_USED
         ]
 
     def uses_left(self) -> dict[str, int]:

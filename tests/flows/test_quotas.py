@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import facts
-from chalicelib.domain.orders import Order
+from chalicelib.domain.orders import Order, Tier
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import cancel, dispatch, enlist, look, publish, receive
@@ -19,6 +19,7 @@ from tests.stage import (
     NOON,
     OPEN_TO_THE_DOOR,
     Stage,
+    body,
     new_order,
     permit,
     place_at,
@@ -599,3 +600,19 @@ def test_a_slot_that_has_lapsed_does_not_keep_a_quota_from_being_given_back() ->
     on.settle()
     assert taken(on) == {"zone zone-Yongjia": 0}
     assert on.order(order.order_id).leg.assignment is None
+
+
+def test_no_lower_rank_has_the_place_of_who_only_needs_another_permit_of_the_same_vehicle() -> None:
+    on = stage(capacity=2)
+    for name in ("permit-1", "permit-2"):
+        enlist.put_permit(on.world, once(1, name))
+    enlist.put_permit(on.world, permit(1, permit_id="flowers", item_classes=["flowers"]))
+    items = [{**body()["gift"]["items"][0], "item_class": "flowers"}]
+    standard = put(on, "key-1", tier="standard", gift={"items": items})
+    diamonds = [put(on, f"key-diamond-{n}", tier="diamond") for n in range(2)]
+    on.settle()
+    assert states(on, *diamonds, standard) == ["booked", "booked", "held"]
+    assert used(on) == {"permit-1": 1, "permit-2": 1}
+    piece = look.evidence_of(on.world, standard.order_id)[0]
+    assert piece.reasons == (Reason.OUTRANKED,) and piece.explanation is not None
+    assert piece.explanation.out_ranked is not None and piece.explanation.out_ranked.lowest is Tier.DIAMOND
