@@ -56,6 +56,10 @@ class PlanReport(Shape):
     pairs: int = Field(description="Of a gift and a slot that might take it.")
     served: int
     left: int
+    later: int = Field(
+        default=0,
+        description="Neither: so many have a place in the plan that is given away at the last moment.",
+    )
     nobody_may_go: int = Field(description="Of those left: no courier with a place left might have gone.")
     value: str = Field(
         description="The plan's value in a unit of its own, as text because it may pass 2^53; the smaller, the better."

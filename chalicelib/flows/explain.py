@@ -106,7 +106,8 @@ class Account:
     def report(self, market_id: str, saved: Collection[Decided], *, is_large: bool) -> PlanReport:
         """Of what was saved: who lost a race is planned again."""
         served = [ruling.after for ruling in saved if ruling.takes is not None]
-        left = [ruling.after for ruling in saved if ruling.takes is None]
+        others = [ruling.after for ruling in saved if ruling.takes is None]
+        left = [order for order in others if not _has_a_place(order)]
         problem, plan = self.rationing.problem, self.rationing.plan
         worths = self.rationing.one_more()
         slots = self.on.fleet.slots
@@ -122,6 +123,7 @@ class Account:
             pairs=sum(len(problem.rows[row].slots) for row in problem.row_of),
             served=len(served),
             left=len(left),
+            later=len(others) - len(left),
             nobody_may_go=sum(not self.rationing.has_pairs(order.order_id) for order in left),
             value=str(plan.value),
             bound=str(plan.bound),
@@ -181,6 +183,11 @@ class Account:
         delivery = self.deliveries.get(order.order_id)
         key = "" if delivery is None else district_key(delivery.drop_off.address.district)
         return key if key in known else OTHERS
+
+
+def _has_a_place(order: Order) -> bool:
+    """In a plan that gives it away later."""
+    return order.outlook is not None and order.outlook.decision is Decision.YES
 
 
 def _tier(order: Order) -> str:

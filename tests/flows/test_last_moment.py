@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.orders import OrderState, view
 from chalicelib.domain.places import Market
 from chalicelib.domain.verdicts import Decision
-from chalicelib.flows import dispatch, enlist
+from chalicelib.flows import dispatch, enlist, explain
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.look import evidence_of
 from chalicelib.flows.place import place
@@ -81,6 +81,16 @@ def test_rules_that_change_before_that_hold_a_gift_that_nobody_has_to_be_called_
     on.settle()
     order = on.order(order_id)
     assert order.state is OrderState.HELD and order.leg.bookings == ()
+
+
+def test_the_report_of_a_round_does_not_tell_those_that_have_a_place_as_left_behind(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "UNLEASED", 0)
+    placed(on, "key-1", "gold")
+    told = explain.last(on.world, "SHA")
+    assert (told.orders, told.served, told.left, told.later) == (1, 0, 0, 1)
+    assert told.by_tier == {}
 
 
 def test_what_begins_sooner_than_that_goes_at_once(on: Stage) -> None:
