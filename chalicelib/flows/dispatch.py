@@ -32,7 +32,7 @@ from chalicelib.domain.orders import (
 )
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
-from chalicelib.domain.quotas import Need, Needs, midnight
+from chalicelib.domain.quotas import Need, Needs, local_days, midnight
 from chalicelib.domain.verdicts import (
     HOLDING,
     OF_THE_PLACES,
@@ -59,7 +59,7 @@ PAIRS = 500
 LEGS = 20
 """Legs in one transaction."""
 UNLEASED = LEGS
-"""Open orders, at most, that are planned without the lease."""
+"""Open orders, at most, that are planned without the lease; those that stand by count as well."""
 TRIES = 5
 GRID = timedelta(minutes=10)
 RETELL = timedelta(hours=2)
@@ -94,7 +94,7 @@ def dispatch(world: World, market_id: str, everything: bool = False, after: str 
     """
     market = enlist.market(world, market_id)
     keys, following = _pool(world, market, everything, after)
-    if len(keys) <= UNLEASED and following is None:
+    if len(keys) + stand_by.remembered(world, market_id) <= UNLEASED and following is None:
         _rounds(world, market, keys, None)
         return
     holder = lease.take(world, market_id, everything)
@@ -179,10 +179,13 @@ def _round(
     head, standing_by = rows.pop(pointer, None), rows.pop(bench, None)
     orders = [o for o in facts.readable(rows.values(), world.log) if in_pool(o)]  # the index may lag behind
     due = {order.order_id for order in orders}
-    more = stand_by.others(standing_by, keys)  # a place may have come free, though nobody is due
+    more = stand_by.others(
+        world, market.market_id, standing_by, keys
+    )  # a place may have come free, though nobody is due
     waiting = facts.readable(world.table.get_many(more), world.log) if more else ()
     orders = sorted((*orders, *filter(_lacks_a_place, waiting)), key=lambda o: o.order_id)
     if not orders:
+        stand_by.note(world, market.market_id, standing_by, ())  # or they would be read in every round
         return 0, []
     on = check.ground_with(world, market.market_id, head)
     if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
@@ -296,7 +299,7 @@ def decide(
         choices=choices,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
-        seed=f"{orders[0].market_id} {now:%Y-%m-%d}",
+        seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
     )
     planned.plan(world)
@@ -335,6 +338,11 @@ def decide(
             left = partial(account.of_left, order, answers)
             rulings.append(_waits(order, on, now, reasons, others, ground, left))
     return rulings, account
+
+
+def lots_of(market_id: str, now: datetime, time_zone: str) -> str:
+    """What ties are drawn from: the same all day, by the market's calendar, or a plan would flap in its morning."""
+    return f"{market_id} {local_days(now, now, time_zone)[0]}"
 
 
 def _until(world: World, seconds: float, is_ours: Callable[[], bool]) -> Callable[[], bool]:

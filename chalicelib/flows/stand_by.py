@@ -26,11 +26,16 @@ class StandingBy(Shape):
     orders: tuple[str, ...]
 
 
-def others(row: Row | None, keys: Collection[Key]) -> list[Key]:
+def remembered(world: World, market_id: str) -> int:
+    """How many stood by when this process last looked: so many more a round will read and plan. 0: it never looked."""
+    count: int = world.memory.get(f"standing_by#{market_id}", 0)
+    return count
+
+
+def others(world: World, market_id: str, row: Row | None, keys: Collection[Key]) -> list[Key]:
     """The orders that stand by and are not among these."""
-    if row is None:
-        return []
-    names = StandingBy.model_validate_json(row.body).orders
+    names = () if row is None else StandingBy.model_validate_json(row.body).orders
+    world.memory[f"standing_by#{market_id}"] = len(names)
     known = set(keys)
     return [key for name in names if (key := facts.order_key(name)) not in known]
 
@@ -41,6 +46,7 @@ def note(world: World, market_id: str, row: Row | None, left: Iterable[Order]) -
     first = sorted(left, key=lambda order: (-order.tier, order.placed_at, order.order_id))
     names = tuple(order.order_id for order in first[:MOST])
     before = () if row is None else StandingBy.model_validate_json(row.body).orders
+    world.memory[f"standing_by#{market_id}"] = len(names)
     if names == before:
         return
     key, version = facts.standing_by_key(market_id), row.version + 1 if row is not None else 1

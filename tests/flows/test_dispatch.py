@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,3 +115,12 @@ def test_the_place_of_a_round_in_every_shard_there_can_be_fits_into_a_nudge(on: 
     assert following is not None
     name = dispatch.name_of(market.market_id, True, following)
     assert nudges.read(nudges.write(name)) == name
+
+
+def test_lots_are_drawn_once_a_day_by_the_calendar_of_the_market() -> None:
+    morning = datetime(2022, 4, 12, 0, 1, tzinfo=UTC)  # one minute past eight in Shanghai
+    drawn = [
+        dispatch.lots_of("SHA", morning + timedelta(hours=hours), "Asia/Shanghai")
+        for hours in (-1, 0, 15, 16)
+    ]
+    assert drawn == ["SHA 2022-04-12", "SHA 2022-04-12", "SHA 2022-04-12", "SHA 2022-04-13"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.domain import facts
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Keep, Row
-from chalicelib.flows import stand_by
+from chalicelib.flows import dispatch, lease, stand_by
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.place import place
 from tests.stage import Stage, new_order, stage
@@ -82,6 +84,17 @@ def test_a_row_that_names_those_who_are_gone_or_was_written_meanwhile_does_no_ha
     assert remembered(on) == (), "it was known to be absent, and is there: the other one knows better"
 
 
+def test_who_is_gone_is_forgotten_though_nobody_else_is_there_to_be_planned() -> None:
+    on = stage(capacity=1)
+    placed(on, "key-1", "gold")
+    waits = placed(on, "key-2", "gold")
+    cancel(on.world, "maison", waits, on.order(waits).version)
+    on.settle()
+    assert remembered(on) == (waits,)
+    dispatch.named(on.world, "SHA")
+    assert remembered(on) == ()
+
+
 def test_only_so_many_are_remembered_the_highest_tiers_first() -> None:
     on = stage(capacity=1)
     placed(on, "key-0", "diamond")
@@ -96,3 +109,23 @@ def test_only_so_many_are_remembered_the_highest_tiers_first() -> None:
     finally:
         stand_by.MOST = most
     assert remembered(on) == (left[0].order_id,)
+
+
+def test_where_many_stand_by_rounds_take_the_lease_and_who_comes_late_joins_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each round reads all of them: a burst of nudges would else do so side by side."""
+    on = stage(capacity=1)
+    for number in range(4):
+        placed(on, f"key-{number}", "gold")
+    assert len(remembered(on)) == 3
+    monkeypatch.setattr(dispatch, "UNLEASED", 3)
+    holder = lease.take(on.world, "SHA")
+    late = place(on.world, "maison", "key-late", new_order())[0].order_id
+    dispatch.named(on.world, "SHA")
+    assert on.order(late).state is OrderState.PLACED, "whoever plans now goes round again"
+    assert holder is not None
+    held = lease.release(on.world, "SHA", holder)
+    assert held is not None and held.again
+    dispatch.named(on.world, "SHA")
+    assert on.order(late).state is OrderState.HELD
