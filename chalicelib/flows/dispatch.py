@@ -206,7 +206,8 @@ def _round(
     )
     stand_by.note(world, market.market_id, standing_by, left)
     if account is not None and is_first:
-        explain.note(world, market.market_id, account, saved, is_leased=holder is not None)
+        is_large = holder is not None and len(keys) > UNLEASED  # not by those alone that stand by
+        explain.note(world, market.market_id, account, saved, is_large=is_large)
     kept = {ruling.after.order_id for ruling in saved}
     lost = [name for r in rulings if (name := r.after.order_id) not in kept]
     return len(saved), [facts.order_key(name) for name in lost]

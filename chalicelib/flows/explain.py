@@ -1,8 +1,8 @@
 """Explain a round of planning: to each gift why it stays or goes dearer, to operators how what there was was shared.
 
 The explanation of one gift goes into its evidence, and only with a verdict that is written anyway: prices change every
-minute, and an unchanged verdict writes nothing. Of the round one row a market is kept, the last: of rounds under the
-lease, and of those that left somebody behind who was not before.
+minute, and an unchanged verdict writes nothing. Of the round one row a market is kept, the last: of rounds over many
+that were due, and of those that left somebody behind who was not before.
 """
 
 from __future__ import annotations
@@ -203,16 +203,16 @@ def _by_rank(told: Mapping[str, Shared]) -> dict[str, Shared]:
 
 
 def note(
-    world: World, market_id: str, account: Account, saved: Collection[Decided], *, is_leased: bool
+    world: World, market_id: str, account: Account, saved: Collection[Decided], *, is_large: bool
 ) -> None:
     """Keep the report of that round, if it is one of those that are kept. It is written last: without it nothing is
     owed to anybody."""
     is_news = any(ruling.takes is None and ruling.evidence is not None for ruling in saved)
-    if not saved or not (is_leased or is_news):
+    if not saved or not (is_large or is_news):
         return
     name = f"plan#{market_id}"
     known: tuple[int, PlanReport] | None = world.memory.get(name)
-    told = account.report(market_id, saved, is_large=is_leased)
+    told = account.report(market_id, saved, is_large=is_large)
     for _ in range(2):
         was = None
         if known is not None:
