@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bench import assigning, clearing, placing, rezoning, zones
+from bench import assigning, clearing, minute, placing, rezoning, zones
 
 
 def main() -> None:
@@ -24,6 +24,9 @@ def main() -> None:
     print(f"\n{'new rules, CPU of one process':48}{'here, now':>16}{'to reach':>12}")
     for name, ours, goal in rezoning.measured():
         print(f"{name:48}{ours:>16}{goal:>12}")
+    print(f"\n{'a city, planned anew':58}{'here, now':>16}{'to reach':>12}")
+    for name, ours, goal in minute.measured():
+        print(f"{name:58}{ours:>16}{goal:>12}")
     _zones()
     _assigning(_clearing())
     print(

@@ -48,6 +48,8 @@ from chalicelib.flows import book, check, enlist, explain, lease, ration, stand_
 POOL = 50_000
 """Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
 among these, so it is a city's; the function's memory and time in `.chalice/config.json` are for as many."""
+PASSES = 3
+"""Over the shards of a market, for orders lie unevenly in them; what is left then follows in the next round."""
 LEAD = timedelta(hours=2)
 """So long before its stay begins, a gift is given away at the latest: time for a courier to refuse, and for another."""
 PLANNING_S = 60.0
@@ -141,19 +143,21 @@ def _pool(world: World, market: Market, everything: bool, after: str) -> tuple[l
     would find the same orders for ever, for what it decides stays in the pool.
     """
     until = world.clock() + (facts.FAR if everything else timedelta())
-    cursors = after.split(",") if after else []
+    told = after.split(",") if after else []
+    cursors = [told[shard] if shard < len(told) else "" for shard in range(market.shards)]
     each = -(-POOL // market.shards)
     keys: list[Key] = []
-    following: list[str] = []
-    for shard in range(market.shards):
-        cursor = cursors[shard] if shard < len(cursors) else ""
-        if cursor != SEEN:
-            bucket = facts.pool_bucket(market.market_id, shard)
-            page = world.table.find_due(bucket, until, each, cursor or None)
-            keys += page.keys
-            cursor = page.after or SEEN
-        following.append(cursor)
-    return keys, None if set(following) == {SEEN} else ",".join(following)
+    for _ in range(PASSES):
+        if set(cursors) == {SEEN}:
+            break
+        for shard, cursor in enumerate(cursors):
+            room = min(each, POOL - len(keys))
+            if cursor != SEEN and room > 0:
+                bucket = facts.pool_bucket(market.market_id, shard)
+                page = world.table.find_due(bucket, until, room, cursor or None)
+                keys += page.keys
+                cursors[shard] = page.after or SEEN
+    return keys, None if set(cursors) == {SEEN} else ",".join(cursors)
 
 
 def _rounds(world: World, market: Market, keys: Sequence[Key], holder: str | None) -> tuple[int, bool]:
