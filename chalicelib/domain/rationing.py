@@ -8,6 +8,7 @@ the chain of moves that one more place would set going (`worth`), never guessed 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,6 +61,18 @@ class Rationing:
     """Of each gift the slots that were cleared for it and had no place left to begin with, and what each would cost;
     gifts that are alike share one. Such slots are no part of the problem."""
     _rows: dict[int, tuple[int | None, tuple[int, int, int]]] = field(default_factory=dict)
+
+    @property
+    def serves_most(self) -> bool:
+        """True when it is proven that nobody more of any tier could be served, the highest first: as many of each are
+        as by the flow that knew no side constraints. A gap, which is a difference in value, does not say so."""
+        if self.plan.is_cut_short:
+            return False
+        served, most = (
+            Counter(tier for tier, slot in zip(self.problem.tiers, numbers, strict=True) if slot != NOBODY)
+            for numbers in (self.plan.numbers, self._priced)
+        )
+        return served == most
 
     # --- one gift -----------------------------------------------------------------------------------------------
 

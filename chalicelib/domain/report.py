@@ -67,6 +67,10 @@ class PlanReport(Shape):
     bound: str = Field(description="No plan can have a smaller value: the prices prove it.")
     gap: str = Field(description="Value less bound. 0: it is proven that there is no better plan.")
     is_proven: bool
+    tiers_are_proven: bool = Field(
+        default=False,
+        description="It is proven that nobody more of any rank could have been served, the highest first.",
+    )
     is_cut_short: bool = Field(default=False, description="The time was over before the best plan was found.")
     by_tier: dict[str, Shared]
     by_brand: dict[str, Shared]

@@ -129,6 +129,7 @@ class Account:
             bound=str(plan.bound),
             gap=str(plan.gap),
             is_proven=not plan.gap,
+            tiers_are_proven=self.rationing.serves_most,
             is_cut_short=plan.is_cut_short,
             by_tier=_by_rank(shared(map(_tier, served), map(_tier, left))),
             by_brand=shared((o.brand_id for o in served), (o.brand_id for o in left), NAMED),

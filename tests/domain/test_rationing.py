@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from chalicelib.domain.assignment import Limit, Pair, Problem, Ration, cost_of
@@ -274,3 +277,27 @@ def test_who_is_out_ranked_in_this_round_may_have_been_helped_by_a_place_in_a_sl
     assert said is not None
     assert (said.by, said.lowest, said.slot, said.would_serve) == (By.HIGHER_TIER, Tier.GOLD, "full", True)
     assert said.next_tier is None
+
+
+def test_that_nobody_more_of_any_rank_could_be_served_is_said_only_where_it_is_so() -> None:
+    said: Counter[bool] = Counter()
+    dear = 0
+    for seed in range(400):
+        dice = random.Random(seed)
+        tiers = {f"o{n}": dice.randint(1, 3) for n in range(dice.randint(3, 6))}
+        places = {f"s{n}": dice.randint(1, 3) for n in range(dice.randint(1, 3))}
+        pairs = [pair for pair in product(tiers, places) if dice.random() < 0.8]
+        rations = [
+            Ration(f"r{n}", dice.randint(0, 2), frozenset(p for p in pairs if dice.random() < 0.5))
+            for n in range(3)
+        ]
+        problem = Problem.of(tiers, places, {pair: dice.randint(0, 9) for pair in pairs}, rations=rations)
+        found = of(problem, str(seed))
+        mine, best = value_of(problem, found.plan.chosen), best_of_all(problem)
+        assert mine is not None
+        said[found.serves_most] += 1
+        assert mine[0] == best[0] or not found.serves_most, seed
+        dear += mine[0] != best[0] and found.plan.gap < found.weights.step
+    assert min(said.values()) > 50
+    assert dear > 0, "a small gap does not say it"
+    assert of(one_slot(1, 2)).serves_most and not of(one_slot(1, 2), is_over=True).serves_most
