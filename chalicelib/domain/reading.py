@@ -55,6 +55,8 @@ if TYPE_CHECKING:  # the API takes parts and reads no list
 
 ENTRIES: Final = 50_000
 """That each list of a part may have: twenty bytes each. Real features take a hundred and more."""
+MANY: Final = 20
+"""Zones in force, of which a replacing upload may not leave out more than half without a word."""
 FAULTS: Final = 50
 """Faults, and remarks, that are kept; the first ones are enough to mend a feed."""
 TOLD: Final = 500
@@ -468,6 +470,8 @@ class Reading:
                 )
                 faults.add(None, f"/{name}", detail, repr(len(there)))
         self._once_each(zones.values(), faults)
+        if base is not None and not amending and not self.start.leaves_out:
+            self._still_there(base, zones, now, faults)
         if faults.count:
             return faults
         hours = self.start.stale_after_hours
@@ -482,6 +486,19 @@ class Reading:
             zones=tuple(zones[name] for name in sorted(zones)),
             exemptions=tuple(exemptions[name] for name in sorted(exemptions)),
         )
+
+    @staticmethod
+    def _still_there(base: Content, zones: Mapping[str, Zone], now: datetime, faults: Faults) -> None:
+        """A file that was cut off half-way is well-formed, too, and would open what it no longer names."""
+        held = [zone.zone_id for zone in base.zones if zone.valid_to is None or zone.valid_to > now]
+        gone = sum(name not in zones for name in held)
+        if len(held) >= MANY and gone * 2 > len(held):
+            faults.add(
+                None,
+                "/leaves_out",
+                f"at least half of the {len(held)} zones in force were expected, {gone} of them are not in it and "
+                "would be open; begin the upload with leaves_out where that is meant",
+            )
 
     def _all_policies(
         self, base: Content | None, amending: bool, published: Mapping[str, str], faults: Faults

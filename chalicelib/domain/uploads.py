@@ -98,6 +98,10 @@ class UploadStart(Shape):
         default=Format.CORDON,
         description="Any but cordon: the parts, joined, are the file as its authority publishes it.",
     )
+    leaves_out: bool = Field(
+        default=False,
+        description="Of a replacing upload: it is meant that most of the zones in force are not in it any more.",
+    )
     day: date | None = Field(
         default=None, description="Of a list that does not say so itself: the local day whose cases it names."
     )
@@ -173,6 +177,7 @@ class Upload(Shape):
     datum: Datum
     stale_after_hours: float | None = None
     format: Format = Format.CORDON
+    leaves_out: bool = False
     day: date | None = None
     area: Text | None = None
     wording: Wording | None = None

@@ -28,6 +28,18 @@ def only(*parts: bytes, **changes: Any) -> Any:
     return found.listed[0]
 
 
+def test_a_file_that_was_cut_off_does_not_open_what_it_no_longer_names_unless_it_says_so() -> None:
+    town = content(part(*(feature(f"z-{n}") for n in range(20)), policies=[policy()]))
+    half = part(*(feature(f"z-{n}") for n in range(10)), policies=[policy()])
+    fewer = part(*(feature(f"z-{n}") for n in range(9)), policies=[policy()])
+    assert len(content(half, base=town, now=LATER).zones) == 10
+    fault = only(fewer, base=town, now=LATER)
+    assert fault.pointer == "/leaves_out" and "11 of them are not in it" in fault.detail
+    assert len(content(fewer, base=town, now=LATER, begun=start(leaves_out=True)).zones) == 9
+    village = content(part(*(feature(f"z-{n}") for n in range(19)), policies=[policy()]))
+    assert len(content(part(feature("z-1"), policies=[policy()]), base=village, now=LATER).zones) == 1
+
+
 # --- good ---------------------------------------------------------------------------------------------------
 
 
