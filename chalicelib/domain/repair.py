@@ -3,8 +3,8 @@
 Rations that cross one another, room by volume or weight, and orders that travel together make the problem hard; the
 flow without them is solved exactly and its prices bound what any plan can reach. Here its plan is made one that may be
 done: who collides is planned again with what is left, before anybody of a lower tier, until nobody collides; then
-whoever stays is offered what room there is, and the place of a lower tier. How far that may be from the best is
-certified by the bound (`Plan.gap`), never hidden.
+whoever stays is offered what room there is, the place of a lower tier, and that of anybody who can go elsewhere. How far
+that may be from the best is certified by the bound (`Plan.gap`), never hidden.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ PASSES = 40
 """Flows, at most; who still collides then is offered what is left."""
 SWAPS = 3
 """Rounds over whoever stays."""
+LOOKS = 20_000
+"""Pairs that are looked at, at most, for somebody who could make room by going elsewhere: some tenths of a second."""
 
 
 def repaired(
@@ -217,7 +219,7 @@ class Board:
         for order in self.first:
             if order in self.seated or order in self.grouped:
                 continue
-            for _, slot in sorted((cost, slot) for slot, cost in self.options(order)):
+            for _, slot in self._by_cost(order):
                 if self.fits(order, slot):
                     self.seat(order, slot)
                     moved = True
@@ -229,14 +231,11 @@ class Board:
         True: somebody did."""
         moved = self.fill()
         gains = self.weights.gains
-        sitting: dict[int, list[int]] = {}
-        for order, slot in self.seated.items():
-            if order not in self.grouped:
-                sitting.setdefault(slot, []).append(order)
+        sitting = self._sitting()
         for order in self.first:
             if order in self.seated or order in self.grouped:
                 continue
-            for _, slot in sorted((cost, slot) for slot, cost in self.options(order)):
+            for _, slot in self._by_cost(order):
                 below = [o for o in sitting.get(slot, ()) if gains[o] < gains[order]]
                 out = min(below, key=lambda o: (gains[o], o), default=None)
                 if out is None:
@@ -250,7 +249,52 @@ class Board:
                 sitting[slot].append(order)
                 moved = True
                 break
-        return self.fill() or moved
+        return self.make_room() or self.fill() or moved
+
+    def make_room(self) -> bool:
+        """Whoever stays has a place whose gift goes elsewhere, of whatever tier: nobody is served less. True: somebody
+        did."""
+        looks, moved, sitting = LOOKS, False, self._sitting()
+        for order in self.first:
+            if order in self.seated or order in self.grouped:
+                continue
+            pairs = [(slot, other) for _, slot in self._by_cost(order) for other in sitting.get(slot, ())]
+            for slot, other in pairs:
+                looks -= len(self.problem.row(other).slots)
+                if looks < 0:
+                    return moved
+                there = self._changed_places(order, slot, other)
+                if there is not None:
+                    sitting[slot].remove(other)
+                    sitting[slot].append(order)
+                    sitting.setdefault(there, []).append(other)
+                    moved = True
+                    break
+        return moved
+
+    def _changed_places(self, order: int, slot: int, other: int) -> int | None:
+        """Where `other` goes from there, so that `order` can have its place. None: it cannot, and nothing is done."""
+        self.rise(other)
+        if self.fits(order, slot):
+            self.seat(order, slot)
+            there = next((to for _, to in self._by_cost(other) if to != slot and self.fits(other, to)), None)
+            if there is not None:
+                self.seat(other, there)
+                return there
+            self.rise(order)
+        self.seat(other, slot)
+        return None
+
+    def _by_cost(self, order: int) -> list[tuple[int, int]]:
+        return sorted((cost, slot) for slot, cost in self.options(order))
+
+    def _sitting(self) -> dict[int, list[int]]:
+        """Of each slot who sits there and may be moved."""
+        sitting: dict[int, list[int]] = {}
+        for order, slot in self.seated.items():
+            if order not in self.grouped:
+                sitting.setdefault(slot, []).append(order)
+        return sitting
 
 
 def _left(family: Family, most: Sequence[int]) -> Family:

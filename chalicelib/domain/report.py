@@ -65,8 +65,10 @@ class PlanReport(Shape):
         description="The plan's value in a unit of its own, as text because it may pass 2^53; the smaller, the better."
     )
     bound: str = Field(description="No plan can have a smaller value: the prices prove it.")
-    gap: str = Field(description="Value less bound. 0: it is proven that there is no better plan.")
-    is_proven: bool
+    gap: str = Field(description="Value less bound: no plan is better by more.")
+    is_proven: bool = Field(
+        description="No plan serves more of any rank, the highest first, and none that serves as many costs less."
+    )
     tiers_are_proven: bool = Field(
         default=False,
         description="It is proven that nobody more of any rank could have been served, the highest first.",

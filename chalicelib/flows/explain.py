@@ -128,7 +128,7 @@ class Account:
             value=str(plan.value),
             bound=str(plan.bound),
             gap=str(plan.gap),
-            is_proven=not plan.gap,
+            is_proven=not plan.gap and self.rationing.serves_most,
             tiers_are_proven=self.rationing.serves_most,
             is_cut_short=plan.is_cut_short,
             by_tier=_by_rank(shared(map(_tier, served), map(_tier, left))),

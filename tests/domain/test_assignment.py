@@ -262,6 +262,16 @@ def test_what_a_full_ration_keeps_out_is_in_the_bound() -> None:
         proof.check(problem, weights, replace(plan, tighter=None))
 
 
+def test_who_can_go_elsewhere_makes_room_for_whoever_can_not() -> None:
+    """A quota keeps *stays* from the second slot; in the first sits somebody of a higher tier who may go there."""
+    orders = {"a": 2, "stays": 1, "moves": 2}
+    costs = {("a", "s"): 1, ("stays", "s"): 5, ("stays", "t"): 1, ("moves", "s"): 1, ("moves", "t"): 9}
+    ration = Ration("none", 0, frozenset({("stays", "t")}))
+    problem = Problem.of(orders, {"s": 2, "t": 2}, costs, rations=[ration])
+    plan, _ = planned(problem, ENGINE)
+    assert plan.chosen == {"a": "s", "stays": "s", "moves": "t"}
+
+
 def test_a_plan_worse_than_the_best_is_refused_unless_its_time_was_cut() -> None:
     problem = replace(SMALL, rations=())
     plan, weights = planned(problem, ENGINE)
