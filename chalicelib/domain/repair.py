@@ -3,8 +3,8 @@
 Rations that cross one another, room by volume or weight, and orders that travel together make the problem hard; the
 flow without them is solved exactly and its prices bound what any plan can reach. Here its plan is made one that may be
 done: who collides is planned again with what is left, before anybody of a lower tier, until nobody collides; then
-whoever stays is offered what room there is, the place of a lower tier, and that of anybody who can go elsewhere. How far
-that may be from the best is certified by the bound (`Plan.gap`), never hidden.
+whoever stays is offered what room there is, the place of a lower tier, and that of anybody who can go elsewhere. How
+far that may be from the best is certified by the bound (`Plan.gap`), never hidden.
 """
 
 from __future__ import annotations
