@@ -62,8 +62,8 @@ CLASSIC = (
     Bug(
         "an index that lags is believed",
         "flows.dispatch",
-        "sorted((o for o in orders if in_pool(o)), key=",
-        "sorted((o for o in orders), key=",
+        "facts.readable(rows.values(), world.log) if in_pool(o)]",
+        "facts.readable(rows.values(), world.log)]",
         since=14,
     ),
 )
