@@ -126,8 +126,7 @@ def fold(events: Iterable[Event]) -> Track:
         if picked_up_at is not None and event.kind in _BEFORE_CUSTODY and not event.correction:
             continue  # clocks differ: "at the shop" dated after the pick-up takes the gift from nobody
         kind, at, reason = event.kind, event.occurred_at, event.reason
-        # what fails before it is fetched is a pick-up that failed: of a failure alone, its pick-up was not heard
-        if (kind in IN_CUSTODY or kind is EventKind.FAILED) and picked_up_at is None:
+        if kind in IN_CUSTODY and picked_up_at is None:
             picked_up_at = event.occurred_at
         ended_at = event.occurred_at if kind in ENDS else None
     return Track(
