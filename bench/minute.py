@@ -8,7 +8,6 @@ botocore is in it, waiting for AWS is not. CORDON_BENCH_ORDERS: another number o
 from __future__ import annotations
 
 import json
-import os
 import resource
 import time
 from collections import defaultdict
@@ -18,34 +17,26 @@ from datetime import timedelta
 from typing import Any
 
 from bench.canned import Canned
-from bench.placing import ENVIRONMENT, PlainKey
-from bench.rezoning import COMPOUNDS, DISTRICTS, NOON, ORDERS, SLOTS, _real, _town
+from bench.rezoning import COMPOUNDS, DISTRICTS, NOON, ORDERS, SLOTS, real, town
 from chalicelib.domain import facts
 from chalicelib.domain.orders import NewOrder, Private, Tier, placed
 from chalicelib.domain.ports import Topic, World
 from chalicelib.flows import check, dispatch, enlist, ration
-from tests import fakes, stage
-from tests.paper import PaperDialect
+from tests import stage
 
 TIERS = [tier.name.lower() for tier in Tier]
 
 
 def measured() -> list[tuple[str, str, str]]:
     """Rows of the table: what, how much, and what was promised."""
-    from chalicelib.aws.sealer import KmsSealer
-
-    os.environ.update(ENVIRONMENT)
-    nowhere: Any = fakes.FakeTable()
-    sealer = KmsSealer("bench", nowhere, kms=PlainKey)
-    paper = fakes.world(dialects={"paper": PaperDialect()}, sealer=sealer)
-    _town(paper)
+    paper = town()
     _open_orders(paper)
     table: Any = paper.table
     for row in table.rows.values():
         if facts.LEFT in row.counters:
             row.counters[facts.LEFT] = max(1, ORDERS // SLOTS)
     canned = Canned(table.rows.values())
-    with _real(canned, sealer) as world:
+    with real(canned, paper.sealer) as world:
         return _measured(world, canned)
 
 

@@ -36,23 +36,18 @@ NOON = stage.NOON
 
 def measured() -> list[tuple[str, str, str]]:
     """Rows of the table: what, how much, and what was promised."""
-    from chalicelib.aws.sealer import KmsSealer
-
-    os.environ.update(ENVIRONMENT)
-    nowhere: Any = fakes.FakeTable()
-    sealer = KmsSealer("bench", nowhere, kms=PlainKey)
-    paper = fakes.world(dialects={"paper": PaperDialect()}, sealer=sealer)
-    _town(paper)
+    paper = town()
     _orders(paper)
     _publish(paper, "amend", [_district(0, "sealed@1", "sealed")])
     rows = [row for row in paper.table.rows.values() if row.key.sk != "rezoned"]  # type: ignore[attr-defined]
     canned = Canned(rows)
-    with _real(canned, sealer) as world:
+    with real(canned, paper.sealer) as world:
         return _measured(world, canned)
 
 
 @contextmanager
-def _real(canned: Canned, sealer: Any) -> Iterator[World]:
+def real(canned: Canned, sealer: Any) -> Iterator[World]:
+    """The world on AWS, the network on paper and the clock at noon."""
     from botocore.httpsession import URLLib3Session
 
     from chalicelib import wiring
@@ -106,7 +101,19 @@ def _district(number: int, policy: str = "precautionary@1", level: str = "precau
     return stage.zone(f"district-{number}", policy, level, unit=unit)
 
 
-def _town(paper: World) -> None:
+def town() -> World:
+    """The city with its rules and its fleet and without an order, on fakes but for the sealer."""
+    from chalicelib.aws.sealer import KmsSealer
+
+    os.environ.update(ENVIRONMENT)
+    nowhere: Any = fakes.FakeTable()
+    sealer = KmsSealer("bench", nowhere, kms=PlainKey)
+    paper = fakes.world(dialects={"paper": PaperDialect()}, sealer=sealer)
+    _furnish(paper)
+    return paper
+
+
+def _furnish(paper: World) -> None:
     enlist.put_market(paper, Market.model_validate({**stage.MARKET, "shards": SHARDS}))
     compounds = [
         stage.zone(f"Compound{n}", unit={**_compound(n), "kind": "compound"}) for n in range(COMPOUNDS)

@@ -197,11 +197,17 @@ def solves(archive: Path, function: Path | None = None) -> list[str]:
                     zipped.extractall(to)
         first = ["app"] if function is not None else []
         probe = PROBE.format(task=str(task), home=str(opt / "python"), first=first)
-        done = subprocess.run(  # nosec B603 - our own words, no shell
-            [sys.executable, "-I", "-S", "-c", probe],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=scratch,
-        )
-    return [f"the solver's layer does not solve:\n{done.stderr}"] if done.returncode else []
+        failure = alone(probe, Path(scratch))
+    return [f"the solver's layer does not solve:\n{failure}"] if failure is not None else []
+
+
+def alone(probe: str, where: Path) -> str | None:
+    """Run that in a Python that has nothing but its own library, in that folder: what it said when it failed."""
+    done = subprocess.run(  # nosec B603 - our own words, no shell
+        [sys.executable, "-I", "-S", "-c", probe],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=where,
+    )
+    return done.stderr if done.returncode else None

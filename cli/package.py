@@ -268,14 +268,8 @@ def imports(archive: Path, template: dict[str, Any]) -> list[str]:
             "import cryptography, pydantic, tzdata, itsdangerous, standardwebhooks, urllib3\n"
             f"assert pydantic.__file__.startswith({scratch!r}), pydantic.__file__\n"
         )
-        done = subprocess.run(  # nosec B603 - our own words, no shell
-            [sys.executable, "-I", "-S", "-c", probe],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=scratch,
-        )
-    return [f"a handler does not import from the zip:\n{done.stderr}"] if done.returncode else []
+        failure = layer.alone(probe, Path(scratch))
+    return [f"a handler does not import from the zip:\n{failure}"] if failure is not None else []
 
 
 def lint(template: Path) -> str:

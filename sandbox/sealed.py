@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.fleet import Courier, Credential, Crew, Permit, Slot, TestResult, Vehicle
-from chalicelib.domain.gifts import Gift, Item, TemperatureRange
+from chalicelib.domain.gifts import TemperatureRange
 from chalicelib.domain.orders import Contact, Fallback, NewOrder, PickUp, Recipient, Tier
 from chalicelib.domain.places import Address, Coordinate, Datum, MatchQuality, Place
 from chalicelib.domain.policies import CredentialKind, Policy
@@ -353,19 +353,7 @@ def _order(parcels: Parcels, number: int, brand: str, reference: str) -> Asked:
     new = NewOrder(
         market=MARKET_ID,
         reference=reference,
-        gift=Gift(
-            items=tuple(
-                Item(
-                    name=name,
-                    item_class=item_class,
-                    value=Money(amount=low, currency="CNY"),
-                    # 2 to 5 degrees, which every van of this scenario keeps
-                    temperature=None if kept is None else TemperatureRange(min_c=0, max_c=8),
-                    dwell_limit_minutes=minutes,
-                )
-                for name, item_class, (low, _), kept, minutes in shanghai.KINDS[parcels.kind]
-            )
-        ),
+        gift=shanghai.plain_gift(parcels.kind),
         pick_up=PickUp(
             name=f"Kitchen of {parcels.merchant[1]}",
             place=_place(parcels.merchant, "1"),

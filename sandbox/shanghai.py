@@ -1105,6 +1105,22 @@ def _test(
     return checker.Test(hand.crew_id, kind, True, sampled, reported)
 
 
+def plain_gift(kind: str) -> Gift:
+    """A gift of that kind at its lowest value; what is kept cold, in the 0 to 8 degrees of every cold box."""
+    return Gift(
+        items=tuple(
+            Item(
+                name=name,
+                item_class=item_class,
+                value=Money(amount=low, currency="CNY"),
+                temperature=None if kept is None else TemperatureRange(min_c=0, max_c=8),
+                dwell_limit_minutes=minutes,
+            )
+            for name, item_class, (low, _), kept, minutes in KINDS[kind]
+        )
+    )
+
+
 def _gift(dice: random.Random, kind: str) -> Gift:
     return Gift(
         items=tuple(

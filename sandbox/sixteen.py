@@ -29,7 +29,7 @@ from chalicelib.domain.fleet import (
     TestResult,
     Vehicle,
 )
-from chalicelib.domain.gifts import Gift, Item, TemperatureRange
+from chalicelib.domain.gifts import TemperatureRange
 from chalicelib.domain.orders import Contact, NewOrder, PickUp, Recipient, Tier
 from chalicelib.domain.places import Address, Coordinate, Datum, MatchQuality, Place
 from chalicelib.domain.policies import CredentialKind, Level, Policy, Requirement
@@ -37,7 +37,7 @@ from chalicelib.domain.shapes import Money, Window
 from chalicelib.domain.verdicts import Delivery
 from chalicelib.domain.zones import NamedUnit, Rules, Zone
 from sandbox import shanghai
-from sandbox.shanghai import DAY, KINDS, LOCAL, MARKET_ID, ZONE_NAME, local
+from sandbox.shanghai import DAY, LOCAL, MARKET_ID, ZONE_NAME, local, plain_gift
 
 GIFTS: Final = 1_100
 DAYS: Final = 7
@@ -331,7 +331,7 @@ class Sixteen:
         new = NewOrder(
             market=MARKET_ID,
             reference=f"W-{number:04d}",
-            gift=_gift(kind),
+            gift=plain_gift(kind),
             pick_up=PickUp(
                 name=f"Shop of {kind}",
                 place=_place(SHOPS[kind], f"shop-{kind}", "1"),
@@ -390,22 +390,6 @@ def _place(district: str, compound: str, building: str) -> Place:
         address=_address(district, compound, building),
         coordinate=Coordinate(lng=121.47, lat=31.23, datum=Datum.GCJ02, precision_m=20),
         match_quality=MatchQuality.EXACT,
-    )
-
-
-def _gift(kind: str) -> Gift:
-    return Gift(
-        items=tuple(
-            Item(
-                name=name,
-                item_class=item_class,
-                value=Money(amount=low, currency="CNY"),
-                # 2 to 5 degrees, which every cold box of this scenario keeps
-                temperature=None if kept is None else TemperatureRange(min_c=0, max_c=8),
-                dwell_limit_minutes=minutes,
-            )
-            for name, item_class, (low, _), kept, minutes in KINDS[kind]
-        )
     )
 
 

@@ -13,6 +13,7 @@ and price are one sum at a published exchange rate (`cost_of`). Limits that nest
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -63,6 +64,11 @@ class Row(NamedTuple):
 
     slots: Sequence[int]
     costs: Sequence[int]
+
+    def find(self, slot: int) -> int:
+        """Which of the pairs is with that slot; `NOBODY`: none."""
+        pair = bisect_left(self.slots, slot)
+        return pair if pair < len(self.slots) and self.slots[pair] == slot else NOBODY
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ rise for ever (`NotBest`). `proof` shows what the prices prove, and shares no co
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from chalicelib.domain.assignment import NOBODY, Prices, Problem
@@ -54,9 +53,8 @@ class _Rising:
                     self.waiting.setdefault(zone, set()).add(kind)
                 continue
             if kind not in self.seated[slot]:
-                slots = problem.rows[row].slots
-                pair = bisect_left(slots, slot)
-                if pair == len(slots) or slots[pair] != slot:
+                pair = problem.rows[row].find(slot)
+                if pair == NOBODY:
                     raise NotBest(f"order number {order} is not cleared with slot number {slot}")
                 self.seated[slot][kind] = weights.rows[row][pair]
             self.count[slot] += 1

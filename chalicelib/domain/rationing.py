@@ -7,7 +7,6 @@ the chain of moves that one more place would set going (`worth`), never guessed 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -250,7 +249,7 @@ class Rationing:
         if slot == NOBODY:
             return Change() if self._pays_for_a_limit(number) else Change((number,))
         row, change = self.problem.row(number), self._changes.get(slot, Change())
-        return change._replace(cost=change.cost - row.costs[bisect_left(row.slots, slot)])
+        return change._replace(cost=change.cost - row.costs[row.find(slot)])
 
     def _tiers(self, change: Change) -> Mapping[int, int]:
         counts: dict[int, int] = {}

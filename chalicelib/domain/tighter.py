@@ -61,7 +61,7 @@ def _worths(problem: Problem, weights: Weights, plan: Plan) -> list[int]:
 
     def gain(order: str, slot: str) -> int:
         row = problem.row_of[number[order]]
-        cost = weights.rows[row][problem.rows[row].slots.index(slot_number[slot])]
+        cost = weights.rows[row][problem.rows[row].find(slot_number[slot])]
         return weights.gains[number[order]] - cost
 
     worths = []

@@ -8,7 +8,6 @@ out of one number, which may be put together in several ways.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -125,7 +124,7 @@ class _Chains:
         prices, rows, weights = self.prices.slots, self.problem.rows, self.weights.rows
         worth = prices[slot]
         for (row, gain, zone), order in self.seated[slot].items():
-            here = bisect_left(rows[row].slots, slot)
+            here = rows[row].find(slot)
             base, cost_here = worth + weights[row][here], rows[row].costs[here]
             for pair, (other, cost) in enumerate(zip(rows[row].slots, weights[row], strict=True)):
                 if base - cost == prices[other] and other not in self.slots:

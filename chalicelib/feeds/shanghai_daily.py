@@ -69,11 +69,12 @@ PRECISION_M: Final = 70.0
 SLACK_M: Final = 250.0
 """How far outside its stated district a point may lie: district maps are coarse."""
 
+_SOURCE: Final = "Shanghai Municipal Health Commission, residences of cases, daily"
 LISTS_READ: Final = Policy(
     policy_id="shanghai-daily-lists",
     version=1,
     title="Daily lists that were read",
-    source="Shanghai Municipal Health Commission, residences of cases, daily",
+    source=_SOURCE,
 )
 """Regulates nothing: its zones say of which days a district's list was read."""
 LIST_MISSING: Final = Policy(
@@ -81,14 +82,14 @@ LIST_MISSING: Final = Policy(
     version=1,
     title="The district's list has not come",
     handovers=frozenset(),
-    source="Shanghai Municipal Health Commission, residences of cases, daily",
+    source=_SOURCE,
 )
 LISTS_SILENT: Final = Policy(
     policy_id="shanghai-daily-silent",
     version=1,
     title="No later list has come",
     unknown=True,
-    source="Shanghai Municipal Health Commission, residences of cases, daily",
+    source=_SOURCE,
 )
 """Its zone begins where the lists would be too old to be believed, and each list puts it off by a day."""
 SILENT_AFTER: Final = timedelta(days=3)

@@ -183,9 +183,8 @@ def _round(
     head, standing_by = rows.pop(pointer, None), rows.pop(bench, None)
     orders = [o for o in facts.readable(rows.values(), world.log) if in_pool(o)]  # the index may lag behind
     due = {order.order_id for order in orders}
-    more = stand_by.others(
-        world, market.market_id, standing_by, keys
-    )  # a place may have come free, though nobody is due
+    # a place may have come free, though nobody is due
+    more = stand_by.others(world, market.market_id, standing_by, keys)
     waiting = facts.readable(world.table.get_many(more), world.log) if more else ()
     orders = sorted((*orders, *filter(_lacks_a_place, waiting)), key=lambda o: o.order_id)
     if not orders:
