@@ -92,9 +92,10 @@ STATUSES: Mapping[int, tuple[EventKind, str]] = {
     305: (EventKind.RETURNING, "recipient_refused"),
     401: (EventKind.RETURNED, ""),
     501: (EventKind.CANCELLED, "courier_system"),
-    502: (EventKind.FAILED, "force_majeure"),
+    502: (EventKind.CANCELLED, "force_majeure"),
 }
-"""`order_status`, all documented values. 303 to 305 are not final: 401 follows."""
+"""`order_status`, all documented values. 303 to 305 are not final: 401 follows. 501 and 502 can come before the
+pick-up and after it."""
 _MEANINGS = {str(status): meaning for status, meaning in STATUSES.items()}
 
 

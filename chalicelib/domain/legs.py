@@ -36,7 +36,12 @@ LIVE = frozenset({BookingState.ATTEMPTED, BookingState.UNKNOWN, BookingState.BOO
 
 
 class EventKind(StrEnum):
-    """What a courier can tell us, in our words."""
+    """What a courier can tell us, in our words.
+
+    Three ends without a hand-over: `pick_up_failed`, it never had the gift; `failed`, it has it; `cancelled`, the
+    word does not say, and the gift is where it was last heard to be. A dialect whose code is used on both sides of
+    the pick-up says `cancelled`.
+    """
 
     ACCEPTED = "accepted"
     COURIER_ASSIGNED = "courier_assigned"
@@ -126,7 +131,8 @@ def fold(events: Iterable[Event]) -> Track:
         if picked_up_at is not None and event.kind in _BEFORE_CUSTODY and not event.correction:
             continue  # clocks differ: "at the shop" dated after the pick-up takes the gift from nobody
         kind, at, reason = event.kind, event.occurred_at, event.reason
-        if kind in IN_CUSTODY and picked_up_at is None:
+        # of a bare failure the call of the pick-up was lost
+        if (kind in IN_CUSTODY or kind is EventKind.FAILED) and picked_up_at is None:
             picked_up_at = event.occurred_at
         ended_at = event.occurred_at if kind in ENDS else None
     return Track(

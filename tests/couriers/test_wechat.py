@@ -486,12 +486,8 @@ def test_the_documented_ends_are_ends_and_returning_is_not() -> None:
     assert len(kinds) == 16
     assert {kinds[s] for s in (303, 304, 305)} == {EventKind.RETURNING}
     assert {kinds[s] for s in (203, 204, 205)} == {EventKind.PICK_UP_FAILED}
-    assert {kinds[s] for s in (103, 501)} == {EventKind.CANCELLED}
-    assert (kinds[302], kinds[401], kinds[502]) == (
-        EventKind.DELIVERED,
-        EventKind.RETURNED,
-        EventKind.FAILED,
-    )
+    assert {kinds[s] for s in (103, 501, 502)} == {EventKind.CANCELLED}
+    assert (kinds[302], kinds[401]) == (EventKind.DELIVERED, EventKind.RETURNED)
 
 
 def heard(message: dict[str, object]) -> Any:

@@ -246,6 +246,19 @@ def test_a_job_that_turns_up_alive_after_another_delivered_the_gift_is_ended_and
     assert after.told
 
 
+def test_a_delivery_that_failed_though_its_pick_up_was_never_heard_keeps_the_gift_with_its_courier() -> None:
+    """Day 1365: the call of the pick-up was lost, the gift was damaged on the way, and the order was cancelled."""
+    on = stage(crews=2)
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (job,) = on.company.jobs
+    hear_at(on, order.order_id, job, "failed")
+    on.minutes(2)
+    after = on.order(order.order_id)
+    assert after.state is OrderState.FAILED
+    assert len(after.leg.bookings) == 1, "nobody else is sent for a gift that somebody has"
+
+
 @dataclass
 class HeldUp:
     """Secrets that take a minute and a half."""
