@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench setup cost openapi fmt lint clean
+.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -64,6 +64,10 @@ rehearse: setup
 
 bench: setup
 	@$(PYTHON) -m bench
+
+# a whole minute of a city on the embedded AWS; some four minutes on two cores
+minute: setup
+	@$(PYTHON) -m bench.emulated
 
 cost: setup
 	@$(PYTHON) -m tests.ledger

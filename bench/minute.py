@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.canned import Canned
 from bench.rezoning import COMPOUNDS, DISTRICTS, NOON, ORDERS, SLOTS, real, town
+from chalicelib.aws.queues import SqsQueues
 from chalicelib.domain import facts
 from chalicelib.domain.orders import NewOrder, Private, Tier, placed
 from chalicelib.domain.ports import Topic, World
@@ -30,12 +31,9 @@ TIERS = [tier.name.lower() for tier in Tier]
 def measured() -> list[tuple[str, str, str]]:
     """Rows of the table: what, how much, and what was promised."""
     paper = town()
-    _open_orders(paper)
-    table: Any = paper.table
-    for row in table.rows.values():
-        if facts.LEFT in row.counters:
-            row.counters[facts.LEFT] = max(1, ORDERS // SLOTS)
-    canned = Canned(table.rows.values())
+    open_orders(paper)
+    open_places(paper)
+    canned = Canned(paper.table.rows.values())  # type: ignore[attr-defined]
     with real(canned, paper.sealer) as world:
         return _measured(world, canned)
 
@@ -45,7 +43,7 @@ def _measured(world: World, canned: Canned) -> list[tuple[str, str, str]]:
     canned.calls.clear()
     canned.answering_s = 0.0
     spent: defaultdict[str, float] = defaultdict(float)
-    with _timed(spent, canned):
+    with timed(spent, lambda: time.process_time() - canned.answering_s):
         began = time.process_time()
         dispatch.named(world, "SHA:all")
         whole = time.process_time() - began - canned.answering_s
@@ -76,19 +74,19 @@ def _calls(canned: Canned) -> str:
 
 
 @contextmanager
-def _timed(spent: defaultdict[str, float], canned: Canned) -> Iterator[None]:
-    """CPU of the steps, without what the answering on paper takes. They lie in one another: whoever reads subtracts."""
+def timed(spent: defaultdict[str, float], clock: Callable[[], float]) -> Iterator[None]:
+    """Seconds of that clock by step of the round. They lie in one another: whoever reads subtracts."""
     kept: list[tuple[Any, str, Any]] = []
 
     def step(where: Any, name: str, called: str) -> None:
         plain: Callable[..., Any] = getattr(where, name)
 
         def timed(*args: Any, **named: Any) -> Any:
-            began, answering = time.process_time(), canned.answering_s
+            began = clock()
             try:
                 return plain(*args, **named)
             finally:
-                spent[called] += time.process_time() - began - (canned.answering_s - answering)
+                spent[called] += clock() - began
 
         kept.append((where, name, plain))
         setattr(where, name, timed)
@@ -96,6 +94,7 @@ def _timed(spent: defaultdict[str, float], canned: Canned) -> Iterator[None]:
     step(dispatch, "decide", "decided")
     step(ration.Round, "plan", "planned")
     step(dispatch, "_save", "saved")
+    step(SqsQueues, "nudge", "nudged")
     try:
         yield
     finally:
@@ -103,7 +102,16 @@ def _timed(spent: defaultdict[str, float], canned: Canned) -> Iterator[None]:
             setattr(where, name, plain)
 
 
-def _open_orders(paper: World) -> None:
+def open_places(paper: World) -> None:
+    """As many places as there are orders."""
+    table: Any = paper.table
+    for row in table.rows.values():
+        if facts.LEFT in row.counters:
+            row.counters[facts.LEFT] = max(1, ORDERS // SLOTS)
+
+
+def open_orders(paper: World) -> None:
+    """So many, nobody given any of them yet, into a table in memory."""
     market = enlist.market(paper, "SHA")
     table: Any = paper.table
     for n in range(ORDERS):

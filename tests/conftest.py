@@ -61,7 +61,7 @@ def behind_its_lock() -> Iterator[None]:
 
     clients.reset()
     responses.DynamoHandler.call_action = locked  # type: ignore[method-assign]
-    SQSBackend.receive_message = taken  # type: ignore[method-assign]
+    SQSBackend.receive_message = taken  # type: ignore[method-assign, assignment]
     try:
         with mock_aws():
             yield

@@ -627,7 +627,7 @@ def _save(
 ) -> list[Ruling]:
     """Those rulings that were saved. The losers of a race stay in the pool."""
     saved: list[Ruling] = []
-    for load in _loads(rulings):
+    for load in _loads(_by_slot(rulings)):
         if not _is_ours(world, market_id, holder):
             break
         some = _save_some(world, market_id, load, on)
@@ -641,6 +641,15 @@ def _save(
         )
         saved += some
     return saved
+
+
+def _by_slot(rulings: Sequence[Ruling]) -> Sequence[Ruling]:
+    """Where they are several transactions, those with the same slot side by side, and its counter is written once for
+    twenty of them. The slots of a market are one key of the table, which bears 1,000 write units a second: for a city
+    of 50,000 that is nine seconds so, and a hundred where each transaction is of twenty slots."""
+    if len(rulings) <= LEGS:
+        return rulings
+    return sorted(rulings, key=lambda ruling: (ruling.takes is None, ruling.takes or ""))
 
 
 def _loads(rulings: Iterable[Ruling]) -> Iterator[list[Ruling]]:

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain import nudges
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import KeyPage, Topic
+from chalicelib.domain.ports import Count, KeyPage, Topic
 from chalicelib.flows import dispatch, enlist, lease
 from chalicelib.flows.place import place
 from tests.stage import MARKET, Stage, new_order, stage
@@ -124,3 +124,28 @@ def test_lots_are_drawn_once_a_day_by_the_calendar_of_the_market() -> None:
         for hours in (-1, 0, 15, 16)
     ]
     assert drawn == ["SHA 2022-04-12", "SHA 2022-04-12", "SHA 2022-04-12", "SHA 2022-04-13"]
+
+
+def test_a_large_round_writes_the_counter_of_each_slot_once_or_twice_and_not_for_each_gift() -> None:
+    """All slots of a market are one key of the table, and a key bears 1,000 write units a second."""
+    on = stage(capacity=30, crews=4)
+    for number in range(120):
+        place(on.world, "maison", f"key-{number}", new_order())
+    plain: Any = on.world.table
+    taken: list[str] = []
+
+    class Watched:
+        def __getattr__(self, verb: str) -> Any:
+            return getattr(plain, verb)
+
+        def write(self, *changes: Any) -> None:
+            taken.extend(change.key.sk for change in changes if isinstance(change, Count))
+            plain.write(*changes)
+
+    dispatch.named(replace(on.world, table=Watched()), "SHA")
+    assert {name: on.left(name.removeprefix("slot#")) for name in taken} == {
+        f"slot#slot-{n}": 0 for n in range(1, 5)
+    }
+    assert len(taken) <= 4 + 120 // dispatch.LEGS, (
+        "at most once a transaction, and once more where one slot ends"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def of_the_gift(here: Town) -> list[Item]:
     writes = sum(entry.writes for entry in entries)
     reads = sum(entry.reads for entry in entries)
     requests = sum(entry.requests for entry in entries if entry.service == "sqs")
-    seconds = Counter[str]()
+    seconds = defaultdict[str, float](float)
     for step, function in runs:
         seconds[function] += OWN_S
         for entry in entries:
