@@ -385,6 +385,12 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 return _with(
                     order, now, present, next_look=silent_until(order, now), looks=present.looks + 1
                 ), []
+            if world.table.read(order.order_id, facts.event_prefix(present.reference), limit=1).rows:
+                # it has reported on the job, and nobody has folded that yet: whoever reports on a job has it
+                world.queues.nudge(Topic.HEAR, [order.order_id])
+                return _with(
+                    order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1
+                ), []
             return _lost(order, now, present)
         return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
 

@@ -259,6 +259,24 @@ def test_a_delivery_that_failed_though_its_pick_up_was_never_heard_keeps_the_gif
     assert len(after.leg.bookings) == 1, "nobody else is sent for a gift that somebody has"
 
 
+def test_a_job_that_its_courier_has_reported_on_and_then_forgets_is_not_booked_again() -> None:
+    """Day 3503: the word was saved, its nudge was lost, and the look-up found nothing."""
+    on = stage(crews=2)
+    on.company.silent.add("book")
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.company.silent.clear()
+    (reference,) = on.company.jobs
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, "courier_assigned", on.clock()))
+    on.world.queues.take()  # type: ignore[attr-defined]
+    del on.company.jobs[reference]
+    on.minutes(14)
+    after = on.order(order.order_id)
+    assert [b.state for b in after.leg.bookings] == [BookingState.BOOKED]
+    assert not on.company.jobs, "nobody else is sent for it"
+    assert "booking_vanished" in [line["event"] for line in on.world.log.lines]  # type: ignore[attr-defined]
+
+
 @dataclass
 class HeldUp:
     """Secrets that take a minute and a half."""
