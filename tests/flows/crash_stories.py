@@ -222,6 +222,12 @@ story(
     place(), minutes(7), forget_jobs, later(minutes=75), minutes(3), cancel(), minutes(6),
     ends={"key-1": CANCELLED}, by_itself=False,
 )  # fmt: skip
+story(
+    "courier_reports_on_a_job_and_loses_it",
+    company(silent={"book"}), place(), company(silent=set()),
+    courier("courier_assigned", settled=False), lose_nudges, forget_jobs, minutes(8), cancel(), minutes(8),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
 
 
 def _job_turns_up(play: Play) -> None:
