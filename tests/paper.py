@@ -26,6 +26,8 @@ from chalicelib.domain.dialect import (
     LookUpAnswer,
     NotFound,
     NotTaken,
+    QuoteAnswer,
+    Quoted,
     Reply,
     Request,
     Token,
@@ -36,6 +38,7 @@ from chalicelib.domain.dialect import (
 from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised
 from chalicelib.domain.fleet import Proof
 from chalicelib.domain.legs import Event, EventKind, order_of
+from chalicelib.domain.shapes import Money
 
 ACCOUNT: Account = {"secret": "paper-secret"}
 
@@ -51,13 +54,28 @@ class PaperDialect:
     trust: Trust = "signed"
     proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE})
     settle = timedelta(minutes=2)
+    cancels_by_id = False
     wants_token = False
+    names_prices = False
 
     def login(self, account: Account) -> Request | None:
         return Request("POST", "https://paper.example/login", {}, b"{}") if self.wants_token else None
 
     def logged_in(self, reply: Reply, at: datetime) -> Token:
         return Token(json.loads(reply.body)["token"], at + timedelta(hours=2))
+
+    def quote(self, account: Account, token: str, job: Job, at: datetime) -> Request | None:
+        return _request("quote", job.reference, token) if self.names_prices else None
+
+    def quoted(self, reply: Reply, job: Job, at: datetime) -> QuoteAnswer:
+        if reply.status == 401:
+            return TokenRefused()
+        if reply.status != 200:
+            return Unsure("busy")
+        said = json.loads(reply.body)
+        if said["said"] == "no":
+            return NotTaken(said["why"], whole_courier=said.get("whole", False))
+        return Quoted(Money(amount=said["fee"], currency=job.gift.value.currency), said.get("id"))
 
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
         return _request("book", job.reference, token)

@@ -17,7 +17,7 @@ An account holds:
     base_url            optional, https://api.weixin.qq.com
 
 Sources: developers.weixin.qq.com, server API, immediate-delivery/deliver-by-business (addLocalOrder,
-cancelLocalOrder, getLocalOrder, onOrderStatus), "Delivery company information", getStableAccessToken and
+preAddOrder, cancelLocalOrder, getLocalOrder, onOrderStatus), "Delivery company information", getStableAccessToken and
 message-push; `../shared/research/courier-callbacks.md` and its vectors.
 """
 
@@ -54,6 +54,8 @@ from chalicelib.domain.dialect import (
     LookUpAnswer,
     NotFound,
     NotTaken,
+    QuoteAnswer,
+    Quoted,
     Reply,
     Request,
     Token,
@@ -249,6 +251,7 @@ class _Answer(Foreign):
     deduct_fee: object = None
     pickup_code: object = None
     finish_code: object = None
+    delivery_token: object = None
 
 
 class _Login(Foreign):
@@ -338,6 +341,7 @@ class WeChat:
     trust: Trust = "signed"
     proofs = frozenset({Proof.PICKUP_CODE, Proof.RECEIPT_CODE})
     settle = timedelta(minutes=2)
+    cancels_by_id = False
 
     # --- asking ---
 
@@ -361,12 +365,36 @@ class WeChat:
                 return Token(read.access_token, at + lives)
         raise Unanswered(f"no access token in the answer to a login, status {reply.status}")
 
+    def quote(self, account: Account, token: str, job: Job, at: datetime) -> Request:
+        """One order/pre_add: the same words as the booking, and nothing is made of them."""
+        return _post(_order_url(account, "pre_add", token), self._words(account, job, at))
+
+    def quoted(self, reply: Reply, job: Job, at: datetime) -> QuoteAnswer:
+        """The fee, and the `delivery_token` with which order/add keeps to it."""
+        answer = _read(reply)
+        if isinstance(answer, Unsure):
+            return answer
+        verdict, fee = _verdict(answer), _money(answer.fee)
+        if verdict.says is _Says.RELOGIN:
+            return TokenRefused()
+        if verdict.says is _Says.DONE and fee is not None:
+            return Quoted(fee, _waybill(answer.delivery_token))
+        if verdict.says is _Says.NO:
+            return NotTaken(verdict.reason, verdict.whole)
+        return Unsure(verdict.reason or "no_fee")
+
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
         """One order/add. `shop_order_id` is our reference, so a repeat is answered 'exists already'.
 
         Raises `Uncarriable` for a gift that is not valued in yuan (the gateway knows no other currency), and
         for a start that Shansong cannot be told.
         """
+        asked = self._words(account, job, at)
+        if job.quote_id is not None:
+            asked["delivery_token"] = job.quote_id
+        return _post(_order_url(account, "add", token), asked)
+
+    def _words(self, account: Account, job: Job, at: datetime) -> dict[str, object]:
         value = job.gift.value
         if value.currency != "CNY":
             detail = f"a gift that goes through WeChat is valued in 'CNY', got {value.currency!r}"
@@ -379,7 +407,7 @@ class WeChat:
             (one, two) for kind, one, two in _CARGO if kind in job.gift.item_classes
         )
         items = job.gift.items
-        asked = {
+        return {
             **_signed(account, job.reference),
             "delivery_id": account["delivery_id"],
             "openid": account.get("openid", ""),
@@ -425,7 +453,6 @@ class WeChat:
                 "goods_count": sum(item.quantity for item in items),
             },
         }
-        return _post(_order_url(account, "add", token), asked)
 
     def booked(self, reply: Reply, job: Job) -> BookAnswer:
         """0 and a waybill is a booking. A refusal that names a waybill is not believed: look."""

@@ -74,6 +74,8 @@ class Job:
     proofs: frozenset[Proof] = frozenset()
     pick_up_from: datetime | None = None
     """When the cleared stay begins: nobody may come for the gift before. None: not before `deliver_from`."""
+    quote_id: str | None = None
+    """The courier's name for the quote that this booking follows, where there was one."""
 
     @property
     def starts_at(self) -> datetime:
@@ -87,6 +89,16 @@ class Token:
 
     value: str
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """What the courier would take the job for. It binds nobody: the job is taken when it is booked."""
+
+    fee: Money
+    quote_id: str | None = None
+    """The courier's name for it, where a booking wants that."""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,8 @@ class Unsure:
     """An answer that proves nothing (a 5xx, a busy code): treated as a timeout."""
 
     reason: str
+    retry_after: timedelta | None = None
+    """So long the courier wants not to be asked again. Read off its `Retry-After` by whoever asks (`flows.ask`)."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +181,7 @@ class Heard:
     """References in it that are not ours: acknowledged, counted, and nothing else."""
 
 
+QuoteAnswer = Quoted | NotTaken | TokenRefused | Unsure
 BookAnswer = Booked | NotTaken | TokenRefused | Unsure
 CancelAnswer = CancelConfirmed | CancelRefused | CancelUnknown | TokenRefused | Unsure
 LookUpAnswer = Found | NotFound | TokenRefused | Unsure
@@ -180,12 +195,19 @@ class Dialect(Protocol):
     proofs: frozenset[Proof]
     settle: timedelta
     """How long after an attempt a look-up that finds nothing is believed."""
+    cancels_by_id: bool
+    """It ends only what is named by its own id: a job of which we have none yet is looked up first."""
 
     def login(self, account: Account) -> Request | None:
         """The request for an access token; None for couriers that sign each request."""
 
     def logged_in(self, reply: Reply, at: datetime) -> Token:
         """The token in that reply. Raises `Unanswered` when there is none."""
+
+    def quote(self, account: Account, token: str, job: Job, at: datetime) -> Request | None:
+        """Ask what the job would cost; None for a courier that names no prices. Raises `Uncarriable` as `book` does."""
+
+    def quoted(self, reply: Reply, job: Job, at: datetime) -> QuoteAnswer: ...
 
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
         """Ask for the job to be taken. Repeatable under the same reference.

@@ -421,6 +421,16 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
 def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> None:
     """Ask for the cancellation, and again until the courier gives a certain answer."""
     now = world.clock()
+    if booking.delivery_id is None and world.dialects[courier.dialect].cancels_by_id:
+        _look_up(world, order, booking, courier)
+        order = facts.load_order(world.table, order.order_id)
+        booking = _same(order, booking.number)
+        if booking.state is not BookingState.CANCELLING or not booking.is_live:
+            return
+        if booking.delivery_id is None:
+            later, tries = _later(now, booking.cancel_tries), booking.cancel_tries + 1
+            write(world, _with(order, now, booking, next_look=later, cancel_tries=tries))
+            return
     answer = ask(
         world,
         courier,

@@ -43,6 +43,9 @@ EXISTS_ALREADY = (
     Reply(200, {}, b'{"errcode":930562,"errmsg":"order already exists"}'),
     Reply(200, {}, '{"resultcode":1202,"resultmsg":"不要在2s内重复提交数据!","waybill_id":""}'.encode()),
 )
+QUOTED: Reply | None = Reply(
+    200, {}, b'{"resultcode":0,"resultmsg":"ok","fee":18.5,"dispatch_duration":120,"delivery_token":"T1"}'
+)
 
 
 def content(

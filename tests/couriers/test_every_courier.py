@@ -25,7 +25,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.couriers import Folder
-from chalicelib.domain.dialect import Account, Booked, Callback, Dialect, Heard, Job, Reply, Request, Unsure
+from chalicelib.domain.dialect import (
+    Account,
+    Booked,
+    Callback,
+    Dialect,
+    Heard,
+    Job,
+    Quoted,
+    Reply,
+    Request,
+    Unsure,
+)
 from chalicelib.domain.errors import CordonError, Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, fold, reference_of
@@ -57,6 +68,8 @@ class Samples(Protocol):
     UNKNOWN_STATUS: str
     EXISTS_ALREADY: Sequence[Reply]
     """What it answers to a booking under a reference that it has already."""
+    QUOTED: Reply | None
+    """An answer that names a price; None for a courier that names none."""
 
     def told(
         self,
@@ -320,6 +333,7 @@ def test_junk_that_is_proven_is_an_error_and_never_a_crash(name: str, inside: by
 def test_junk_for_an_answer_books_and_cancels_nothing(name: str, status: int, body: bytes) -> None:
     dialect, _ = pair(name)
     reply = Reply(status, {}, body)
+    assert isinstance(dialect.quoted(reply, job(), NOON), Unsure)
     assert isinstance(dialect.booked(reply, job()), Unsure)
     assert isinstance(dialect.cancelled(reply), Unsure)
     assert isinstance(dialect.looked_up(reply, REFERENCE, "sf", NOON), Unsure)
@@ -332,6 +346,7 @@ def test_junk_for_an_answer_books_and_cancels_nothing(name: str, status: int, bo
 def test_a_courier_in_trouble_has_said_nothing(name: str, status: int) -> None:
     reply = Reply(status, {}, b'{"resultcode":0,"errcode":0,"waybill_id":"1","id":"1","status":"ok"}')
     dialect, _ = pair(name)
+    assert isinstance(dialect.quoted(reply, job(), NOON), Unsure)
     assert isinstance(dialect.booked(reply, job()), Unsure)
     assert isinstance(dialect.cancelled(reply), Unsure)
     assert isinstance(dialect.looked_up(reply, REFERENCE, "sf", NOON), Unsure)
@@ -466,10 +481,22 @@ def test_a_job_is_asked_for_or_cannot_be_and_there_is_no_third(name: str, of: Jo
 
 
 @EVERY
+def test_a_courier_names_a_price_or_is_never_asked_for_one(name: str) -> None:
+    dialect, samples = pair(name)
+    request = dialect.quote(samples.ACCOUNT, "token", job(), NOON)
+    assert (request is None) is (samples.QUOTED is None)
+    if samples.QUOTED is not None:
+        answer = dialect.quoted(samples.QUOTED, job(), NOON)
+        assert isinstance(answer, Quoted)
+        assert answer.fee.amount > 0
+
+
+@EVERY
 def test_no_request_waits_longer_than_a_function_may(name: str) -> None:
     dialect, samples = pair(name)
     requests = [
         dialect.login(samples.ACCOUNT),
+        dialect.quote(samples.ACCOUNT, "t", job(), NOON),
         dialect.book(samples.ACCOUNT, "t", job(), NOON),
         dialect.cancel(samples.ACCOUNT, "t", REFERENCE, None, "closed", NOON),
         dialect.look_up(samples.ACCOUNT, "t", REFERENCE, None, NOON),
