@@ -49,13 +49,16 @@ class FlowSolver:
             else:
                 limited += count
                 arc(of_orders + limit, node, count, -gain)
-        _tree(arc, problem.of_orders, of_orders, source, is_towards_root=False)
+        limits = [limit.most for limit in problem.of_orders.limits]
+        _tree(arc, problem.of_orders, of_orders, source, limits, is_towards_root=False)
         inner = problem.of_slots.of
         for slot in range(slots):
             above = inner[slot] if inner else NOBODY
             end = sink if above == NOBODY else of_slots + above
             arc(first + slot, end, min(problem.places[slot], orders), 0)
-        _tree(arc, problem.of_slots, of_slots, sink, is_towards_root=True, unit=weights.unit, most=orders)
+        # a fair load has an arc for each delivery: not for more of them than its slots have places
+        limits = [min(count, orders) for count in problem.of_slots.within(problem.places)]
+        _tree(arc, problem.of_slots, of_slots, sink, limits, is_towards_root=True, unit=weights.unit)
         arc(source, sink, limited, 0)
         flow.set_node_supply(source, limited)
         flow.set_node_supply(sink, -orders)
@@ -97,17 +100,17 @@ def _tree(  # type: ignore[no-untyped-def]
     family: Family,
     first: int,
     root: int,
+    most: Sequence[int],
     *,
     is_towards_root: bool,
     unit: int = 1,
-    most: int = 1 << 31,
 ) -> None:
     """The arcs between the limits of one family: for a fair load one for each delivery, each dearer than the last."""
     for number, (limit, parent) in enumerate(zip(family.limits, family.parents, strict=True)):
         here, there = first + number, root if parent == NOBODY else first + parent
         ends = (here, there) if is_towards_root else (there, here)
         if limit.step:
-            for load in range(min(limit.most, most)):
+            for load in range(most[number]):
                 arc(*ends, 1, limit.step * unit * load)
         else:
-            arc(*ends, min(limit.most, most), 0)
+            arc(*ends, most[number], 0)

@@ -92,6 +92,18 @@ class Family:
         of = tuple([NOBODY if limit == NOBODY else outer[limit] for limit in self.of]) if count else ()
         return Family(self.limits[:count], self.parents[:count], of)
 
+    def within(self, places: Sequence[int]) -> list[int]:
+        """Of each limit how many it can come to at most, its members having so many each."""
+        found = [0] * len(self.limits)
+        for limit, count in zip(self.of, places, strict=True) if self.of else ():
+            if limit != NOBODY:
+                found[limit] += count
+        for number in range(len(self.limits) - 1, -1, -1):  # the narrowest come last
+            found[number] = min(found[number], self.limits[number].most)
+            if self.parents[number] != NOBODY:
+                found[self.parents[number]] += found[number]
+        return found
+
 
 @dataclass(frozen=True)
 class Problem:

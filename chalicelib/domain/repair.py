@@ -2,16 +2,18 @@
 
 Rations that cross one another, room by volume or weight, and orders that travel together make the problem hard; the
 flow without them is solved exactly and its prices bound what any plan can reach. Here its plan is made one that may be
-done: who collides is planned again with what is left, before anybody of a lower tier, until nobody collides; then
-whoever stays is offered what room there is, the place of a lower tier, and that of anybody who can go elsewhere. How
-far that may be from the best is certified by the bound (`Plan.gap`), never hidden.
+done: who collides is planned again with what is left, before anybody of a lower tier, until nobody collides; who
+travels together is seated between, in the turn of its tier (`together`); then whoever stays is offered what room there
+is, the place of a lower tier, and that of anybody who can go elsewhere. How far that may be from the best is certified
+by the bound (`Plan.gap`), never hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from chalicelib.domain import together
 from chalicelib.domain.assignment import NOBODY, Family, Prices, Problem, Row
 from chalicelib.domain.weights import Weights
 
@@ -36,24 +38,39 @@ def repaired(
 ) -> list[int]:
     """A plan that may be done, from the plan of the flow: of each order its slot or `NOBODY`."""
     board = Board(problem, weights)
-    board.seat_groups(prices)
     chosen: Sequence[int] = flow
-    if board.seated:
-        chosen = board.plan_rest(assign)
-    for _ in range(PASSES):
-        if not board.accept(chosen) or is_over():
-            break
-        chosen = board.plan_rest(assign)
+    for tier in board.tiers_of_groups():
+        chosen = _accepted(board, chosen, assign, is_over, tier)
+        if together.seat(board, tier, prices):
+            chosen = board.plan_rest(assign)
+    _accepted(board, chosen, assign, is_over)
     for _ in range(SWAPS):
-        if is_over() or not board.improve():
+        if is_over() or not (together.improve(board) | board.improve()):
             break
     return board.numbers()
+
+
+def _accepted(
+    board: Board,
+    chosen: Sequence[int],
+    assign: Assign,
+    is_over: Callable[[], bool],
+    above: int | None = None,
+) -> Sequence[int]:
+    """Seat whom that plan serves, of the tiers above, and plan anew where they collide. The plan of the rest."""
+    for _ in range(PASSES):
+        if not board.accept(chosen, above) or is_over():
+            break
+        chosen = board.plan_rest(assign)
+    return chosen
 
 
 def greedy(problem: Problem, weights: Weights) -> list[int]:
     """The highest tier first, each to the cheapest slot that is left: what is done when there is no time for better."""
     board = Board(problem, weights)
-    board.seat_groups(None)
+    for tier in board.tiers_of_groups():
+        board.fill(above=tier)
+        together.seat(board, tier, None)
     board.fill()
     return board.numbers()
 
@@ -64,6 +81,11 @@ class Board:
     def __init__(self, problem: Problem, weights: Weights) -> None:
         self.problem, self.weights = problem, weights
         self.seated: dict[int, int] = {}
+        self._there: dict[int, dict[int, None]] = {}
+        """Who sits in each slot."""
+        self.steps: list[tuple[int, int, int]] = []
+        """Who sat down (1) or rose (-1) where, to be undone."""
+        self.looks = together.LOOKS
         self.places = list(problem.places)
         self.rooms = {
             n: list(problem.rooms[name]) for n, name in enumerate(problem.slots) if name in problem.rooms
@@ -80,6 +102,8 @@ class Board:
         self.in_slots = [limit.most for limit in problem.of_slots.limits]
         self.groups = [tuple(sorted(number[name] for name in group)) for group in problem.together]
         self.grouped = {order for group in self.groups for order in group}
+        self.pending = set(self.grouped)
+        """Of those, whose turn is still to come: they are planned one by one until then, so that there is room."""
         self.first = sorted(range(len(problem.orders)), key=lambda o: (-problem.tiers[o], o))
 
     def numbers(self) -> list[int]:
@@ -107,13 +131,31 @@ class Board:
 
     def seat(self, order: int, slot: int) -> None:
         self.seated[order] = slot
+        self._there.setdefault(slot, {})[order] = None
+        self.steps.append((order, slot, 1))
         self._take(order, slot, 1)
 
     def rise(self, order: int) -> int:
         """It leaves its slot."""
         slot = self.seated.pop(order)
+        del self._there[slot][order]
+        self.steps.append((order, slot, -1))
         self._take(order, slot, -1)
         return slot
+
+    def back_to(self, mark: int) -> None:
+        """Undo every step but the first so many."""
+        while len(self.steps) > mark:
+            order, slot, count = self.steps.pop()
+            if count > 0:
+                self.rise(order)
+            else:
+                self.seat(order, slot)
+            self.steps.pop()
+
+    def sitting(self, slot: int) -> list[int]:
+        """Who sits there and may be moved."""
+        return [order for order in self._there.get(slot, ()) if order not in self.grouped]
 
     def _take(self, order: int, slot: int, count: int) -> None:
         self.places[slot] -= count
@@ -135,45 +177,28 @@ class Board:
             yield limit
             limit = family.parents[limit]
 
-    # --- groups -------------------------------------------------------------------------------------------------
+    def may_sit(self, order: int, slot: int) -> bool:
+        """It may go with that slot, and there is room."""
+        return self.problem.row(order).find(slot) != NOBODY and self.fits(order, slot)
 
-    def seat_groups(self, prices: Prices | None) -> None:
-        """Orders that travel together, before all others: where they cost least, at what the places are worth."""
-        worth = prices.slots if prices is not None else [0] * len(self.places)
-        by_tier = sorted(self.groups, key=lambda group: (-max(self.problem.tiers[o] for o in group), group))
-        for group in by_tier:
-            costs: dict[int, list[int]] = {}
-            for order in group:
-                for slot, cost in self.options(order):
-                    costs.setdefault(slot, []).append(cost)
-            gain = sum(self.weights.gains[order] for order in group)
-            ways = sorted(
-                (sum(each) + len(group) * worth[slot], slot)
-                for slot, each in costs.items()
-                if len(each) == len(group)
-            )
-            for cost, slot in ways:
-                if cost > gain or self._seat_all(group, slot):
-                    break
+    def elsewhere(self, order: int, slot: int = NOBODY) -> int | None:
+        """The cheapest slot with room for it, but for that one."""
+        self.looks -= len(self.problem.row(order).slots)
+        return next((to for _, to in self._by_cost(order) if to != slot and self.fits(order, to)), None)
 
-    def _seat_all(self, group: Iterable[int], slot: int) -> bool:
-        done: list[int] = []
-        for order in group:
-            if not self.fits(order, slot):
-                for other in done:
-                    self.rise(other)
-                return False
-            self.seat(order, slot)
-            done.append(order)
-        return True
+    def tiers_of_groups(self) -> list[int]:
+        """The tiers in whose turn somebody who travels together is seated, the highest first."""
+        return sorted({together.rank(self, group) for group in self.groups}, reverse=True)
 
     # --- everybody else -----------------------------------------------------------------------------------------
 
-    def accept(self, chosen: Sequence[int]) -> bool:
-        """Seat whom that plan serves, the highest tier first. True: somebody collided, and whoever is of a lower tier
-        was not looked at."""
+    def accept(self, chosen: Sequence[int], above: int | None = None) -> bool:
+        """Seat whom that plan serves, the highest tier first, of the tiers above that one. True: somebody collided, and
+        whoever is of a lower tier was not looked at."""
         short: int | None = None
         for order in self.first:
+            if above is not None and self.problem.tiers[order] <= above:
+                break
             if short is not None and self.problem.tiers[order] < short:
                 break
             slot = chosen[order]
@@ -193,7 +218,7 @@ class Board:
         for order in range(len(problem.orders)):
             slots: list[int] = []
             costs.append([])
-            if order not in self.seated and order not in self.grouped:
+            if order not in self.seated and (order not in self.grouped or order in self.pending):
                 for slot, cost in self.options(order):
                     if self.fits(order, slot):
                         slots.append(slot)
@@ -213,10 +238,12 @@ class Board:
         )
         return assign(rest, replace(weights, rows=costs))
 
-    def fill(self) -> bool:
-        """Whoever stays goes where there is room, the highest tier first."""
+    def fill(self, above: int | None = None) -> bool:
+        """Whoever stays goes where there is room, the highest tier first, of the tiers above that one."""
         moved = False
         for order in self.first:
+            if above is not None and self.problem.tiers[order] <= above:
+                break
             if order in self.seated or order in self.grouped:
                 continue
             for _, slot in self._by_cost(order):
@@ -231,12 +258,11 @@ class Board:
         True: somebody did."""
         moved = self.fill()
         gains = self.weights.gains
-        sitting = self._sitting()
         for order in self.first:
             if order in self.seated or order in self.grouped:
                 continue
             for _, slot in self._by_cost(order):
-                below = [o for o in sitting.get(slot, ()) if gains[o] < gains[order]]
+                below = [o for o in self.sitting(slot) if gains[o] < gains[order]]
                 out = min(below, key=lambda o: (gains[o], o), default=None)
                 if out is None:
                     continue
@@ -245,8 +271,6 @@ class Board:
                     self.seat(out, slot)
                     continue
                 self.seat(order, slot)
-                sitting[slot].remove(out)
-                sitting[slot].append(order)
                 moved = True
                 break
         return self.make_room() or self.fill() or moved
@@ -254,47 +278,35 @@ class Board:
     def make_room(self) -> bool:
         """Whoever stays has a place whose gift goes elsewhere, of whatever tier: nobody is served less. True: somebody
         did."""
-        looks, moved, sitting = LOOKS, False, self._sitting()
+        looks, moved = LOOKS, False
         for order in self.first:
             if order in self.seated or order in self.grouped:
                 continue
-            pairs = [(slot, other) for _, slot in self._by_cost(order) for other in sitting.get(slot, ())]
+            pairs = [(slot, other) for _, slot in self._by_cost(order) for other in self.sitting(slot)]
             for slot, other in pairs:
                 looks -= len(self.problem.row(other).slots)
                 if looks < 0:
                     return moved
-                there = self._changed_places(order, slot, other)
-                if there is not None:
-                    sitting[slot].remove(other)
-                    sitting[slot].append(order)
-                    sitting.setdefault(there, []).append(other)
+                if self._changed_places(order, slot, other):
                     moved = True
                     break
         return moved
 
-    def _changed_places(self, order: int, slot: int, other: int) -> int | None:
-        """Where `other` goes from there, so that `order` can have its place. None: it cannot, and nothing is done."""
+    def _changed_places(self, order: int, slot: int, other: int) -> bool:
+        """`other` goes elsewhere, and `order` has its place. False: it cannot, and nothing is done."""
         self.rise(other)
         if self.fits(order, slot):
             self.seat(order, slot)
-            there = next((to for _, to in self._by_cost(other) if to != slot and self.fits(other, to)), None)
+            there = self.elsewhere(other, slot)
             if there is not None:
                 self.seat(other, there)
-                return there
+                return True
             self.rise(order)
         self.seat(other, slot)
-        return None
+        return False
 
     def _by_cost(self, order: int) -> list[tuple[int, int]]:
         return sorted((cost, slot) for slot, cost in self.options(order))
-
-    def _sitting(self) -> dict[int, list[int]]:
-        """Of each slot who sits there and may be moved."""
-        sitting: dict[int, list[int]] = {}
-        for order, slot in self.seated.items():
-            if order not in self.grouped:
-                sitting.setdefault(slot, []).append(order)
-        return sitting
 
 
 def _left(family: Family, most: Sequence[int]) -> Family:

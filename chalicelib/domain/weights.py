@@ -74,7 +74,11 @@ def _with_lots(problem: Problem, seed: str, bits: int, spans: int, dearest: int)
     shorter = min(len(problem.orders), len(problem.slots))
     unit = ((shorter + 2) << bits) + 1 if bits else 1
     dearest = (dearest + 1) * unit
-    loads = sum(limit.step * min(limit.most, len(problem.orders)) * unit for limit in problem.of_slots.limits)
+    most = problem.of_slots.within(problem.places)
+    loads = sum(
+        limit.step * min(count, len(problem.orders)) * unit
+        for limit, count in zip(problem.of_slots.limits, most, strict=True)
+    )
     # a slot that is passed to or from a wider limit, or the sink, has only one pair in the cycle
     ends = len(problem.of_slots.limits) + 2
     step = ends * dearest + 2 * loads + (spans + shorter) * unit
