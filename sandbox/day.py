@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,13 +15,15 @@ from chalicelib.domain import facts
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.keys import Role
 from chalicelib.domain.legs import Booking, order_of
-from sandbox import brand, checker, shanghai
+from sandbox import brand, checker, shanghai, voices
 from sandbox.client import Client
 from sandbox.clock import VirtualClock
+from sandbox.conduct import Conduct
+from sandbox.fleet import CourierCompany
+from sandbox.ledger import CourierJob, Delivered
 from sandbox.pumps import dead_letters
 from sandbox.shanghai import Asked, Happening, Hour, Put, Strike, Upload
 from sandbox.stand import Stand
-from sandbox.wechat import Conduct, CourierCompany, CourierJob, Delivered
 
 MISHAPS: dict[str, float] = {
     "refuse": 0.04,
@@ -38,24 +38,6 @@ MISHAPS: dict[str, float] = {
 }
 """How often couriers misbehave: refuse a job, take it or not and never answer, fail at the shop, ignore a
 cancellation, lose, double, reorder and forge callbacks."""
-
-
-def account(name: str) -> dict[str, str]:
-    """An invented account at the gateway; its secrets follow from its name, for they protect nothing."""
-    chance = hashlib.sha256(f"sandbox/{name}".encode()).digest()
-    return {
-        "appid": "wx" + chance.hex()[:16],
-        "secret": chance.hex()[:32],
-        "shopid": f"shop-{name}",
-        "app_secret": chance.hex()[16:48],
-        "shop_no": f"{name}-01",
-        "delivery_id": {"sf": "SFTC", "dada": "DADA"}.get(name, "SFTC"),
-        "token": chance.hex()[32:56],
-        "encoding_aes_key": base64.b64encode(chance).decode()[:43],
-        "openid": f"openid-{name}",
-        "img_url": "https://cordon.example/parcel.png",
-        "wxa_path": "/pages/parcel",
-    }
 
 
 @dataclass
@@ -117,10 +99,13 @@ class Day:
         mishaps: Mapping[str, float] = MISHAPS,
     ) -> None:
         self.scenario, self.clock, self.say = scenario, clock, say
-        self.accounts = {courier.courier_id: account(courier.account) for courier in scenario.couriers()}
+        fleet = scenario.couriers()
+        self.dialects = {courier.courier_id: courier.dialect for courier in fleet}
+        self.accounts = {c.courier_id: voices.account(c.dialect, c.account) for c in fleet}
         conduct = Conduct(seed=scenario.seed, at_gate=self._at_gate, **mishaps)  # type: ignore[arg-type]
         self.companies = {
-            name: CourierCompany(known, clock, conduct=conduct) for name, known in self.accounts.items()
+            name: CourierCompany(voices.speaking(self.dialects[name], known), clock, conduct=conduct)
+            for name, known in self.accounts.items()
         }
         self.references: dict[str, str] = {}
         """Order id to the brand's reference."""
@@ -130,13 +115,12 @@ class Day:
 
     def secrets(self) -> dict[str, Any]:
         """What goes into the secret store: our accounts, each at its company's own address."""
-        by_account = {
-            courier.account: [
-                {**self.accounts[courier.courier_id], "base_url": self.companies[courier.courier_id].url}
-            ]
-            for courier in self.scenario.couriers()
-        }
-        return {"wechat": by_account}
+        told: dict[str, dict[str, Any]] = {}
+        for courier in self.scenario.couriers():
+            url = self.companies[courier.courier_id].url
+            ours = told.setdefault(courier.dialect, {})
+            ours[courier.account] = [{**self.accounts[courier.courier_id], "base_url": url}]
+        return told
 
     def close(self) -> None:
         for company in self.companies.values():
@@ -255,7 +239,12 @@ class Day:
         faults += untold
         sent = [line for company in self.companies.values() for line in company.sent]
         callbacks: Counter[str] = Counter(line.how for line in sent)
-        believed = [line for line in sent if line.how == "forged" and line.answer == 200]
+        believed = [
+            line
+            for company in self.companies.values()
+            for line in company.sent
+            if company.voice.proves and line.how == "forged" and line.answer == 200
+        ]
         faults += [f"a forged callback was believed: {line.reference} {line.status}" for line in believed]
         return Outcome(
             report=report,
@@ -278,7 +267,7 @@ class Day:
             for company in self.companies.values():
                 for job in company.jobs.values():
                     if self._reference(job) == order["reference"]:
-                        steps = [f"{at:%H:%M} {status}" for at, status in job.steps]
+                        steps = [f"{step.at:%H:%M} {step.stage} {step.reason}" for step in job.steps]
                         self.stand.remark("wrong_job", job=job.reference, steps=steps, tries=job.cancel_tries)
             for booking in bookings.values():
                 if booking.reference.startswith(order["order_id"]):

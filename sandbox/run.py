@@ -22,9 +22,10 @@ from chalicelib.domain.keys import Role
 from sandbox import shanghai
 from sandbox.client import Client
 from sandbox.clock import RealClock
-from sandbox.day import account
+from sandbox.conduct import Conduct
+from sandbox.fleet import CourierCompany
 from sandbox.stand import HOME, Stand
-from sandbox.wechat import Conduct, CourierCompany
+from sandbox.voices.wechat import WeChat, account
 
 BRAND = "maison-celadon"
 KITCHEN, OPEN, SEALED = "Kitchen Court", "Garden Court", "Sealed Court"
@@ -68,7 +69,7 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
         late=timedelta(days=-1),  # at once, and not when it was asked for: whoever tries this out watches
         at_gate=lambda job: "door",
     )
-    with CourierCompany(known, clock, conduct=quick) as company:
+    with CourierCompany(WeChat(known), clock, conduct=quick) as company:
         accounts = {"wechat": {"sf": [{**known, "base_url": company.url}]}}
         with Stand(clock, accounts, home=home / "run", port=port, log=home / "run.log") as stand:
             company.callback_url = f"{stand.front.url}/v1/callbacks/{shanghai.MARKET_ID}/sftc"

@@ -24,8 +24,8 @@ from chalicelib.domain.places import Address, Coordinate, Datum, MatchQuality, P
 from chalicelib.domain.policies import CredentialKind, Policy
 from chalicelib.domain.shapes import Money, Shape, Window
 from sandbox import checker, shanghai
+from sandbox.ledger import Delivered
 from sandbox.shanghai import MARKET_ID, ZONE_NAME, Asked, Happening, Hour, Put, Strike, Upload, local
-from sandbox.wechat import Delivered
 
 BEGINS: Final = local(7, 30)
 ENDS: Final = local(22, 40)

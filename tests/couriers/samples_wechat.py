@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from chalicelib.domain.dialect import Account, Callback, Reply
-from sandbox.wechat import sealed
+from sandbox.voices.wechat import sealed
 
 ACCOUNT: Account = {
     "appid": "wx5823bf96d3bd56c7",

@@ -29,9 +29,10 @@ from cryptography.x509.oid import NameOID
 from cli import package
 from sandbox.brand import BrandServer
 from sandbox.clock import RealClock
-from sandbox.day import account
+from sandbox.conduct import Conduct
 from sandbox.emulator import REGION, Emulator
-from sandbox.wechat import Conduct, CourierCompany
+from sandbox.fleet import CourierCompany
+from sandbox.voices.wechat import WeChat, account
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -197,7 +198,7 @@ def cloud(home: Path) -> Iterator[Cloud]:
         )
 
     try:
-        with CourierCompany(known, clock, conduct=conduct) as company, emulator:
+        with CourierCompany(WeChat(known), clock, conduct=conduct) as company, emulator:
             accounts = {"couriers": {"wechat": {"sf": [{**known, "base_url": company.url}]}}}
             yield Cloud(emulator, company, brands, client, accounts)
     finally:
