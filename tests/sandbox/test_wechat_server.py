@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import heapq
 import http.client
-import itertools
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, urlsplit
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
 from chalicelib.couriers.wechat import WeChat
 from chalicelib.domain.dialect import (
     Booked,
-    Callback,
     CancelConfirmed,
     CancelRefused,
     CancelUnknown,
     Found,
     NotFound,
     NotTaken,
+    Quoted,
     Reply,
     Request,
     TokenRefused,
     Unsure,
 )
-from chalicelib.domain.errors import Refused, Unanswered
-from chalicelib.domain.legs import Event, EventKind, fold, reference_of
+from chalicelib.domain.errors import Unanswered
+from chalicelib.domain.legs import EventKind, fold, reference_of
 from chalicelib.domain.policies import Handover
 from sandbox.conduct import Conduct, Failure, Fate, Timings, Wish
 from sandbox.fleet import CourierCompany
@@ -38,126 +34,9 @@ from sandbox.ledger import CourierJob, Delivered, Stage
 from sandbox.voices.wechat import WeChat as Face
 from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 from tests.couriers.samples_wechat import ACCOUNT
+from tests.sandbox.company import Caller, Ear, HandClock
 
 dialect = WeChat()
-UTTERLY_LATER = NOON + timedelta(days=1)
-
-
-class HandClock:
-    """A clock that a test turns by hand."""
-
-    def __init__(self) -> None:
-        self._now = NOON
-        self._due: list[tuple[datetime, int, Callable[[], None]]] = []
-        self._count = itertools.count()
-        self._lock = threading.Lock()
-
-    def now(self) -> datetime:
-        return self._now
-
-    def at(self, when: datetime, action: Callable[[], None]) -> None:
-        with self._lock:
-            heapq.heappush(self._due, (when, next(self._count), action))
-
-    def turn(self, until: datetime = UTTERLY_LATER) -> None:
-        while True:
-            with self._lock:
-                if not self._due or self._due[0][0] > until:
-                    break
-                when, _, action = heapq.heappop(self._due)
-                self._now = max(self._now, when)
-            action()
-        self._now = max(self._now, until)
-
-
-class Ear:
-    """A real HTTP server that hears callbacks with the adapter and keeps the events."""
-
-    def __init__(self, clock: HandClock) -> None:
-        self.events: list[Event] = []
-        self.refused = 0
-        self.failing = 0
-        ear = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                query = dict(parse_qsl(urlsplit(self.path).query))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                status, answer = 200, b""
-                if ear.failing > 0:
-                    ear.failing, status = ear.failing - 1, 503
-                else:
-                    try:
-                        heard = dialect.hear(
-                            (ACCOUNT,), Callback("POST", query, headers, body), "sf", clock.now()
-                        )
-                        ear.events += heard.events
-                        answer = heard.answer
-                    except Refused as error:
-                        status, ear.refused = error.status, ear.refused + 1
-                self.send_response(status)
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/couriers/sf/callback"
-
-    def statuses(self, reference: str = REFERENCE) -> list[str]:
-        return [event.raw_status for event in self.events if event.reference == reference]
-
-
-class Caller:
-    """Our side: the adapter's requests over a real socket."""
-
-    def __init__(self, company: CourierCompany, clock: HandClock) -> None:
-        self.account = {**ACCOUNT, "base_url": company.url}
-        self.clock = clock
-        self.token = self.login()
-
-    def send(self, request: Request, timeout: float = 5.0) -> Reply:
-        parts = urlsplit(request.url)
-        line = http.client.HTTPConnection(parts.netloc, timeout=timeout)
-        try:
-            line.request(request.method, f"{parts.path}?{parts.query}", request.body, dict(request.headers))
-            answer = line.getresponse()
-            return Reply(answer.status, dict(answer.getheaders()), answer.read())
-        except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(str(error)) from error
-        finally:
-            line.close()
-
-    def login(self) -> str:
-        request = dialect.login(self.account)
-        assert request is not None
-        return dialect.logged_in(self.send(request), self.clock.now()).value
-
-    def book(
-        self, reference: str = REFERENCE, handover: Handover = Handover.DOOR, timeout: float = 5.0
-    ) -> object:
-        of = job(reference, handover=handover)
-        reply = self.send(dialect.book(self.account, self.token, of, self.clock.now()), timeout)
-        return dialect.booked(reply, of)
-
-    def cancel(self, waybill: str | None, reference: str = REFERENCE) -> object:
-        request = dialect.cancel(self.account, self.token, reference, waybill, "closed", self.clock.now())
-        return dialect.cancelled(self.send(request))
-
-    def look_up(self, reference: str = REFERENCE) -> object:
-        request = dialect.look_up(self.account, self.token, reference, None, self.clock.now())
-        return dialect.looked_up(self.send(request), reference, "sf", self.clock.now())
 
 
 @pytest.fixture
@@ -167,10 +46,9 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def ear(clock: HandClock) -> Iterator[Ear]:
-    ear = Ear(clock)
+    ear = Ear(clock, dialect, ACCOUNT)
     yield ear
-    ear.server.shutdown()
-    ear.server.server_close()
+    ear.close()
 
 
 @pytest.fixture
@@ -181,7 +59,7 @@ def company(clock: HandClock, ear: Ear) -> Iterator[CourierCompany]:
 
 @pytest.fixture
 def caller(company: CourierCompany, clock: HandClock) -> Caller:
-    return Caller(company, clock)
+    return Caller(company, clock, dialect, ACCOUNT)
 
 
 def waybill_of(booked: object) -> str:
@@ -263,6 +141,15 @@ def test_a_receipt_code_is_given_only_for_a_hand_over_to_the_client(caller: Call
     booked = caller.book(handover=Handover.GATE)
     assert isinstance(booked, Booked)
     assert set(booked.codes) == {"pickup_code"}
+
+
+def test_a_price_is_named_before_anything_is_booked(company: CourierCompany, caller: Caller) -> None:
+    quoted = caller.quote()
+    assert isinstance(quoted, Quoted) and quoted.quote_id is not None
+    assert (quoted.fee.amount, quoted.fee.currency) == (1850, "CNY")
+    assert company.jobs == {}
+    company.conduct.fates[REFERENCE] = Fate("refuse", "closed_area")
+    assert caller.quote() == NotTaken("closed_area", whole_courier=True)
 
 
 # --- proof and idempotency ---
@@ -451,7 +338,7 @@ def test_a_callback_that_is_not_taken_is_tried_three_times(
 
 def test_a_callback_to_nobody_harms_nothing(clock: HandClock) -> None:
     with CourierCompany(Face(ACCOUNT), clock, "http://127.0.0.1:1/") as company:
-        caller = Caller(company, clock)
+        caller = Caller(company, clock, dialect, ACCOUNT)
         caller.book()
         clock.turn()
         assert company.delivered_jobs(ORDER_ID) == 1
@@ -478,7 +365,10 @@ def test_a_pick_up_can_fail(
 # --- at the destination ---
 
 
-@pytest.mark.parametrize(("gate", "status"), [("door", "302"), ("gate", "302"), ("none", "401")])
+@pytest.mark.parametrize(
+    ("gate", "status"),
+    [("door", "302"), ("gate", "302"), ("none", "304"), ("closed", "304"), ("refused", "305")],
+)
 def test_the_scenario_decides_what_happens_at_the_gate(
     company: CourierCompany, caller: Caller, clock: HandClock, ear: Ear, gate: Delivered, status: str
 ) -> None:
@@ -492,14 +382,14 @@ def test_the_scenario_decides_what_happens_at_the_gate(
     caller.book()
     clock.turn()
     assert asked == [REFERENCE]
-    assert ear.statuses()[-1] == status
     ledger = company.jobs[REFERENCE]
-    if gate == "none":
-        assert "304" in ear.statuses()
+    if status != "302":
+        assert ear.statuses()[-2:] == [status, "401"]
         assert fold(ear.events).kind is EventKind.RETURNED
         assert ledger.returned_at is not None
         assert not ledger.is_delivered
     else:
+        assert ear.statuses()[-1] == status
         assert ledger.handed_over == gate
 
 
