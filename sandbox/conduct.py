@@ -43,6 +43,23 @@ class Fate:
     cancel_stalls: int = 0
     """So many cancellations in a row get no answer; every second of them takes effect all the same."""
     failure: Failure | None = None
+    forgets: bool = False
+    """It says that it took the job, and knows nothing of it from then on."""
+    boasts: bool = False
+    """It calls that it has delivered as soon as somebody is assigned. Asked, it tells the truth."""
+    at_gate: Delivered | None = None
+    """How it goes at the destination, whatever the scenario has there: a pass that has lapsed, a compound that
+    nobody knew was closed."""
+
+
+@dataclass(frozen=True)
+class Down:
+    """A time for which the company cannot be reached."""
+
+    start: datetime
+    end: datetime
+    how: Literal["gone", "unavailable"] = "gone"
+    """`gone`: nobody takes the connection; `unavailable`: 503 to everything."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,20 @@ class Conduct:
     double: float = 0.0
     reorder: float = 0.0
     forge: float = 0.0
+    forget: float = 0.0
+    boast: float = 0.0
+    closed: float = 0.0
+    """Arrivals at a door that turns out to be closed: to this gift, or to this courier, whose pass has lapsed."""
     stall_seconds: float = 0.0
     """Real seconds for which a stalled request is held before the line is cut; 0 cuts it at once."""
+    slow_seconds: float = 0.0
+    """Real seconds by which every answer comes late."""
+    busy: float = 0.0
+    """Requests answered 429; the same one may pass when it is asked again."""
+    retry_after: timedelta = timedelta(seconds=30)
+    """What a 429 and a 503 say."""
+    down: tuple[Down, ...] = ()
+    """Read once, when the company opens."""
 
     fee: int = 1_850
     """What a job costs, in minor units."""
@@ -109,12 +138,28 @@ class Conduct:
             book = "stall"
         elif draw < self.refuse + self.stall + self.stall_lost:
             book = "stall_lost"
+        # dice of their own, so that what came later to this game changes nothing that was drawn before
+        lies = random.Random(f"{self.seed}/{reference}/lies")  # nosec B311 - dice of a game
+        forgets, boasts, closed = lies.random(), lies.random(), lies.random()
         return Fate(
             book=book,
             refusal=refusal,
             cancel_stalls=dice.choice((1, 2)) if stalling < self.cancel_stall else 0,
             failure=failure if failing < self.fail else None,
+            forgets=forgets < self.forget,
+            boasts=boasts < self.boast,
+            at_gate="closed" if closed < self.closed else None,
         )
+
+    def is_busy(self, verb: str, reference: str, times: int) -> bool:
+        """Whether this request, asked for the so manieth time, is put off."""
+        if not self.busy:
+            return False
+        dice = random.Random(f"{self.seed}/{reference}/{verb}/{times}")  # nosec B311 - dice of a game
+        return dice.random() < self.busy
+
+    def is_unavailable(self, at: datetime) -> bool:
+        return any(down.how == "unavailable" and down.start <= at < down.end for down in self.down)
 
     def spoils(self, reference: str, status: str) -> frozenset[Spoiled]:
         """What goes wrong with the callback of this status, named in the company's own word."""

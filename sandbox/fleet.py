@@ -7,6 +7,7 @@ really happened is in its ledger (`jobs`).
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, Self
@@ -49,15 +50,21 @@ class CourierCompany:
         self.sent: list[Sent] = []
         self.asked: list[tuple[Verb, str]] = []
         """(verb, reference) of every request that was understood."""
+        self.forgotten: dict[str, datetime] = {}
+        """Jobs that it said it took and has no line for: when it said so, by reference."""
         self._lock = threading.RLock()
         self._out = Out()
         self._post = post or self._out.post
         self._server = Server(port, clock.now, self.answer, lambda: self.conduct.stall_seconds)
+        for down in self.conduct.down:
+            if down.how == "gone":
+                clock.at(down.start, self._server.hang_up)
+                clock.at(down.end, self._server.open)
 
     @property
     def url(self) -> str:
         """What goes into the account as `base_url`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     def close(self) -> None:
         self._server.close()
@@ -93,19 +100,34 @@ class CourierCompany:
 
     def answer(self, call: Call) -> Answer | None:
         """The answer to one request; None: the line is cut without one."""
+        conduct = self.conduct
+        if conduct.is_unavailable(call.at):
+            return self._put_off(503)
         with self._lock:
             ask = self.voice.read(call)
-            if isinstance(ask, Answer):
-                return ask
-            self.asked.append((ask.verb, ask.reference))
-            if ask.verb == "book":
-                return self._book(ask)
-            if ask.verb == "quote":
-                return self._quote(ask)
-            job = self._named(ask)
-            if job is None:
-                return self.voice.unknown(ask)
-            return self.voice.found(ask, job) if ask.verb == "look_up" else self._cancel(ask, job)
+            if isinstance(ask, Ask):
+                asked = (ask.verb, ask.reference)
+                self.asked.append(asked)
+                busy = conduct.is_busy(*asked, self.asked.count(asked)) if conduct.busy else False
+                answer = self._put_off(429) if busy else self._decide(ask)
+            else:
+                answer = ask
+        if conduct.slow_seconds:
+            time.sleep(conduct.slow_seconds)
+        return answer
+
+    def _put_off(self, status: int) -> Answer:
+        return Answer(status, headers={"retry-after": f"{self.conduct.retry_after.total_seconds():.0f}"})
+
+    def _decide(self, ask: Ask) -> Answer | None:
+        if ask.verb == "book":
+            return self._book(ask)
+        if ask.verb == "quote":
+            return self._quote(ask)
+        job = self._named(ask)
+        if job is None:
+            return self.voice.unknown(ask)
+        return self.voice.found(ask, job) if ask.verb == "look_up" else self._cancel(ask, job)
 
     def _named(self, ask: Ask) -> CourierJob | None:
         """The job that is asked about: where it is named twice, both have to name it."""
@@ -129,12 +151,17 @@ class CourierCompany:
             return self.voice.refused(ask, fate.refusal)
         if fate.book == "stall_lost":
             return None
-        job = self._take(ask, fate)
+        job = self._made(ask, fate)
+        if fate.forgets:
+            self.forgotten[ask.reference] = job.booked_at
+        else:
+            self.jobs[ask.reference] = job
+            self.clock.at(job.timings.assigned, lambda: self._assign(job))
         return None if fate.book == "stall" else self.voice.booked(ask, job)
 
-    def _take(self, ask: Ask, fate: Fate) -> CourierJob:
+    def _made(self, ask: Ask, fate: Fate) -> CourierJob:
         now = self.clock.now()
-        job = CourierJob(
+        return CourierJob(
             reference=ask.reference,
             delivery_id=self.voice.delivery_id(ask.reference),
             order=ask.order,
@@ -145,9 +172,6 @@ class CourierCompany:
             fee=self.conduct.fee,
             steps=[Step(now, Stage.ACCEPTED)],
         )
-        self.jobs[ask.reference] = job
-        self.clock.at(job.timings.assigned, lambda: self._assign(job))
-        return job
 
     def _cancel(self, ask: Ask, job: CourierJob) -> Answer | None:
         if not job.is_live or job.stage is Stage.RETURNING:
@@ -179,6 +203,9 @@ class CourierCompany:
                 self._step(job, Stage.CANCELLED, failure)
                 return
             self._step(job, Stage.ASSIGNED)
+            if job.fate.boasts:
+                for lie in self.voice.news(job, Step(self.clock.now(), Stage.DELIVERED)):
+                    self._tell(job, lie)
             self.clock.at(job.timings.at_shop, lambda: self._reach_shop(job))
 
     def _reach_shop(self, job: CourierJob) -> None:
@@ -210,7 +237,7 @@ class CourierCompany:
         with self._lock:
             if job.stage is not Stage.IN_TRANSIT:
                 return
-            went = self.conduct.at_gate(job)
+            went = job.fate.at_gate or self.conduct.at_gate(job)
             if went not in HANDED_OVER:
                 self._turn_back(job, _NOT_HANDED_OVER[went])
                 return

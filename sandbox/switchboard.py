@@ -59,11 +59,8 @@ class Out:
         self._line = None
 
 
-class Server(ThreadingHTTPServer):
-    """Hands each request to `answer`; None cuts the line, after `stall()` real seconds."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class Server:
+    """Hands each request to `answer`; None cuts the line, after `stall()` real seconds. Can be gone for a while."""
 
     def __init__(
         self,
@@ -73,6 +70,40 @@ class Server(ThreadingHTTPServer):
         stall: Callable[[], float],
     ) -> None:
         self.now, self.answer, self.stall = now, answer, stall
+        self._held: socket.socket | None = None
+        self._listening: _Listening | None = _Listening(port, self)
+        self.port: int = self._listening.server_port
+
+    def hang_up(self) -> None:
+        """Kept lines are cut, and new ones refused: the port stays ours and nobody listens there."""
+        if self._listening is None:
+            return
+        self._listening.close()
+        self._listening = None
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", self.port))
+
+    def open(self) -> None:
+        """There again, at the same port."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            self._listening = _Listening(self.port, self)
+
+    def close(self) -> None:
+        for line in (self._listening, self._held):
+            if line is not None:
+                line.close()
+        self._listening = self._held = None
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, lines: Server) -> None:
+        self.lines = lines
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler)
         self._thread = threading.Thread(
@@ -106,16 +137,17 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: Server
+    server: _Listening
 
     def _answer(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
         parts = urlsplit(self.path)
         query = dict(reversed(parse_qsl(parts.query, keep_blank_values=True)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        told = self.server.answer(Call(self.command, parts.path, query, headers, raw, self.server.now()))
+        lines = self.server.lines
+        told = lines.answer(Call(self.command, parts.path, query, headers, raw, lines.now()))
         if told is None:
-            time.sleep(self.server.stall())
+            time.sleep(lines.stall())
             self.close_connection = True
             return
         self.send_response(told.status)
