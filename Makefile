@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi fmt lint clean
+.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -74,6 +74,11 @@ cost: setup
 
 openapi: setup
 	@$(PYTHON) -m cli.openapi
+
+# NAME: a file in chalicelib/couriers. Or FILE: one anywhere, with SAMPLES and RECORDED beside it or where they say
+courier: setup
+	@$(PYTHON) -m tests.couriers $(NAME) $(if $(FILE),--file $(FILE)) \
+	    $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(RECORDED),--recorded $(RECORDED))
 
 fmt: setup
 	@.venv/bin/ruff format --quiet .

@@ -7,7 +7,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,22 @@ EXISTS_ALREADY = (
 QUOTED: Reply | None = Reply(
     200, {}, b'{"resultcode":0,"resultmsg":"ok","fee":18.5,"dispatch_duration":120,"delivery_token":"T1"}'
 )
+BOOKED = (
+    Reply(200, {}, b'{"resultcode":0,"fee":12,"waybill_id":"SF1","finish_code":"1024","pickup_code":"2048"}'),
+    Reply(200, {}, b'{"errcode":0,"resultcode":0,"resultmsg":"ok","waybill_id":779}'),
+)
+REFUSED = (
+    Reply(200, {}, '{"resultcode":2,"resultmsg":"收件地址超出配送范围"}'.encode()),
+    Reply(200, {}, b'{"errcode":930564,"errmsg":"no quota"}'),
+)
+CANCELLED = (Reply(200, {}, b'{"resultcode":0,"resultmsg":"ok","deduct_fee":5,"desc":""}'),)
+FOUND = tuple(
+    Reply(200, {}, b'{"resultcode":0,"waybill_id":"SF1","order_status":%d,"rider_name":"x"}' % status)
+    for status in (101, 202, 302, 401)
+)
+NOT_FOUND = (Reply(200, {}, b'{"errcode":930563,"errmsg":"order not exist"}'),)
+REPLAY_WINDOW: timedelta | None = timedelta(seconds=300)
+PERSONAL = ("王师傅", "13900000000")
 
 
 def content(
@@ -70,7 +86,7 @@ def content(
         "order_status": int(status),
         "action_msg": "",
         "shop_no": account["shop_no"],
-        "agent": {"name": "王师傅", "phone": "13900000000"},
+        "agent": {"name": PERSONAL[0], "phone": PERSONAL[1]},
         **changes,
     }
 
@@ -80,6 +96,12 @@ def told(
 ) -> Callback:
     """One status, as this courier tells it."""
     return wrapped(account, content(reference, delivery_id, status, occurred_at, account), sent_at)
+
+
+def said(account: Account, reference: str, delivery_id: str, status: str, occurred_at: datetime) -> bytes:
+    """The message alone, as it is before it is sealed."""
+    message = content(reference, delivery_id, status, occurred_at, account)
+    return json.dumps(message, ensure_ascii=False).encode()
 
 
 def recorded(folder: Path) -> Mapping[str, tuple[Account, Callback, datetime]]:

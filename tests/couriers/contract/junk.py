@@ -1,0 +1,228 @@
+"""Junk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.dialect import Callback, Reply, Unsure
+from chalicelib.domain.errors import CordonError, Malformed, Unanswered, Unauthorised
+from tests.couriers.contract.clause import Broken, NotAsked, clause, crash, expect
+from tests.couriers.contract.subject import COURIER_ID, Sent, Subject, told_of
+from tests.couriers.jobs import NOON, REFERENCE
+
+WITHOUT_WAITING = settings(
+    deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+)
+NASTY = (
+    b"",
+    b"null",
+    b"[]",
+    b"0",
+    b'""',
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf{}",
+    b'{"a":"\\ud800"}',
+    b'{"a":NaN,"b":1e999}',
+    b'{"a":' + b"9" * 5000 + b"}",
+    b"[" * 50_000,
+    b'{"a":' * 20_000,
+    "{}".encode("utf-16"),
+)
+"""What breaks a reader that is sure of its JSON."""
+_text = st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=4)
+_body = st.binary(max_size=200) | st.sampled_from(NASTY)
+
+
+def shown(body: bytes) -> str:
+    return repr(body) if len(body) <= 80 else f"{body[:40]!r}... of {len(body)} bytes"
+
+
+@clause
+def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
+    @WITHOUT_WAITING
+    @given(method=st.sampled_from(["POST", "GET", ""]), query=_text, headers=_text, body=_body)
+    def asked(method: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
+        what = f"junk ({method!r}, query {query!r}, headers {headers!r}, body {shown(body)})"
+        subject.refuses(what, Callback(method, query, headers, body), subject.account)
+
+    subject.account  # noqa: B018  (nothing to ask without one)
+    asked()
+
+
+@clause
+def junk_is_not_greeted(subject: Subject) -> None:
+    @WITHOUT_WAITING
+    @given(query=_text, headers=_text, body=_body)
+    def asked(query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
+        callback = Callback("GET", query, headers, body)
+        what = f"a GET with query {query!r} and headers {headers!r}"
+        try:
+            answer = subject.dialect.greet((subject.account,), callback, NOON)
+        except Unauthorised:
+            return
+        except Exception as error:
+            raise Broken(f"Unauthorised for {what}", crash(error, subject.file)) from error
+        raise Broken(f"Unauthorised for {what}", f"answered {answer!r}")
+
+    subject.account  # noqa: B018
+    asked()
+
+
+@clause
+def junk_in_the_place_of_the_proof_is_never_a_crash(subject: Subject) -> None:
+    if subject.dialect.trust == "hint":
+        raise NotAsked("a hint proves nothing and is believed only after a look-up")
+    for sent in subject.sent:
+        proof = subject.proof_of(sent)
+        if proof:
+            _junk_as_proof(subject, sent, proof)
+
+
+def _junk_as_proof(subject: Subject, sent: Sent, proof: Sequence[tuple[str, str]]) -> None:
+    odd = st.text(alphabet=st.characters(), max_size=40)
+
+    @WITHOUT_WAITING
+    @given(data=st.data())
+    def asked(data: st.DataObject) -> None:
+        where, name = data.draw(st.sampled_from(proof))
+        known = getattr(sent.callback, where)[name]
+        value = data.draw(odd.filter(lambda text: text != known))
+        changed = sent.part(where, name, value)
+        what = f"{sent.label} with {value!r} for {name!r} in its {where}"
+        subject.refuses(what, changed, sent.account, at=sent.came_at)
+        body = data.draw(_body)
+        what = f"{what} and the body {shown(body)}"
+        subject.refuses(what, replace(changed, body=body), sent.account, at=sent.came_at)
+
+    asked()
+
+
+@clause
+def what_is_not_proven_is_not_read(subject: Subject) -> None:
+    """A message with a fault is malformed only once it is proven: before, its faults are nobody's business."""
+    if subject.dialect.trust == "hint":
+        raise NotAsked("a hint proves nothing and is believed only after a look-up")
+    subject.wants("ROTATED")
+    for inside in (b"{}", b"", *NASTY):
+        forged = subject.enveloped(inside, subject.wants("ROTATED"))
+        subject.refuses(f"the message {shown(inside)} under another key", forged, subject.account)
+
+
+@clause
+def junk_that_is_proven_is_an_error_and_never_a_crash(subject: Subject) -> None:
+    def tried(inside: bytes) -> None:
+        callback = subject.enveloped(inside)
+        try:
+            subject.dialect.hear((subject.account,), callback, COURIER_ID, NOON)
+        except (Malformed, Unauthorised):
+            pass
+        except CordonError as error:
+            raise Broken(f"Malformed for the proven {shown(inside)}", f"raised {told_of(error)}") from None
+        except Exception as error:
+            raise Broken(f"Malformed for the proven {shown(inside)}", crash(error, subject.file)) from error
+
+    @WITHOUT_WAITING
+    @given(inside=_body)
+    def asked(inside: bytes) -> None:
+        tried(inside)
+
+    asked()
+    if subject.has("said"):
+        for inside in damaged(subject):
+            tried(inside)
+
+
+def damaged(subject: Subject) -> list[bytes]:
+    """A message of the courier with each of its fields, however deep, missing or of another kind."""
+    said = subject.wants("said")(subject.account, REFERENCE, "SF1", subject.wants("STATUSES")[0], NOON)
+    try:
+        message = json.loads(said)
+    except ValueError:
+        return []
+    made = []
+    for path in _paths(message):
+        for value in (None, [], {}, "", "\x00", -1, 10**20, True, 1.5, "x" * 300, ...):
+            copy = json.loads(said)
+            at = copy
+            for key in path[:-1]:
+                at = at[key]
+            if value is ...:
+                del at[path[-1]]
+            else:
+                at[path[-1]] = value
+            made.append(json.dumps(copy).encode())
+    return made
+
+
+def _paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    inner: list[tuple[object, object]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    return [one for key, child in inner for one in [(*path, key), *_paths(child, (*path, key))]]
+
+
+@clause
+def junk_for_an_answer_books_and_cancels_nothing(subject: Subject) -> None:
+    @WITHOUT_WAITING
+    @given(
+        status=st.sampled_from([200, 200, 200, 204, 400, 404, 429, 500, 503]),
+        body=st.binary(max_size=80) | st.sampled_from(NASTY),
+    )
+    def asked(status: int, body: bytes) -> None:
+        says_nothing(subject, Reply(status, {}, body))
+
+    asked()
+
+
+@clause
+def no_answer_is_never_taken_for_a_booking(subject: Subject) -> None:
+    for body in (*NASTY, b"{}", b"ok", b"OK", b'{"status":"ok"}', b"true"):
+        says_nothing(subject, Reply(200, {}, body))
+
+
+@clause
+def a_courier_in_trouble_has_said_nothing(subject: Subject) -> None:
+    for status in (500, 502, 503, 504):
+        body = b'{"resultcode":0,"errcode":0,"code":0,"waybill_id":"1","id":"1","status":"ok"}'
+        says_nothing(subject, Reply(status, {}, body))
+        for answers in ("BOOKED", "REFUSED", "CANCELLED", "FOUND", "NOT_FOUND"):
+            for reply in subject.may_say(answers, ()):
+                says_nothing(subject, replace(reply, status=status))
+
+
+@clause
+def a_courier_that_is_asked_too_often_has_said_nothing(subject: Subject) -> None:
+    for status in (408, 425, 429):
+        for headers in ({}, {"retry-after": "7"}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}):
+            says_nothing(subject, Reply(status, headers, b'{"code":"rate_limited","message":"slow down"}'))
+
+
+def says_nothing(subject: Subject, reply: Reply) -> None:
+    """Every reading of that reply is `Unsure`, and there is no token in it."""
+    dialect, job = subject.dialect, subject.job()
+    what = f"the answer {reply.status} {shown(reply.body)}"
+    for name, read in (
+        ("quoted", lambda: dialect.quoted(reply, job, NOON)),
+        ("booked", lambda: dialect.booked(reply, job)),
+        ("cancelled", lambda: dialect.cancelled(reply)),
+        ("looked_up", lambda: dialect.looked_up(reply, REFERENCE, COURIER_ID, NOON)),
+    ):
+        try:
+            answer = read()
+        except Exception as error:
+            raise Broken(f"Unsure from {name} for {what}", crash(error, subject.file)) from error
+        expect(isinstance(answer, Unsure), f"Unsure from {name} for {what}", f"it says {answer!r}")
+    try:
+        token = dialect.logged_in(reply, NOON)
+    except Unanswered:
+        return
+    except Exception as error:
+        raise Broken(f"Unanswered from logged_in for {what}", crash(error, subject.file)) from error
+    raise Broken(f"Unanswered from logged_in for {what}", f"it says {token!r}")

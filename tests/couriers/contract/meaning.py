@@ -1,0 +1,219 @@
+"""Meaning."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.dialect import Callback
+from chalicelib.domain.legs import ENDS, Event, EventKind, fold
+from tests.couriers.contract.clause import NotAsked, clause, expect
+from tests.couriers.contract.junk import WITHOUT_WAITING
+from tests.couriers.contract.subject import Subject, described
+from tests.couriers.jobs import NOON, REFERENCE
+
+LATER = timedelta(minutes=9)
+SLUG = re.compile(r"[a-z0-9_]*")
+PLAIN = re.compile(r"[\x21-\x7e]+")
+
+
+def event_of(subject: Subject, callback: Callback, what: str, late: timedelta = timedelta()) -> Event:
+    heard = subject.heard(what, callback, at=NOON + late)
+    expect(len(heard.events) == 1, f"one event in {what}", described(heard))
+    return heard.events[0]
+
+
+def said(subject: Subject, status: str, minutes: int = 0) -> Event:
+    told = subject.told(status, occurred_at=NOON + timedelta(minutes=minutes))
+    return event_of(subject, told, f"the status {status!r}")
+
+
+@clause
+def every_recorded_callback_is_read_the_same_each_time(subject: Subject) -> None:
+    if not subject.recorded:
+        raise NotAsked("no recorded callbacks are here", wanting=not subject.has("recorded"))
+    for sent in subject.recorded:
+        heard = subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
+        expect(
+            heard.events or heard.foreign,
+            f"an event, or a foreign reference, in {sent.label}",
+            described(heard),
+        )
+        again = subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
+        expect(again == heard, f"{sent.label} to be read as before ({described(heard)})", described(again))
+        for event in heard.events:
+            expect(
+                event.kind is not EventKind.UNREADABLE,
+                f"to know the status in {sent.label}",
+                described(heard),
+            )
+
+
+@clause
+def every_documented_status_is_understood(subject: Subject) -> None:
+    found = {}
+    for status in subject.wants("STATUSES"):
+        event = said(subject, status)
+        expect(event.kind is not EventKind.UNREADABLE, f"a meaning of {status!r}", "it is unreadable")
+        expect(event.raw_status == status, f"raw_status {status!r}", f"it is {event.raw_status!r}")
+        found[event.kind] = status
+    expect(EventKind.DELIVERED in found, "a status that means delivered", f"they mean {sorted(found)!r}")
+
+
+@clause
+def any_status_may_be_the_first_word_of_a_job(subject: Subject) -> None:
+    """Callbacks are lost and overtake each other: a file that remembers what came before is wrong."""
+    alone = {status: said(subject, status) for status in subject.wants("STATUSES")}
+    for status in reversed(subject.wants("STATUSES")):
+        event = said(subject, status)
+        expect(event == alone[status], f"{status!r} to mean the same whenever it comes", f"it is {event!r}")
+        expect(
+            fold([event]).kind is event.kind, f"{status!r} alone to mean {event.kind}", f"{fold([event])!r}"
+        )
+
+
+@clause
+def an_unknown_status_is_kept_and_moves_nothing(subject: Subject) -> None:
+    status = subject.wants("UNKNOWN_STATUS")
+    event = said(subject, status)
+    expect(event.kind is EventKind.UNREADABLE, f"{status!r} to be unreadable", f"it is read as {event.kind}")
+    expect(event.raw_status == status, f"raw_status {status!r}", f"it is {event.raw_status!r}")
+    track = fold([event])
+    expect(track.kind is None and track.unreadable == 1, "a track that has not moved", f"it is {track!r}")
+
+
+@clause
+def an_event_bears_the_time_at_which_it_happened_and_not_that_of_its_arrival(subject: Subject) -> None:
+    for status in subject.wants("STATUSES"):
+        occurred_at = NOON - timedelta(minutes=17)
+        told = subject.told(status, occurred_at=occurred_at)
+        for late in (timedelta(), timedelta(seconds=90)):
+            event = event_of(subject, told, f"the status {status!r}", late)
+            for name, time in (("occurred_at", occurred_at), ("received_at", NOON + late)):
+                was = getattr(event, name)
+                expect(was == time, f"{name} {time.isoformat()} of {status!r}", f"it is {was.isoformat()}")
+
+
+@clause
+def a_double_is_the_same_event_and_another_word_is_another(subject: Subject) -> None:
+    names: dict[str, str] = {}
+    for status in (*subject.wants("STATUSES"), subject.wants("UNKNOWN_STATUS")):
+        for minute in (0, 1):
+            told = subject.told(status, occurred_at=NOON + timedelta(minutes=minute))
+            what = f"{status!r} at minute {minute}"
+            first, double = (event_of(subject, told, what, late) for late in (timedelta(), LATER / 3))
+            expect(
+                first.event_id == double.event_id,
+                f"one event_id for {what}, however late it comes",
+                f"they are {first.event_id!r} and {double.event_id!r}",
+            )
+            expect(
+                first.event_id not in names,
+                f"an event_id of its own for {what}",
+                f"{first.event_id!r} is that of {names.get(first.event_id)}",
+            )
+            names[first.event_id] = what
+    told = subject.told(reference=REFERENCE[:-1] + "2", delivery_id="SF2")
+    other = event_of(subject, told, "the same word about the next booking of the order")
+    expect(
+        other.event_id not in names,
+        "an event_id of its own for the same word about the order's next booking",
+        f"{other.event_id!r} is that of {names.get(other.event_id)}",
+    )
+
+
+@clause
+def what_an_event_keeps_are_codes(subject: Subject) -> None:
+    for status in (*subject.wants("STATUSES"), subject.wants("UNKNOWN_STATUS")):
+        event = said(subject, status)
+        for name, shape in (("reason", SLUG), ("event_id", PLAIN), ("raw_status", PLAIN)):
+            value = getattr(event, name)
+            expect(
+                shape.fullmatch(value), f"{name} of {status!r} to match {shape.pattern}", f"it is {value!r}"
+            )
+        expect(event.source == "callback", "source 'callback'", f"it is {event.source!r}")
+
+
+@clause
+def a_later_word_does_not_undo_an_end(subject: Subject) -> None:
+    corrections = subject.may_say("CORRECTIONS", ())
+    for end in subject.wants("STATUSES"):
+        ended = said(subject, end)
+        if ended.kind not in ENDS:
+            continue
+        for status in subject.wants("STATUSES"):
+            if status in corrections:
+                continue
+            kind = fold([ended, said(subject, status, 5)]).kind
+            expect(
+                kind is ended.kind,
+                f"{end!r} ({ended.kind}) to stay when {status!r} comes later",
+                f"it becomes {kind}",
+            )
+
+
+@clause
+def what_counts_is_when_it_happened_and_not_when_it_arrived(subject: Subject) -> None:
+    known = subject.wants("STATUSES")
+    for first, then in pairwise(known):
+        story = [subject.told(first), subject.told(then, occurred_at=NOON + timedelta(minutes=5))]
+        forth, back = (
+            fold(event_of(subject, told, "a callback", late * (n + 1)) for n, told in enumerate(calls))
+            for calls, late in ((story, timedelta(seconds=1)), (story[::-1], timedelta(seconds=20)))
+        )
+        expect(
+            forth == back,
+            f"{first!r} and, five minutes later, {then!r} to come to {forth.kind} at {forth.at}",
+            f"in the other order of arrival they come to {back.kind} at {back.at}",
+        )
+
+
+@clause
+def replays_in_any_order_come_to_the_same(subject: Subject) -> None:
+    known = st.sampled_from([*subject.wants("STATUSES"), subject.wants("UNKNOWN_STATUS")])
+
+    @WITHOUT_WAITING
+    @given(data=st.data())
+    def asked(data: st.DataObject) -> None:
+        story = data.draw(
+            st.lists(st.tuples(known, st.integers(0, 90)), min_size=1, max_size=8, unique=True), label="story"
+        )
+        calls = [
+            subject.told(status, occurred_at=NOON + timedelta(minutes=minute)) for status, minute in story
+        ]
+        doubled = data.draw(st.lists(st.sampled_from(calls), max_size=4), label="doubles")
+        arrived = data.draw(st.permutations([*calls, *doubled]), label="arrived")
+
+        def track(some: list[Callback], late: int) -> object:
+            after = timedelta(seconds=late)
+            return fold(event_of(subject, call, "a callback of the story", after) for call in some)
+
+        once, replayed = track(calls, 1), track(arrived, 60)
+        expect(once == replayed, f"{story!r} to come to {once!r}", f"doubled and shuffled it is {replayed!r}")
+
+    asked()
+
+
+@clause
+def a_reference_that_is_not_ours_is_acknowledged_and_makes_no_event(subject: Subject) -> None:
+    told = subject.told(reference="SOMEBODY-1")
+    heard = subject.heard("a callback about somebody else's job", told)
+    expect(
+        heard.events == () and heard.foreign == ("SOMEBODY-1",),
+        "no event, and 'SOMEBODY-1' as foreign",
+        described(heard),
+    )
+
+
+@clause
+def what_couriers_say_is_answered_with_text(subject: Subject) -> None:
+    for sent in subject.sent:
+        heard = subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
+        try:
+            heard.answer.decode()
+        except UnicodeDecodeError:
+            expect(False, "an answer in UTF-8", f"it is {heard.answer[:40]!r}")

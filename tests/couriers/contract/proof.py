@@ -1,0 +1,230 @@
+"""Proof."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from tests.couriers.contract.clause import NotAsked, clause, expect
+from tests.couriers.contract.subject import (
+    COURIER_ID,
+    Sent,
+    Subject,
+    another,
+    described,
+)
+from tests.couriers.jobs import NOON, REFERENCE
+
+HINT = "a hint proves nothing and is believed only after a look-up"
+SECOND = timedelta(seconds=1)
+
+
+def proven(subject: Subject) -> Iterator[Sent]:
+    """Each authentic callback of a courier that proves what it says."""
+    if subject.dialect.trust == "hint":
+        raise NotAsked(HINT)
+    yield from subject.sent
+
+
+@clause
+def an_authentic_callback_is_heard(subject: Subject) -> None:
+    for sent in subject.sent:
+        heard = subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
+        if sent not in subject.recorded:
+            expect(
+                [event.reference for event in heard.events] == [REFERENCE],
+                f"one event of {REFERENCE}",
+                described(heard),
+            )
+        for event in heard.events:
+            expect(
+                event.courier_id == COURIER_ID, f"courier_id {COURIER_ID!r}", f"it is {event.courier_id!r}"
+            )
+
+
+@clause
+def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> None:
+    for sent in proven(subject):
+        expect(
+            subject.secrets_of(sent),
+            f"{sent.label} to be refused under an account with other secrets",
+            "it is heard whatever the account holds",
+        )
+
+
+@clause
+def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
+    if subject.dialect.trust == "shared_secret":
+        raise NotAsked("a secret that is only shown covers no body")
+    for sent in proven(subject):
+        body = sent.callback.body
+        for position in range(0, len(body), 7 if sent in subject.recorded else 1):
+            for mask in (0x01, 0x20, 0x80):
+                flipped = body[:position] + bytes([body[position] ^ mask]) + body[position + 1 :]
+                subject.refuses(
+                    f"{sent.label} with byte {position} of its body 0x{flipped[position]:02x} and not "
+                    f"0x{body[position]:02x}",
+                    replace(sent.callback, body=flipped),
+                    sent.account,
+                    at=sent.came_at,
+                )
+
+
+@clause
+def the_bytes_are_proven_as_they_came(subject: Subject) -> None:
+    """Whoever parses a body and writes it anew before comparing refuses what is spaced or escaped otherwise."""
+    if subject.dialect.trust == "hint":
+        raise NotAsked(HINT)
+    subject.wants("enveloped")
+    for what, inside in respaced(subject):
+        heard = subject.heard(f"the same message {what}", subject.enveloped(inside))
+        expect(heard.events, f"an event in the same message {what}", described(heard))
+
+
+def respaced(subject: Subject) -> Iterator[tuple[str, bytes]]:
+    """The same message in other bytes, where it is JSON."""
+    said: bytes = subject.wants("said")(subject.account, REFERENCE, "SF1", subject.wants("STATUSES")[0], NOON)
+    try:
+        message: Any = json.loads(said)
+    except ValueError:
+        raise NotAsked("its messages are not JSON") from None
+    yield "with a line break behind it", said + b"\n"
+    yield "with spaces in it", json.dumps(message, indent=2, ensure_ascii=False).encode()
+    yield "without any spaces", json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    yield "in escapes", json.dumps(message).replace("-", "\\u002d").encode()
+
+
+@clause
+def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> None:
+    for sent in proven(subject):
+        for where, name in subject.proof_of(sent):
+            value = getattr(sent.callback, where)[name]
+            for position in range(len(value)):
+                for mask in (0x01, 0x20):
+                    flipped = value[:position] + chr(ord(value[position]) ^ mask) + value[position + 1 :]
+                    subject.refuses(
+                        f"{sent.label} with {name!r} in its {where} {flipped!r} and not {value!r}",
+                        sent.part(where, name, flipped),
+                        sent.account,
+                        at=sent.came_at,
+                    )
+
+
+@clause
+def a_missing_or_empty_part_of_the_proof_is_refused(subject: Subject) -> None:
+    for sent in proven(subject):
+        for where, name in subject.proof_of(sent):
+            for value in (None, ""):
+                how = "without" if value is None else "with an empty"
+                subject.refuses(
+                    f"{sent.label} {how} {name!r} in its {where}",
+                    sent.part(where, name, value),
+                    sent.account,
+                    at=sent.came_at,
+                )
+        if subject.proof_of(sent):
+            bare = replace(sent.callback, query={}, headers={})
+            subject.refuses(
+                f"{sent.label} without its query and headers", bare, sent.account, at=sent.came_at
+            )
+
+
+@clause
+def a_callback_under_another_key_is_refused(subject: Subject) -> None:
+    for sent in proven(subject):
+        for key in subject.secrets_of(sent):
+            other = {**sent.account, key: another(sent.account.get(key, ""))}
+            subject.refuses(f"{sent.label} under another {key!r}", sent.callback, other, at=sent.came_at)
+    if subject.has("ROTATED", "STATUSES"):
+        told = subject.told(account=subject.wants("ROTATED"))
+        subject.refuses("a callback under the key of after the rotation", told, subject.account)
+
+
+@clause
+def without_a_secret_nothing_is_proven(subject: Subject) -> None:
+    for sent in proven(subject):
+        subject.refuses(f"{sent.label} where we have no account", sent.callback, at=sent.came_at)
+        for key in subject.secrets_of(sent):
+            rest = {name: value for name, value in sent.account.items() if name != key}
+            for account, how in ((rest, "without"), ({**rest, key: ""}, "with an empty")):
+                subject.refuses(
+                    f"{sent.label} under an account {how} {key!r}", sent.callback, account, at=sent.came_at
+                )
+    if subject.has("STATUSES", "HEARING_SECRETS") or subject.has("STATUSES", "enveloped"):
+        _nothing_signs_with_nothing(subject)
+
+
+def _nothing_signs_with_nothing(subject: Subject) -> None:
+    """Anybody can sign with an empty secret: where we have none, that must not fit."""
+    told = Sent("a callback", subject.account, subject.told(), NOON)
+    for key in subject.secrets_of(told):
+        empty = {**subject.account, key: ""}
+        try:
+            forged = subject.told(account=empty)
+        except Exception:  # noqa: S112  (no key can be made of it: nobody can sign with it either)
+            continue
+        subject.refuses(f"a callback signed with an empty {key!r} where ours is empty", forged, empty)
+
+
+@clause
+def while_secrets_rotate_the_old_and_the_new_are_both_heard(subject: Subject) -> None:
+    for sent in proven(subject):
+        other = subject.other_account(sent)
+        for accounts in ((sent.account, other), (other, sent.account)):
+            subject.heard(f"{sent.label} with two accounts known", sent.callback, *accounts, at=sent.came_at)
+    if subject.has("ROTATED", "STATUSES"):
+        old, new = subject.account, subject.wants("ROTATED")
+        for account in (old, new):
+            for accounts in ((old, new), (new, old)):
+                subject.heard("a callback during a rotation", subject.told(account=account), *accounts)
+
+
+@clause
+def proofs_are_compared_in_constant_time(subject: Subject) -> None:
+    for sent in proven(subject):
+        with compared(subject.dialect) as calls:
+            subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
+        expect(
+            calls,
+            f"hmac.compare_digest to decide whether {sent.label} is proven",
+            "it was not called: '==' tells by its time how much of a proof is right",
+        )
+
+
+@contextmanager
+def compared(dialect: object) -> Iterator[list[None]]:
+    """The calls of `hmac.compare_digest` meanwhile, under whatever name the file knows it."""
+    calls: list[None] = []
+    plain = hmac.compare_digest
+
+    def watched(one: Any, other: Any) -> bool:
+        calls.append(None)
+        return plain(one, other)
+
+    module = sys.modules[type(dialect).__module__]
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(hmac, "compare_digest", watched))
+        for name in [name for name, value in vars(module).items() if value is plain]:
+            stack.enter_context(patch.object(module, name, watched))
+        yield calls
+
+
+@clause
+def a_replay_is_refused_once_its_time_is_over(subject: Subject) -> None:
+    if subject.dialect.trust == "hint":
+        raise NotAsked(HINT)
+    window: timedelta | None = subject.wants("REPLAY_WINDOW")
+    if window is None:
+        raise NotAsked("its scheme signs no time: a replay is a double, and known by its event id")
+    told = subject.told()
+    for late in (-window + SECOND, timedelta(), window - SECOND):
+        subject.heard(f"a callback {late} after it was sent", told, at=NOON + late)
+    for late in (-window - SECOND, window + SECOND, timedelta(days=365)):
+        subject.refuses(f"a callback {late} after it was sent", told, subject.account, at=NOON + late)
