@@ -14,7 +14,7 @@ from chalicelib.domain.legs import ENDS, Event, EventKind, fold
 from tests.couriers.contract.clause import NotAsked, clause, expect
 from tests.couriers.contract.junk import WITHOUT_WAITING
 from tests.couriers.contract.subject import Subject, described
-from tests.couriers.jobs import NOON, REFERENCE
+from tests.couriers.jobs import NOON
 
 LATER = timedelta(minutes=9)
 SLUG = re.compile(r"[a-z0-9_]*")
@@ -117,13 +117,6 @@ def a_double_is_the_same_event_and_another_word_is_another(subject: Subject) -> 
                 f"{first.event_id!r} is that of {names.get(first.event_id)}",
             )
             names[first.event_id] = what
-    told = subject.told(reference=REFERENCE[:-1] + "2", delivery_id="SF2")
-    other = event_of(subject, told, "the same word about the next booking of the order")
-    expect(
-        other.event_id not in names,
-        "an event_id of its own for the same word about the order's next booking",
-        f"{other.event_id!r} is that of {names.get(other.event_id)}",
-    )
 
 
 @clause

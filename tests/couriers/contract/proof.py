@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -26,11 +26,12 @@ HINT = "a hint proves nothing and is believed only after a look-up"
 SECOND = timedelta(seconds=1)
 
 
-def proven(subject: Subject) -> Iterator[Sent]:
-    """Each authentic callback of a courier that proves what it says."""
-    if subject.dialect.trust == "hint":
+def with_secrets(subject: Subject) -> Iterator[tuple[Sent, Sequence[str]]]:
+    """Each authentic callback and the secrets it rests on; of a hint that rests on none there is nothing to ask."""
+    found = [(sent, subject.secrets_of(sent)) for sent in subject.sent]
+    if subject.dialect.trust == "hint" and not any(secrets for _, secrets in found):
         raise NotAsked(HINT)
-    yield from subject.sent
+    yield from found
 
 
 @clause
@@ -51,7 +52,9 @@ def an_authentic_callback_is_heard(subject: Subject) -> None:
 
 @clause
 def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> None:
-    for sent in proven(subject):
+    if subject.dialect.trust == "hint":
+        raise NotAsked(HINT)
+    for sent in subject.sent:
         expect(
             subject.secrets_of(sent),
             f"{sent.label} to be refused under an account with other secrets",
@@ -63,7 +66,7 @@ def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> 
 def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
     if subject.dialect.trust == "shared_secret":
         raise NotAsked("a secret that is only shown covers no body")
-    for sent in proven(subject):
+    for sent in subject.sent:
         body = sent.callback.body
         for position in range(0, len(body), 7 if sent in subject.recorded else 1):
             for mask in (0x01, 0x20, 0x80):
@@ -74,6 +77,7 @@ def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
                     replace(sent.callback, body=flipped),
                     sent.account,
                     at=sent.came_at,
+                    or_hints=True,
                 )
 
 
@@ -103,7 +107,7 @@ def respaced(subject: Subject) -> Iterator[tuple[str, bytes]]:
 
 @clause
 def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> None:
-    for sent in proven(subject):
+    for sent in subject.sent:
         for where, name in subject.proof_of(sent):
             value = getattr(sent.callback, where)[name]
             for position in range(len(value)):
@@ -114,12 +118,13 @@ def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> 
                         sent.part(where, name, flipped),
                         sent.account,
                         at=sent.came_at,
+                        or_hints=True,
                     )
 
 
 @clause
 def a_missing_or_empty_part_of_the_proof_is_refused(subject: Subject) -> None:
-    for sent in proven(subject):
+    for sent in subject.sent:
         for where, name in subject.proof_of(sent):
             for value in (None, ""):
                 how = "without" if value is None else "with an empty"
@@ -138,8 +143,8 @@ def a_missing_or_empty_part_of_the_proof_is_refused(subject: Subject) -> None:
 
 @clause
 def a_callback_under_another_key_is_refused(subject: Subject) -> None:
-    for sent in proven(subject):
-        for key in subject.secrets_of(sent):
+    for sent, secrets in with_secrets(subject):
+        for key in secrets:
             other = {**sent.account, key: another(sent.account.get(key, ""))}
             subject.refuses(f"{sent.label} under another {key!r}", sent.callback, other, at=sent.came_at)
     if subject.has("ROTATED", "STATUSES"):
@@ -149,9 +154,9 @@ def a_callback_under_another_key_is_refused(subject: Subject) -> None:
 
 @clause
 def without_a_secret_nothing_is_proven(subject: Subject) -> None:
-    for sent in proven(subject):
+    for sent, secrets in with_secrets(subject):
         subject.refuses(f"{sent.label} where we have no account", sent.callback, at=sent.came_at)
-        for key in subject.secrets_of(sent):
+        for key in secrets:
             rest = {name: value for name, value in sent.account.items() if name != key}
             for account, how in ((rest, "without"), ({**rest, key: ""}, "with an empty")):
                 subject.refuses(
@@ -175,7 +180,7 @@ def _nothing_signs_with_nothing(subject: Subject) -> None:
 
 @clause
 def while_secrets_rotate_the_old_and_the_new_are_both_heard(subject: Subject) -> None:
-    for sent in proven(subject):
+    for sent, _ in with_secrets(subject):
         other = subject.other_account(sent)
         for accounts in ((sent.account, other), (other, sent.account)):
             subject.heard(f"{sent.label} with two accounts known", sent.callback, *accounts, at=sent.came_at)
@@ -188,7 +193,7 @@ def while_secrets_rotate_the_old_and_the_new_are_both_heard(subject: Subject) ->
 
 @clause
 def proofs_are_compared_in_constant_time(subject: Subject) -> None:
-    for sent in proven(subject):
+    for sent, _ in with_secrets(subject):
         with compared(subject.dialect) as calls:
             subject.heard(sent.label, sent.callback, sent.account, at=sent.came_at)
         expect(

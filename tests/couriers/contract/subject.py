@@ -63,9 +63,11 @@ class Samples(Protocol):
     EXISTS_ALREADY: Sequence[Reply]
     """What it answers to a booking under a reference that it has already."""
     CANCELLED: Sequence[Reply]
+    """All that confirms by its status alone is among them."""
     FOUND: Sequence[Reply]
     """Answers to a look-up of `jobs.REFERENCE`, in several states."""
     NOT_FOUND: Sequence[Reply]
+    """All that says so by an empty answer is among them."""
 
     # --- where the courier is unlike others; each may be left out ---
 
@@ -150,15 +152,14 @@ class Subject:
         reference: str = REFERENCE,
         occurred_at: datetime = NOON,
         sent_at: datetime = NOON,
-        delivery_id: str = DELIVERY_ID,
     ) -> Callback:
         """A callback that says this, as the courier would send it."""
         status = self.wants("STATUSES")[0] if status is None else status
         account = self.account if account is None else account
         if self.has("told"):
-            made = self.wants("told")(account, reference, delivery_id, status, occurred_at, sent_at)
+            made = self.wants("told")(account, reference, DELIVERY_ID, status, occurred_at, sent_at)
             return cast("Callback", made)
-        said = self.wants("said")(account, reference, delivery_id, status, occurred_at)
+        said = self.wants("said")(account, reference, DELIVERY_ID, status, occurred_at)
         return self.enveloped(said, account, sent_at)
 
     def enveloped(self, inside: bytes, account: Account | None = None, sent_at: datetime = NOON) -> Callback:
@@ -179,9 +180,13 @@ class Subject:
         except Exception as error:
             raise Broken(f"{what} to be heard", crash(error, self.file)) from error
 
-    def refuses(self, what: str, callback: Callback, *accounts: Account, at: datetime = NOON) -> None:
-        """That callback is not proven. A hint proves nothing, and may find it malformed as well."""
-        allowed = (Unauthorised, Malformed) if self.dialect.trust == "hint" else (Unauthorised,)
+    def refuses(
+        self, what: str, callback: Callback, *accounts: Account, at: datetime = NOON, or_hints: bool = False
+    ) -> None:
+        """That callback is not proven. A hint proves nothing: it may be found malformed as well and, where
+        `or_hints`, be one more hint, which moves nothing."""
+        hint = self.dialect.trust == "hint"
+        allowed = (Unauthorised, Malformed) if hint else (Unauthorised,)
         expected = f"{' or '.join(kind.__name__ for kind in allowed)} for {what}"
         try:
             heard = self.dialect.hear(accounts, callback, COURIER_ID, at)
@@ -191,7 +196,8 @@ class Subject:
             raise Broken(expected, f"raised {told_of(error)}") from None
         except Exception as error:
             raise Broken(expected, crash(error, self.file)) from error
-        raise Broken(expected, described(heard))
+        if not (hint and or_hints):
+            raise Broken(expected, described(heard))
 
     def is_heard(self, callback: Callback, *accounts: Account, at: datetime = NOON) -> bool:
         try:
