@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import cast
@@ -21,7 +22,7 @@ from tests.couriers.contract.subject import COURIER_ID, DELIVERY_ID, Subject
 from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 
 LONGEST_S = 10
-QUOTE_ID = "quote-a7c1"
+WORD = re.compile(r"[A-Za-z0-9._-]+")
 THERE = "https://there.test"
 OTHER = reference_of(ORDER_ID, 1, 2)
 
@@ -140,8 +141,18 @@ def a_courier_names_a_price_or_is_never_asked_for_one(subject: Subject) -> None:
     assert isinstance(answer, Quoted)
     expect(answer.fee.amount > 0, "a fee", f"it is {answer.fee!r}")
     if answer.quote_id is not None:
-        follows = book(subject, replace(subject.job(), quote_id=QUOTE_ID))
-        expect(names(follows, QUOTE_ID), "a booking that follows a quote to name it", f"it is {follows!r}")
+        follows = book(subject, replace(subject.job(), quote_id=answer.quote_id))
+        words = [word for word in WORD.findall(answer.quote_id) if word.encode() in quoted.body]
+        expect(
+            words,
+            f"quote_id to hold the courier's name for it in {quoted.body!r}",
+            f"it is {answer.quote_id!r}",
+        )
+        expect(
+            any(names(follows, word) for word in words),
+            f"a booking that follows the quote {answer.quote_id!r} to name it",
+            f"it is {follows!r}",
+        )
 
 
 @clause

@@ -73,6 +73,8 @@ class Samples(Protocol):
 
     CURRENCY: str
     """The gift's, where it takes no other than that; else CNY."""
+    NAMES_ITS_JOBS: bool
+    """False where its answer to a booking names the job by nothing: our reference is its name there. Else True."""
     CORRECTIONS: Sequence[str]
     """Statuses by which the courier takes an end back."""
     HEARING_SECRETS: Sequence[str]
