@@ -91,6 +91,8 @@ class Conduct:
     reorder: float = 0.0
     forge: float = 0.0
     forget: float = 0.0
+    own_up_after: timedelta | None = None
+    """So long after it took a job that it forgot, somebody finds that out and has it reported as cancelled."""
     boast: float = 0.0
     closed: float = 0.0
     """Arrivals at a door that turns out to be closed: to this gift, or to this courier, whose pass has lapsed."""
@@ -158,8 +160,8 @@ class Conduct:
         dice = random.Random(f"{self.seed}/{reference}/{verb}/{times}")  # nosec B311 - dice of a game
         return dice.random() < self.busy
 
-    def is_unavailable(self, at: datetime) -> bool:
-        return any(down.how == "unavailable" and down.start <= at < down.end for down in self.down)
+    def is_down(self, at: datetime) -> bool:
+        return any(down.start <= at < down.end for down in self.down)
 
     def spoils(self, reference: str, status: str) -> frozenset[Spoiled]:
         """What goes wrong with the callback of this status, named in the company's own word."""

@@ -101,7 +101,7 @@ class CourierCompany:
     def answer(self, call: Call) -> Answer | None:
         """The answer to one request; None: the line is cut without one."""
         conduct = self.conduct
-        if conduct.is_unavailable(call.at):
+        if conduct.is_down(call.at):
             return self._put_off(503)
         with self._lock:
             ask = self.voice.read(call)
@@ -154,6 +154,8 @@ class CourierCompany:
         job = self._made(ask, fate)
         if fate.forgets:
             self.forgotten[ask.reference] = job.booked_at
+            if self.conduct.own_up_after is not None:
+                self.clock.at(job.booked_at + self.conduct.own_up_after, lambda: self._own_up(job))
         else:
             self.jobs[ask.reference] = job
             self.clock.at(job.timings.assigned, lambda: self._assign(job))
@@ -193,6 +195,11 @@ class CourierCompany:
         return None if stalled else self.voice.cancelled(ask, job, fee)
 
     # --- what it does ---
+
+    def _own_up(self, job: CourierJob) -> None:
+        with self._lock:
+            self.jobs[job.reference] = job
+            self._step(job, Stage.CANCELLED, "courier_system")
 
     def _assign(self, job: CourierJob) -> None:
         with self._lock:
@@ -287,7 +294,8 @@ class CourierCompany:
             return
         now = self.clock.now()
         letter = self.voice.sealed(news, now, len(self.sent), forged)
-        answer = self._post(self.callback_url, letter)
+        # who cannot be reached cannot call either
+        answer = None if self.conduct.is_down(now) else self._post(self.callback_url, letter)
         self.sent.append(Sent(now, reference, news.status, "forged" if forged else "true", answer))
         refused = answer is None or not 200 <= answer < 300
         if refused and not forged and tries <= len(self.voice.retries):

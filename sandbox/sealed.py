@@ -9,7 +9,6 @@ chance but for what the couriers do, and the crews that lose pass and clearance 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +16,14 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from chalicelib.domain.curfews import Curfew
-from chalicelib.domain.fleet import Courier, Credential, Crew, Permit, Slot, TestResult, Vehicle
+from chalicelib.domain.fleet import Courier, Crew, Permit, Slot, Vehicle
 from chalicelib.domain.gifts import TemperatureRange
 from chalicelib.domain.orders import Contact, Fallback, NewOrder, PickUp, Recipient, Tier
-from chalicelib.domain.places import Address, Coordinate, Datum, MatchQuality, Place
-from chalicelib.domain.policies import CredentialKind, Policy
-from chalicelib.domain.shapes import Money, Shape, Window
-from sandbox import checker, shanghai
+from chalicelib.domain.policies import Policy
+from chalicelib.domain.shapes import Money
+from sandbox import checker, documents, shanghai
 from sandbox.ledger import Delivered
-from sandbox.shanghai import MARKET_ID, ZONE_NAME, Asked, Happening, Hour, Put, Strike, Upload, local
+from sandbox.shanghai import MARKET_ID, Asked, Happening, Hour, Put, Strike, Upload, local
 
 BEGINS: Final = local(7, 30)
 ENDS: Final = local(22, 40)
@@ -54,7 +52,6 @@ POLICIES: Final = (
     TESTING,
 )
 
-_POINTS: Final = {"310101": (121.4903, 31.2228), "310104": (121.4365, 31.1885), "310110": (121.5261, 31.2595)}
 Site = checker.Site
 OSMANTHUS: Final[Site] = ("310101", "Osmanthus Court")
 GINKGO: Final[Site] = ("310104", "Ginkgo Lane")
@@ -156,14 +153,14 @@ class Sealed:
         self.nights: tuple[checker.Night, ...] = ()
         self.orders = _orders()
         self.slots = _slots()
-        self._wishes = {order.reference: _wish(order) for order in self.orders}
+        self._wishes = {order.reference: documents.wish_of(order) for order in self.orders}
         self._listings = [
             checker.Listing(site, "precautionary_lobby", local(0), BEGINS, "first")
             for site in SITES
             if site != QUARTERS
         ]
         self._listings.append(checker.Listing(QUARTERS, "precautionary_gate", local(0), BEGINS, "first"))
-        self._tests = [test for number in range(1, CREWS + 1) for test in _tests(number)]
+        self._tests = [test for number in range(1, CREWS + 1) for test in documents.tests_of(number)]
         self._revoked: dict[str, datetime] = {}
         self.happenings = self._happenings()
 
@@ -171,14 +168,14 @@ class Sealed:
 
     def _happenings(self) -> tuple[Happening, ...]:
         found = [
-            Happening(BEGINS, Put("markets", MARKET_ID, _body(shanghai.MARKET)), "the market"),
+            Happening(BEGINS, Put("markets", MARKET_ID, documents.body(shanghai.MARKET)), "the market"),
             *(
-                Happening(BEGINS, Put("couriers", c.courier_id, _body(c)), "a courier")
+                Happening(BEGINS, Put("couriers", c.courier_id, documents.body(c)), "a courier")
                 for c in self.couriers()
             ),
             *(Happening(BEGINS, self._crew(n, BEGINS), "a crew") for n in range(1, CREWS + 1)),
             *(Happening(BEGINS, self._permit(n), "its pass") for n in range(1, CREWS + 1)),
-            *(Happening(BEGINS, Put("slots", s.slot_id, _body(s)), "its hours") for s in self.slots),
+            *(Happening(BEGINS, Put("slots", s.slot_id, documents.body(s)), "its hours") for s in self.slots),
             Happening(BEGINS, self._first(), "the first list"),
         ]
         for change in self.changes:
@@ -188,7 +185,7 @@ class Sealed:
 
     def _first(self) -> Upload:
         features = [
-            _feature(
+            documents.feature(
                 f"first-{number:02d}",
                 {"kind": "compound", "district": site[0], "compound": site[1]},
                 shanghai.GATE if site == QUARTERS else shanghai.LOBBY,
@@ -199,7 +196,7 @@ class Sealed:
             )
             for number, site in enumerate(SITES, start=1)
         ]
-        policies = [_body(policy) for policy in POLICIES]
+        policies = [documents.body(policy) for policy in POLICIES]
         return Upload("first", "replace", shanghai.parts_of(features, policies))
 
     def _close(self, change: Change) -> Upload:
@@ -223,7 +220,7 @@ class Sealed:
             self._listings.append(
                 checker.Listing(site, rule, since, change.when, change.name, change.building)
             )
-        feature = _feature(f"notice-{change.name}", unit, policy, level, since, change.when, basis)
+        feature = documents.feature(f"notice-{change.name}", unit, policy, level, since, change.when, basis)
         if level == "sealed":
             feature["properties"]["expected_end"] = (since + timedelta(days=14)).isoformat()
         return Upload(change.name, "amend", shanghai.parts_of([feature]))
@@ -237,7 +234,7 @@ class Sealed:
         self.struck[strike.name] = crew
         number = int(crew.removeprefix("crew-"))
         if strike.name == PASS_REVOKED:
-            self._revoked[_plate(number)] = at
+            self._revoked[documents.plate(number)] = at
             return self._permit(number)
         self._tests.append(checker.Test(crew, "pcr", False, local(7, 40), at))
         return self._crew(number, at)
@@ -251,36 +248,29 @@ class Sealed:
 
     def _crew(self, number: int, at: datetime) -> Put:
         name = f"crew-{number}"
-        shown = [
-            Credential(
-                kind=CredentialKind(test.kind),
-                result=TestResult.NEGATIVE if test.negative else TestResult.POSITIVE,
-                sampled_at=test.sampled_at,
-                reported_at=test.reported_at,
-            )
-            for test in self._tests
-            if test.crew_id == name and test.reported_at is not None and test.reported_at <= at
-        ]
+        shown = documents.credentials((test for test in self._tests if test.crew_id == name), at)
         crew = Crew(
             crew_id=name,
             market_id=MARKET_ID,
             courier_id="sftc",
-            vehicle=Vehicle(plate=_plate(number), compartments=(TemperatureRange(min_c=2, max_c=5),)),
-            home=_address(QUARTERS, str(number)),
-            credentials=tuple(shown),
+            vehicle=Vehicle(
+                plate=documents.plate(number), compartments=(TemperatureRange(min_c=2, max_c=5),)
+            ),
+            home=documents.address(QUARTERS, str(number)),
+            credentials=shown,
         )
-        return Put("crews", name, _body(crew))
+        return Put("crews", name, documents.body(crew))
 
     def _permit(self, number: int) -> Put:
         permit = Permit(
             permit_id=f"pass-{number}",
             market_id=MARKET_ID,
-            plate=_plate(number),
+            plate=documents.plate(number),
             districts="all",
-            valid=_window(local(0, day=9), local(0, day=14)),
-            revoked_at=self._revoked.get(_plate(number)),
+            valid=documents.window(local(0, day=9), local(0, day=14)),
+            revoked_at=self._revoked.get(documents.plate(number)),
         )
-        return Put("permits", permit.permit_id, _body(permit))
+        return Put("permits", permit.permit_id, documents.body(permit))
 
     # --- the truth --------------------------------------------------------------------------------------------
 
@@ -310,16 +300,17 @@ class Sealed:
             passes=tuple(
                 checker.Pass(
                     f"pass-{number}",
-                    _plate(number),
+                    documents.plate(number),
                     None,
                     local(0, day=9),
                     local(0, day=14),
-                    self._revoked.get(_plate(number)),
+                    self._revoked.get(documents.plate(number)),
                 )
                 for number in range(1, CREWS + 1)
             ),
             crews=tuple(
-                checker.Crew(f"crew-{number}", _plate(number), QUARTERS) for number in range(1, CREWS + 1)
+                checker.Crew(f"crew-{number}", documents.plate(number), QUARTERS)
+                for number in range(1, CREWS + 1)
             ),
             slots=tuple(checker.Slot(slot.slot_id, slot.crew_id, slot.capacity) for slot in self.slots),
             nights=self.nights,
@@ -347,22 +338,22 @@ def _orders() -> tuple[Asked, ...]:
 def _order(parcels: Parcels, number: int, brand: str, reference: str) -> Asked:
     arrive = local(*parcels.arrive)
     half = timedelta(minutes=30)
-    window = _window(arrive - half, arrive + half)
+    window = documents.window(arrive - half, arrive + half)
     if parcels.until is not None:
-        window = _window(local(13), local(*parcels.until))
+        window = documents.window(local(13), local(*parcels.until))
     new = NewOrder(
         market=MARKET_ID,
         reference=reference,
         gift=shanghai.plain_gift(parcels.kind),
         pick_up=PickUp(
             name=f"Kitchen of {parcels.merchant[1]}",
-            place=_place(parcels.merchant, "1"),
+            place=documents.place_in(parcels.merchant, "1"),
             contact=Contact(name="虚构店员", phone="+8617000009001"),
         ),
         recipient=Recipient(
             name=f"虚构收件人{number:04d}",
             phone=f"+861700000{number:04d}",
-            place=_place(parcels.to, parcels.building),
+            place=documents.place_in(parcels.to, parcels.building),
         ),
         window=window,
         tier=list(Tier)[number % len(Tier)],
@@ -373,23 +364,9 @@ def _order(parcels: Parcels, number: int, brand: str, reference: str) -> Asked:
         brand=brand,
         idempotency_key=f"{brand}/{reference}",
         reference=reference,
-        body=_body(new),
+        body=documents.body(new),
         site=parcels.to,
         kind=parcels.kind,
-    )
-
-
-def _wish(order: Asked) -> checker.Wish:
-    body = order.body
-    shop = body["pick_up"]["place"]["address"]
-    return checker.Wish(
-        reference=order.reference,
-        placed_at=order.when,
-        site=order.site,
-        merchant=(shop["district"], shop["compound"]),
-        item_classes=frozenset(item["item_class"] for item in body["gift"]["items"]),
-        window_end=datetime.fromisoformat(body["window"]["end"]),
-        building=body["recipient"]["place"]["address"]["building"],
     )
 
 
@@ -401,7 +378,7 @@ def _slots() -> tuple[Slot, ...]:
             market_id=MARKET_ID,
             courier_id="sftc",
             crew_id=f"crew-{number}",
-            window=_window(start, end),
+            window=documents.window(start, end),
             capacity=capacity,
             price=Money(amount=2_000 + 100 * number, currency="CNY"),
             trip_minutes=45,
@@ -410,71 +387,3 @@ def _slots() -> tuple[Slot, ...]:
         for number in range(1, CREWS + 1)
         for name, start, end, capacity in hours
     )
-
-
-def _tests(number: int) -> tuple[checker.Test, ...]:
-    pcr = local(8, 30, day=10) + timedelta(minutes=number)
-    antigen = local(6, 0) + timedelta(minutes=number)
-    return (
-        checker.Test(f"crew-{number}", "pcr", True, pcr, pcr + timedelta(hours=7)),
-        checker.Test(f"crew-{number}", "antigen", True, antigen, antigen + timedelta(minutes=20)),
-    )
-
-
-def _plate(number: int) -> str:
-    return f"TEST-S{number:04d}"
-
-
-def _window(start: datetime, end: datetime) -> Window:
-    return Window(start=start, end=end, time_zone=ZONE_NAME)
-
-
-def _address(site: Site, building: str) -> Address:
-    district, compound = site
-    return Address(
-        country="CN",
-        city="上海市",
-        district=district,
-        compound=compound,
-        building=building,
-        line=f"{compound}, building {building} (invented)",
-    )
-
-
-def _place(site: Site, building: str) -> Place:
-    lng, lat = _POINTS[site[0]]
-    return Place(
-        address=_address(site, building),
-        coordinate=Coordinate(lng=lng, lat=lat, datum=Datum.GCJ02, precision_m=20),
-        match_quality=MatchQuality.EXACT,
-    )
-
-
-def _feature(
-    zone_id: str,
-    unit: Mapping[str, Any],
-    policy: Policy,
-    level: str,
-    valid_from: datetime,
-    known_since: datetime,
-    basis: str,
-) -> dict[str, Any]:
-    return {
-        "type": "Feature",
-        "geometry": None,
-        "properties": {
-            "zone_id": zone_id,
-            "level": level,
-            "policy": policy.reference,
-            "unit": dict(unit),
-            "valid_from": valid_from.isoformat(),
-            "known_since": known_since.isoformat(),
-            "basis": basis,
-        },
-    }
-
-
-def _body(document: Shape) -> dict[str, Any]:
-    """The document as JSON has it, without what is not said."""
-    body: dict[str, Any] = json.loads(document.model_dump_json(exclude_none=True))
-    return body

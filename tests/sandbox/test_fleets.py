@@ -148,6 +148,27 @@ def test_a_lying_fleet_calls_delivered_what_is_at_the_shop_and_forgets_what_it_t
         assert found.event.kind is EventKind.COURIER_ASSIGNED, "asked, it tells the truth"
 
 
+def test_a_company_can_find_out_that_it_forgot_a_job_and_say_that_it_is_cancelled(
+    opened: Open, clock: HandClock, ear: Ear
+) -> None:
+    company, caller = opened("lying", forget=1.0, own_up_after=timedelta(minutes=30))
+    caller.book()
+    clock.turn(NOON + timedelta(minutes=29))
+    assert (company.jobs, ear.events) == ({}, [])
+    clock.turn()
+    assert company.jobs[REFERENCE].ended_at == NOON + timedelta(minutes=30)
+    assert fold(ear.events).kind is EventKind.CANCELLED
+
+
+def test_who_is_down_cannot_call_either(opened: Open, clock: HandClock, ear: Ear) -> None:
+    company, caller = opened("silent", lose=0.0, down=(Down(NOON + timedelta(minutes=1), EVENING),))
+    caller.book()
+    clock.turn()
+    assert company.delivered_jobs(ORDER_ID) == 1
+    assert ear.events == []
+    assert {sent.answer for sent in company.sent} == {None}
+
+
 def test_in_the_name_of_a_forged_fleet_strangers_call_and_nobody_believes_them(
     opened: Open, clock: HandClock, ear: Ear
 ) -> None:
