@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.dialect import Account, Callback, Reply
+from tests.couriers.jobs import NOON, REFERENCE
 
 ACCOUNT: Account = {
     "client_id": "the-client",
@@ -24,6 +25,10 @@ PROOF_QUERY: tuple[str, ...] = ()
 PROOF_HEADERS = ("x-uber-signature",)
 STATUSES = ("pending", "pickup", "pickup_complete", "dropoff", "delivered", "canceled", "returned")
 UNKNOWN_STATUS = "teleported"
+CORRECTIONS = ("returned",)
+"""That a gift comes back is told of a delivery that has ended otherwise."""
+REPLAY_WINDOW: timedelta | None = None
+PERSONAL = ("Zach Z.", "Cori R.", "5555555555", "恒隆广场店")
 EXISTS_ALREADY = (
     Reply(
         409,
@@ -58,10 +63,10 @@ def delivery(
         "status": status,
         "complete": status in ("delivered", "canceled", "returned"),
         "kind": "delivery",
-        "pickup": {"name": "恒隆广场店", "phone_number": "+15555555555", "notes": ""},
+        "pickup": {"name": PERSONAL[3], "phone_number": f"+1{PERSONAL[2]}", "notes": ""},
         "dropoff": {
-            "name": "Zach Z.",
-            "phone_number": "+15555555555",
+            "name": PERSONAL[0],
+            "phone_number": f"+1{PERSONAL[2]}",
             "notes": "Kiosk & gate 'B'",
             "verification_requirements": {"pincode": {"enabled": True, "value": "6066"}},
         },
@@ -73,7 +78,11 @@ def delivery(
         "undeliverable_action": "",
         "undeliverable_reason": "",
         "courier_imminent": False,
-        "courier": {"name": "Cori R.", "phone_number": "+15555555555", "img_href": "https://i.test/?a=1&b=2"},
+        "courier": {
+            "name": PERSONAL[1],
+            "phone_number": f"+1{PERSONAL[2]}",
+            "img_href": "https://i.test/?a=1&b=2",
+        },
         "related_deliveries": [],
         "live_mode": True,
         "external_id": reference,
@@ -109,6 +118,11 @@ def signed(account: Account, body: bytes, header: str = "x-uber-signature") -> C
     return Callback("POST", {}, {"content-type": "application/json", header: signature}, body)
 
 
+def said(account: Account, reference: str, delivery_id: str, status: str, occurred_at: datetime) -> bytes:
+    """One status, as this courier words it."""
+    return escaped(webhook(delivery(reference, f"del_{delivery_id}", status, occurred_at), occurred_at))
+
+
 def told(
     account: Account, reference: str, delivery_id: str, status: str, occurred_at: datetime, sent_at: datetime
 ) -> Callback:
@@ -130,3 +144,33 @@ def recorded(folder: Path) -> Mapping[str, tuple[Account, Callback, datetime]]:
         came_at = datetime.fromisoformat(json.loads(body)["created"])
         found[path.name] = ACCOUNT, signed(ACCOUNT, body), came_at
     return found
+
+
+def answered(http: int, /, **told: object) -> Reply:
+    return Reply(http, {}, json.dumps(told).encode())
+
+
+BOOKED = (
+    answered(200, **delivery(REFERENCE, "del_gDcyfRgyQcyN0obpqqS_1B", "pending", NOON)),
+    answered(200, id="del_1", status="pending", fee=1099, currency="usd"),
+)
+REFUSED = tuple(
+    answered(status, code=code, message="in words", kind="error")
+    for status, code in (
+        (400, "address_undeliverable"),
+        (400, "address_undeliverable_limited_couriers"),
+        (400, "something_new"),
+        (402, "customer_suspended"),
+        (403, "customer_blocked"),
+        (404, "customer_not_found"),
+    )
+)
+CANCELLED = (answered(200, **delivery(REFERENCE, "del_1", "canceled", NOON)),)
+FOUND = (
+    *(answered(200, **delivery(REFERENCE, "del_1", status, NOON)) for status in STATUSES),
+    answered(200, data=[delivery(REFERENCE, "del_1", "delivered", NOON)], object="list", total_count=-1),
+)
+NOT_FOUND = (
+    answered(404, code="delivery_not_found", message="The requested delivery does not exist.", kind="error"),
+    answered(200, data=[], object="list", total_count=-1),
+)
