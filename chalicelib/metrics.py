@@ -58,6 +58,7 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
         Measure("CourierUnanswered", when=_in("answer", "Unanswered"), by=_COURIER),
         Measure("CourierMs", "took_ms", unit="Milliseconds"),
     ),
+    "breaker_opened": (Measure("BreakersOpened", by=((), ("courier",))),),
     "courier_account_missing": (Measure("CourierUnanswered", by=_COURIER),),
     "booking_vanished": (Measure("BookingsVanished"),),
     "moved_uncleared": (Measure("MovedUncleared"),),

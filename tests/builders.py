@@ -352,9 +352,10 @@ def clear(
     with_fleet: Fleet | None = None,
     now: datetime = NOON,
     refused: Collection[str] = (),
+    down: Collection[str] = (),
     phase: Phase = Phase.OPEN,
 ) -> Verdict:
     """The verdict on the defaults, but for what is given."""
-    return Clearer(on or atlas(), with_fleet or fleet(), now).clear(
+    return Clearer(on or atlas(), with_fleet or fleet(), now, down).clear(
         of or delivery(), by or slot(), refused, phase
     )

@@ -83,7 +83,7 @@ class PaperDialect:
     def booked(self, reply: Reply, job: Job) -> BookAnswer:
         if reply.status == 401:
             return TokenRefused()
-        if reply.status >= 500:
+        if reply.status == 429 or reply.status >= 500:
             return Unsure("busy")
         said = json.loads(reply.body)
         if said["said"] == "no":
@@ -98,7 +98,7 @@ class PaperDialect:
         return _request("cancel", reference)
 
     def cancelled(self, reply: Reply) -> CancelAnswer:
-        if reply.status >= 500:
+        if reply.status == 429 or reply.status >= 500:
             return Unsure("busy")
         said = json.loads(reply.body)["said"]
         if said == "no":
@@ -111,7 +111,7 @@ class PaperDialect:
         return _request("look", reference)
 
     def looked_up(self, reply: Reply, reference: str, courier_id: str, at: datetime) -> LookUpAnswer:
-        if reply.status >= 500:
+        if reply.status == 429 or reply.status >= 500:
             return Unsure("busy")
         said = json.loads(reply.body)
         if said["said"] == "none":
@@ -147,6 +147,12 @@ class TokenPaperDialect(PaperDialect):
     """The same, of a courier that wants to be logged in to before it takes a booking."""
 
     wants_token = True
+
+
+class NamedPaperDialect(PaperDialect):
+    """The same, of a courier that ends only what is named by its own id."""
+
+    cancels_by_id = True
 
 
 def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> Event:

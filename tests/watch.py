@@ -16,6 +16,7 @@ from chalice.test import Client
 import app as front
 from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
+from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled
 from chalicelib.domain.fleet import Courier
@@ -263,6 +264,7 @@ def _couriers_in_doubt(watch: Watch) -> None:
     watch.settle()
     enlist.put_slot(on.plain, stage.slot(1, 30))
     watch.settle()
+    _a_courier_is_down(watch)
     secrets: Any = world.secrets
     secrets.by_account["paper", "second"] = [{"secret": "second-secret"}]
     second = Courier(courier_id="second-co", market_id="SHA", dialect="paper", account="second")
@@ -310,6 +312,17 @@ def _couriers_in_doubt(watch: Watch) -> None:
     on.clock.forward(hours=1)
     stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "banned@1", "sealed"))  # a crew may be in it
     watch.settle()
+
+
+def _a_courier_is_down(watch: Watch) -> None:
+    """It answers nobody until it is left in peace, and is asked again, by one alone, when its time is over."""
+    on = watch.on
+    on.company.deaf |= {"book", "look"}
+    for number in range(FAILURES):
+        watch.place(f"k-down-{number}")
+    watch.settle()
+    on.company.deaf.clear()
+    watch.minutes(6)
 
 
 def _rules_and_keys(watch: Watch) -> None:

@@ -200,7 +200,9 @@ class Clearer:
     It remembers by identity; what it remembers keeps what it is about, so no other can come to bear the same id.
     """
 
-    def __init__(self, atlas: Atlas, fleet: Fleet, now: datetime) -> None:
+    def __init__(self, atlas: Atlas, fleet: Fleet, now: datetime, down: Collection[str] = ()) -> None:
+        """`down`: couriers that are given nothing new, because they do not answer."""
+        self.down = down
         self.atlas = atlas
         self.fleet = fleet
         self.now = now
@@ -331,6 +333,8 @@ class Clearer:
         standing = []
         if courier is None or courier.suspended:
             standing.append(Reason.COURIER_SUSPENDED)
+        elif slot.courier_id in self.down:
+            standing.append(Reason.COURIER_DOWN)
         if crew is None or crew.withdrawn or crew.courier_id != slot.courier_id:
             standing.append(Reason.CREW_WITHDRAWN)
         offer = self._offers[id(slot)] = Offer(

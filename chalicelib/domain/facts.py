@@ -21,6 +21,7 @@
     market#<market>        salt                           the secret that names households, sealed  (flows.ration)
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
     fleet#<market>         used#<permit>                  of a permit for a single use (counter: taken)
+    fleet#<market>         breaker#<courier>              Breaker, of a courier that fails  (flows.spare)
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
     quota#<market>#<day>   household#<unreadable>         (counter: taken)
     quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
@@ -37,6 +38,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Delayed, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
@@ -315,6 +317,21 @@ def courier_key(market_id: str, courier_id: str) -> Key:
     return Key(fleet_collection(market_id), f"courier#{courier_id}")
 
 
+def breaker_key(market_id: str, courier_id: str) -> Key:
+    return Key(fleet_collection(market_id), f"breaker#{courier_id}")
+
+
+def breaker_row(breaker: Breaker, version: int) -> Row:
+    """It vanishes a day after its time of peace: who does well is not on record for ever."""
+    key = breaker_key(breaker.market_id, breaker.courier_id)
+    gone = (breaker.until or breaker.since) + timedelta(days=1)
+    return Row(key, version, breaker.model_dump_json(exclude_defaults=True), expires_at=epoch(gone))
+
+
+def breaker_of_row(row: Row) -> Breaker:
+    return Breaker.model_validate_json(row.body)
+
+
 def slot_key(market_id: str, slot_id: str) -> Key:
     return Key(fleet_collection(market_id), f"slot#{slot_id}")
 
@@ -393,10 +410,14 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     types = {name: noun for noun, name in FLEET_KINDS.values()}
     left: dict[str, int] = {}
     uses_left: dict[str, int] = {}
+    breakers: dict[str, Breaker] = {}
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
         if kind == "used":
             uses_left[name] = 1 - row.counters.get(TAKEN, 0)
+            continue
+        if kind == "breaker":
+            breakers[name] = breaker_of_row(row)
             continue
         known = parsed.get(row.key)
         # by its text: who is taken out and put in again starts at version 1 again
@@ -412,6 +433,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         slots=nouns["slot"],
         left=left,
         uses_left=uses_left,
+        breakers=breakers,
     )
 
 

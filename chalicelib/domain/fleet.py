@@ -6,11 +6,13 @@ true.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.places import Address
 from chalicelib.domain.policies import CredentialKind
@@ -191,3 +193,8 @@ class Fleet(Shape):
         default_factory=dict,
         description="Of permits for a single use; one that is not named has its one left.",
     )
+    breakers: dict[str, Breaker] = Field(default_factory=dict, description="Of couriers that fail.")
+
+    def down(self, now: datetime) -> frozenset[str]:
+        """Couriers that are left in peace at that moment."""
+        return frozenset(name for name, breaker in self.breakers.items() if breaker.is_open(now))

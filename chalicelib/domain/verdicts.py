@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NO_SLOTS = "no_slots"
     COURIER_SUSPENDED = "courier_suspended"
     COURIER_REFUSED = "courier_refused"
+    COURIER_DOWN = "courier_down"
     CREW_WITHDRAWN = "crew_withdrawn"
     CREW_HOME_SEALED = "crew_home_sealed"
     CREDENTIAL_MISSING = "credential_missing"

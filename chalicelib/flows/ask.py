@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from chalicelib.domain import facts
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request, Token, TokenRefused, Unsure
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.ports import World
+from chalicelib.flows import spare
 
 _Answer = TypeVar("_Answer")
 
 TOKEN_MARGIN = timedelta(minutes=5)
+WAITS = frozenset({429, 503})
+"""Statuses with which a courier may say when it wants to be asked again (RFC 9110, 10.2.3)."""
 
 
 class NoAccount(Refused):
@@ -26,8 +32,10 @@ def ask(
     speak: Callable[[Dialect, Account, str], Request],
     read: Callable[[Dialect, Reply], _Answer | TokenRefused | Unsure],
     order_id: str,
+    given: spare.Leave | None = None,
 ) -> _Answer | Unsure:
-    """The courier's answer. A timeout, a broken line and a 5xx are all `Unsure`: nothing is known.
+    """The courier's answer. A timeout, a broken line and a 5xx are all `Unsure`: nothing is known. So is that nothing
+    was asked, because it has failed so often of late that it is left in peace; `given`: leave to ask all the same.
 
     Says in the log what kind of answer it was: that is how a courier that fails is noticed.
     """
@@ -41,19 +49,52 @@ def ask(
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     if not accounts:
         raise NoAccount(f"no account {courier.account!r} of {courier.dialect!r} in the secret store")
+    if given is None:
+        row = world.table.get(facts.breaker_key(courier.market_id, courier.courier_id))
+        leave = spare.leave(world, courier, row)
+        if isinstance(leave, Unsure):
+            note("Spared")
+            return leave
+        given = leave
     account = accounts[0]
     for fresh in (False, True):
         try:
             token = _token(world, courier, dialect, account, fresh=fresh)
-            answer = read(dialect, world.line.send(speak(dialect, account, token)))
+            reply = world.line.send(speak(dialect, account, token))
         except Unanswered as error:
             note("Unanswered")
+            spare.failed(world, courier, "unanswered", None)
             return Unsure(type(error).__name__)
+        answer = read(dialect, reply)
         if not isinstance(answer, TokenRefused):
             note(type(answer).__name__)
+            wait = _retry_after(reply, world.clock())
+            if reply.status >= 500 or reply.status == 429:
+                spare.failed(world, courier, f"http_{reply.status}", wait)
+            else:
+                spare.answered(world, courier, given)
+            if isinstance(answer, Unsure) and wait is not None:
+                return replace(answer, retry_after=wait)
             return answer
     note("TokenRefused")
+    spare.failed(world, courier, "token_refused", None)
     return Unsure("token_refused")
+
+
+def _retry_after(reply: Reply, now: datetime) -> timedelta | None:
+    """What `Retry-After` says, in seconds or as a date; None where it says nothing that can be read."""
+    said = reply.headers.get("retry-after", "").strip()
+    if reply.status not in WAITS or not said:
+        return None
+    if said.isascii() and said.isdigit() and len(said) < 10:
+        return timedelta(seconds=int(said))
+    try:
+        until = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(until - now, timedelta())
 
 
 def _token(world: World, courier: Courier, dialect: Dialect, account: Account, *, fresh: bool) -> str:

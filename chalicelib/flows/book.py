@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
+from chalicelib.domain.breaker import LONGEST
 from chalicelib.domain.dialect import (
     Account,
     BookAnswer,
@@ -33,7 +34,9 @@ from chalicelib.domain.legs import (
     Assignment,
     Booking,
     BookingState,
+    Event,
     Refusal,
+    fold,
     reference_of,
     replace_leg,
 )
@@ -41,7 +44,7 @@ from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, mo
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist, ration, receive
+from chalicelib.flows import check, enlist, ration, receive, spare
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
@@ -56,7 +59,9 @@ FRESH_SHARE = 4
 INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
 BACK_OFF = (1, 2, 4, 8, 15)
-"""Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer."""
+"""Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer ..."""
+JITTER = 0.25
+"""... and up to this part of them more."""
 
 
 def name_of(order: Order) -> str:
@@ -79,6 +84,7 @@ def _read(world: World, name: str) -> tuple[Order, dict[Key, Row | None]]:
     hinted = [
         facts.pointer_key(market_id),
         *facts.fleet_keys(market_id, courier_id, crew_id, slot_id, permit_ids[:HINTED_PERMITS]),
+        facts.breaker_key(market_id, courier_id),
     ]
     rows = {row.key: row for row in world.table.get_many([own, *hinted])}
     if own not in rows:
@@ -125,6 +131,15 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         if full is not None:
             verdict = verdict._replace(decision=Decision.NO, reasons=(full,), handovers=())
     courier = on.fleet.couriers.get(assignment.courier_id)
+    given = spare.Leave()
+    if verdict.decision is Decision.YES and courier is not None:
+        may = spare.leave(world, courier, _breaker(world, courier, seen))
+        if isinstance(may, spare.Leave):
+            given = may
+        elif may.reason == spare.PROBED:
+            return  # what comes of that question says whether this one is asked: soon, by the sweep
+        else:
+            verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.COURIER_DOWN,), handovers=())
     if verdict.decision is not Decision.YES or courier is None or _too_late(assignment, on, now):
         reasons = verdict.reasons or (Reason.WINDOW,)
         piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
@@ -150,7 +165,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
     if not write(world, order, *ration.takes(order.market_id, owed)):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
-    answer = _call(world, order, booking, courier)
+    answer = _call(world, order, booking, courier, given)
     _record(world, order, booking, answer)
 
 
@@ -162,7 +177,12 @@ def _too_late(assignment: Assignment, on: check.Ground, now: datetime) -> bool:
     return now + timedelta(minutes=slot.trip_minutes) > assignment.hand_over_by
 
 
-def _call(world: World, order: Order, booking: Booking, courier: Courier) -> BookAnswer:
+def _breaker(world: World, courier: Courier, seen: Mapping[Key, Row | None]) -> Row | None:
+    key = facts.breaker_key(courier.market_id, courier.courier_id)
+    return seen[key] if key in seen else world.table.get(key)
+
+
+def _call(world: World, order: Order, booking: Booking, courier: Courier, given: spare.Leave) -> BookAnswer:
     assignment = order.leg.assignment
     assert assignment is not None
     private = facts.unseal_private(world.sealer, order)
@@ -195,6 +215,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier) -> Boo
             speak,
             lambda dialect, reply: dialect.booked(reply, job),
             order.order_id,
+            given,
         )
     except NoAccount as error:
         world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
@@ -222,10 +243,8 @@ def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) ->
             return _taken(order, now, present, delivery_id=answer.delivery_id, fee=fee, codes=codes), []
         if isinstance(answer, NotTaken):
             return _refused(order, now, present, answer)
-        return _with(
-            order, now, present,
-            state=BookingState.UNKNOWN, next_look=max(now, present.next_look or now), looks=0,
-        ), []  # fmt: skip
+        look = max(now + _wished(answer), present.next_look or now)
+        return _with(order, now, present, state=BookingState.UNKNOWN, next_look=look, looks=0), []
 
     order = _again_and_again(world, saved, booking.number, after)
     world.queues.nudge(Topic.TELL, [saved.order_id])
@@ -320,7 +339,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
 
 def _ask_later(world: World, order: Order, booking: Booking) -> None:
     now = world.clock()
-    later = _later(now, booking.looks)
+    later = _later(world, now, booking.looks)
     write(world, _with(order, now, booking, next_look=later, looks=booking.looks + 1))
     if now - order.history[-1].at <= 2 * POLL:  # what it has come to is told all the same
         world.queues.nudge(Topic.TELL, [order.order_id])
@@ -385,20 +404,27 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 return _with(
                     order, now, present, next_look=silent_until(order, now), looks=present.looks + 1
                 ), []
-            if world.table.read(order.order_id, facts.event_prefix(present.reference), limit=1).rows:
-                # it has reported on the job, and nobody has folded that yet: whoever reports on a job has it
+            if _has_reported(world, order, present):
+                # nobody has folded that yet: whoever reports on a job has it
                 world.queues.nudge(Topic.HEAR, [order.order_id])
-                return _with(
-                    order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1
-                ), []
+                look = _later(world, now, present.looks)
+                return _with(order, now, present, next_look=look, looks=present.looks + 1), []
             return _lost(order, now, present)
-        return _with(order, now, present, next_look=_later(now, present.looks), looks=present.looks + 1), []
+        look = _later(world, now, present.looks, answer)
+        return _with(order, now, present, next_look=look, looks=present.looks + 1), []
 
     changed = _again_and_again(world, order, booking.number, after)
     if news is None and changed is not None and now - changed.history[-1].at <= 2 * POLL:
         world.queues.nudge(Topic.TELL, [order.order_id])
     if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
         world.queues.nudge(Topic.BOOK, [order.order_id])
+
+
+def _has_reported(world: World, order: Order, booking: Booking) -> bool:
+    """True when its courier has said something of this job that can be read and believed."""
+    rows = world.table.read(order.order_id, facts.event_prefix(booking.reference)).rows
+    events = [Event.model_validate_json(row.body) for row in rows]
+    return fold(event for event in events if event.courier_id == booking.courier_id).kind is not None
 
 
 def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:
@@ -428,7 +454,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
         if booking.state is not BookingState.CANCELLING or not booking.is_live:
             return
         if booking.delivery_id is None:
-            later, tries = _later(now, booking.cancel_tries), booking.cancel_tries + 1
+            later, tries = _later(world, now, booking.cancel_tries), booking.cancel_tries + 1
             write(world, _with(order, now, booking, next_look=later, cancel_tries=tries))
             return
     answer = ask(
@@ -452,7 +478,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
                 # taken, and no word of where the gift is: the look-up below says it, and the leg is not free before
                 return _with(
                     order, now, present,
-                    next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
+                    next_look=_later(world, now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
                     fee=answer.fee or present.fee,
                 ), []  # fmt: skip
             freed, changes = let_go(order, now, present, answer)
@@ -461,7 +487,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             return _answered(order, now, present, answer.reason[:100] or "refused"), []
         return _with(
             order, now, present,
-            next_look=_later(now, present.cancel_tries), cancel_tries=present.cancel_tries + 1,
+            next_look=_later(world, now, present.cancel_tries, answer), cancel_tries=present.cancel_tries + 1,
         ), []  # fmt: skip
 
     changed = _again_and_again(world, order, booking.number, after)
@@ -562,5 +588,13 @@ def _again_and_again(
     raise Lost([0])
 
 
-def _later(now: datetime, tries: int) -> datetime:
-    return now + timedelta(minutes=BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+def _later(world: World, now: datetime, tries: int, answer: object = None) -> datetime:
+    """When a courier is asked again: later each time, not all at once, and not before it wants to be."""
+    wait = timedelta(minutes=BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+    return now + max(wait + wait * JITTER * world.dice(), _wished(answer))
+
+
+def _wished(answer: object) -> timedelta:
+    """So long the courier wants not to be asked again, within reason."""
+    wished = answer.retry_after if isinstance(answer, Unsure) else None
+    return min(wished or timedelta(), LONGEST)

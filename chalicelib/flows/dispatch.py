@@ -271,7 +271,7 @@ def decide(
     """
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
-    clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
+    clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
     verdicts: dict[str, Sequence[Verdict]] = {}
@@ -431,7 +431,7 @@ def _plan_with_other_permits(
         fleet = on.fleet.model_copy(update={"uses_left": {**on.fleet.uses_left, **planned.uses_left()}})
         fresh = check.Ground(on.atlas, fleet)
         assert on.atlas is not None
-        clearer = Clearer(on.atlas, fleet, on.knowing(now))
+        clearer = Clearer(on.atlas, fleet, on.knowing(now), fleet.down(now))
         found: dict[Pair, Needs] = {}
         for name, slot_id in worn:
             order, delivery, slot = by_name[name], deliveries[name], fleet.slots[slot_id]
@@ -583,6 +583,8 @@ def _waits(
         reasons = (*of_places, *kept, *(r for r in reasons if r in TOO_LATE))
     decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
+    if Reason.COURIER_DOWN in reasons:  # somebody has to ask it whether it answers again
+        again = min([again, *(ends for b in on.fleet.breakers.values() if (ends := b.until) and ends > now)])
     if Reason.QUOTA_FULL in reasons and on.atlas is not None:
         again = min(again, midnight(now, on.atlas.rules.time_zone))  # a new day has quotas of its own
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))

@@ -104,7 +104,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         drop_off=question.recipient.place,
         window=question.window,
     )
-    clearer = Clearer(on.atlas, on.fleet, on.knowing(now))
+    clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     cleared = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
     verdicts = ration.told(world, question.market, delivery.drop_off.address, cleared, on)
     possible = [

@@ -127,6 +127,7 @@ CASES: dict[Reason, dict[str, Any]] = {
     R.ITEM_NOT_ALLOWED: {"on": at_home(b.silent("no-cake", items_denied=frozenset({ItemClass.CHILLED})))},
     R.CURFEW: {"on": at_home(b.silent("curfew", curfews=(night("12:00", "17:00"),)))},
     R.WINDOW: {"of": b.delivery(window=b.window(6, 8))},
+    R.COURIER_DOWN: {"down": ["sf"]},
     R.COURIER_SUSPENDED: {"with_fleet": b.fleet(couriers=[b.courier(suspended=True)])},
     R.COURIER_REFUSED: {"refused": ["slot-1"]},
     R.CREW_WITHDRAWN: {"with_fleet": b.fleet(crews=[b.crew(withdrawn=True)])},

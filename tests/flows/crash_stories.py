@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from chalicelib.domain import facts
+from chalicelib.domain import breaker, facts
+from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
 from chalicelib.domain.orders import OrderState
@@ -68,7 +69,7 @@ from tests.flows.crash_steps import (
     slow_down,
     upload,
 )
-from tests.paper import TokenPaperDialect, callback
+from tests.paper import NamedPaperDialect, TokenPaperDialect, callback
 from tests.stage import (
     MARKET,
     NOON,
@@ -150,6 +151,32 @@ story(
     opening=_with_token, ends={"key-1": DELIVERED},
 )  # fmt: skip
 
+
+def _named(**more: Any) -> Stage:
+    on = stage(**more)
+    on.world.dialects = {"paper": NamedPaperDialect()}
+    return on
+
+
+story(
+    "cancelled_before_the_couriers_own_id_is_known",
+    company(silent={"book"}), place(), company(silent=set()), courier("courier_assigned"), company(deaf={"look"}),
+    cancel(), minutes(4), company(deaf=set()), minutes(8),
+    opening=_named, ends={"key-1": CANCELLED},
+)  # fmt: skip
+
+
+def _failing(**more: Any) -> Stage:
+    """The courier has failed so often that once more opens its breaker."""
+    on = stage(**more)
+    known = None
+    for _ in range(FAILURES - 1):
+        known = breaker.failed(known, "SHA", "paper-co", "unanswered", on.clock())
+    assert known is not None
+    on.world.table.write(Keep(facts.breaker_row(known, 1), was=None))
+    return on
+
+
 # --- couriers that do not ------------------------------------------------------------------------------------
 
 story(
@@ -221,6 +248,11 @@ story(
     "courier_loses_the_job",
     place(), minutes(7), forget_jobs, later(minutes=75), minutes(3), cancel(), minutes(6),
     ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+story(
+    "courier_is_down_and_left_in_peace",
+    company(deaf={"book", "look"}), place(), place("key-2"), minutes(2), company(deaf=set()), minutes(12), RIDE,
+    opening=_failing, ends={"key-1": DELIVERED, "key-2": DELIVERED},
 )  # fmt: skip
 story(
     "courier_reports_on_a_job_and_loses_it",

@@ -1,0 +1,178 @@
+"""A courier that fails is left in peace, its gifts go to others, and it comes back by one question."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain import facts
+from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.dialect import Reply
+from chalicelib.domain.evidence import Evidence, Step
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import BookingState
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.verdicts import Reason
+from chalicelib.flows import enlist, look, spare
+from chalicelib.flows.book import book
+from chalicelib.flows.place import place
+from tests.stage import Stage, crew, new_order, permit, slot, stage
+
+EVERY_VERB = {"book", "look", "cancel"}
+
+
+def put(on: Stage, key: str) -> str:
+    order, _ = place(on.world, "maison", key, new_order())
+    return order.order_id
+
+
+def breaker_row(on: Stage) -> Any:
+    return on.plain.table.get(facts.breaker_key("SHA", "paper-co"))
+
+
+def down(on: Stage) -> list[str]:
+    """The courier answers nobody until its breaker opens: the orders that it was asked for."""
+    on.company.deaf |= EVERY_VERB
+    names = [put(on, f"down-{number}") for number in range(FAILURES)]
+    on.settle()
+    assert facts.breaker_of_row(breaker_row(on)).is_open(on.clock())
+    return names
+
+
+def wide(**changes: Any) -> Stage:
+    return stage(capacity=20, **changes)
+
+
+def test_a_courier_that_does_well_costs_no_row() -> None:
+    on = wide()
+    put(on, "key-1")
+    on.settle()
+    assert breaker_row(on) is None
+
+
+def test_nobody_asks_a_courier_that_is_left_in_peace_and_no_attempt_is_saved() -> None:
+    on = wide()
+    down(on)
+    calls = len(on.company.calls)
+    name = put(on, "key-late")
+    on.settle()
+    order = on.order(name)
+    assert len(on.company.calls) == calls
+    assert order.leg.bookings == ()
+    assert order.state is OrderState.HELD
+    assert order.outlook is not None and order.outlook.reasons == (Reason.COURIER_DOWN,)
+
+
+def test_the_evidence_says_that_it_did_not_answer_and_so_does_the_question_who_could_go() -> None:
+    on = wide()
+    down(on)
+    name = put(on, "key-late")
+    on.settle()
+    rows = on.plain.table.read(name, "evidence#").rows
+    last = Evidence.model_validate_json(rows[-1].body)
+    assert (last.step, last.reasons) == (Step.DISPATCH, (Reason.COURIER_DOWN,))
+    answer = look.clearance(on.world, new_order())
+    assert answer.reasons == (Reason.COURIER_DOWN,)
+
+
+def test_the_gifts_go_to_another_courier_meanwhile() -> None:
+    on = wide()
+    other = Courier(
+        courier_id="other-co", market_id="SHA", dialect="paper", account="main",
+        proofs=enlist.courier(on.world, "SHA", "paper-co").proofs,
+        insured_limit=enlist.courier(on.world, "SHA", "paper-co").insured_limit,
+    )  # fmt: skip
+    names = down(on)
+    on.company.deaf.clear()
+    enlist.put_courier(on.world, other)
+    enlist.put_crew(on.world, crew(2).model_copy(update={"courier_id": "other-co"}))
+    enlist.put_permit(on.world, permit(2))
+    enlist.put_slot(on.world, slot(2, 5).model_copy(update={"courier_id": "other-co"}))
+    late = put(on, "key-late")
+    on.settle()
+    (booking,) = on.order(late).leg.bookings
+    assert (booking.courier_id, booking.state) == ("other-co", BookingState.BOOKED)
+    assert all(on.live_bookings(name) == 1 for name in names), (
+        "what was asked stays unknown until it is looked up"
+    )
+
+
+def test_one_question_goes_out_when_its_time_is_over_and_an_answer_brings_everything_back() -> None:
+    on = wide()
+    names = [*down(on), put(on, "key-late")]
+    on.settle()
+    on.company.deaf.clear()
+    on.minutes(20)
+    assert breaker_row(on) is None
+    assert [on.order(name).state for name in names] == [OrderState.BOOKED] * len(names)
+    assert not on.company.doubled
+    said = [line["event"] for line in on.world.log.lines]  # type: ignore[attr-defined]
+    assert said.count("breaker_opened") == said.count("breaker_closed") == 1
+
+
+def test_while_it_stays_down_it_is_asked_ever_less_and_never_by_two_at_once() -> None:
+    on = wide()
+    down(on)
+    calls = len(on.company.calls)
+    on.minutes(60)
+    asked = len(on.company.calls) - calls
+    assert 3 <= asked <= 7, "after 1, 2, 4, 8, 15, 15 minutes"
+
+
+def test_of_sixteen_who_ask_when_its_time_is_over_one_is_let_through() -> None:
+    on = wide()
+    down(on)
+    on.clock.forward(minutes=2)
+    courier = enlist.courier(on.world, "SHA", "paper-co")
+    row = breaker_row(on)
+    with ThreadPoolExecutor(16) as pool:
+        given = list(pool.map(lambda _: spare.leave(on.world, courier, row), range(16)))
+    assert sum(isinstance(leave, spare.Leave) for leave in given) == 1
+
+
+def test_a_probe_that_was_never_answered_lapses() -> None:
+    on = wide()
+    down(on)
+    on.clock.forward(minutes=2)
+    courier = enlist.courier(on.world, "SHA", "paper-co")
+    assert isinstance(spare.leave(on.world, courier, breaker_row(on)), spare.Leave)
+    assert not isinstance(spare.leave(on.world, courier, breaker_row(on)), spare.Leave)
+    on.clock.forward(seconds=31)
+    assert isinstance(spare.leave(on.world, courier, breaker_row(on)), spare.Leave)
+
+
+@pytest.mark.parametrize("said", ["420", "Mon, 11 Apr 2022 04:07:00 GMT"])
+def test_a_courier_that_says_when_it_wants_to_be_asked_again_is_not_asked_before(said: str) -> None:
+    on = wide()
+    line: Any = on.world.line
+    answer = line.answer
+    line.answer = lambda request: (
+        Reply(429, {"retry-after": said}, b"") if "paper.example" in request.url else answer(request)
+    )
+    name = put(on, "key-1")
+    on.settle()
+    line.answer = answer
+    (booking,) = on.order(name).leg.bookings
+    assert booking.next_look == on.clock() + timedelta(minutes=7)
+    calls = len(on.company.calls)
+    for _ in range(6):
+        on.clock.forward(minutes=1)
+        book(on.world, name)
+    assert len(on.company.calls) == calls
+    on.minutes(6)
+    assert on.order(name).state is OrderState.BOOKED
+
+
+@pytest.mark.parametrize("said", ["", "soon", "-4", "9" * 40, "Mon, 11 Apr 2022"])
+def test_what_cannot_be_read_of_retry_after_says_nothing(said: str) -> None:
+    on = wide()
+    line: Any = on.world.line
+    line.answer = lambda request: Reply(503, {"retry-after": said}, b"")
+    name = put(on, "key-1")
+    on.settle()
+    (booking,) = on.order(name).leg.bookings
+    assert booking.state is BookingState.UNKNOWN
+    assert not facts.breaker_of_row(breaker_row(on)).is_open(on.clock())
