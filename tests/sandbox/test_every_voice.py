@@ -241,7 +241,7 @@ def test_in_its_name_nobody_else_is_believed(scene: Scene) -> None:
     """Where the callbacks prove nothing, the dialect says so: what it hears is a hint."""
     scene.company.conduct.forge = 1.0
     scene.booked()
-    scene.turn(minutes=10)
+    scene.clock.turn(scene.company.jobs[REFERENCE].timings.assigned)
     assert any(sent.how == "forged" for sent in scene.company.sent)
     assert scene.company.voice.proves is (scene.dialect.trust != "hint")
     if scene.company.voice.proves:
