@@ -235,7 +235,8 @@ def notice_row(notice: Notice) -> Row:
 
 
 def notice_of_row(row: Row) -> Notice:
-    return Notice.model_validate_json(row.body).model_copy(update={"version": row.version})
+    notice = Notice.model_validate_json(row.body)
+    return notice if notice.version == row.version else notice.model_copy(update={"version": row.version})
 
 
 # --- brands and keys ------------------------------------------------------------------------------------------
@@ -256,7 +257,10 @@ def endpoint_row(endpoint: Endpoint) -> Row:
 
 
 def endpoint_of_row(row: Row) -> Endpoint:
-    return Endpoint.model_validate_json(row.body).model_copy(update={"version": row.version})
+    endpoint = Endpoint.model_validate_json(row.body)
+    return (
+        endpoint if endpoint.version == row.version else endpoint.model_copy(update={"version": row.version})
+    )
 
 
 def access_key_row(key: AccessKey) -> Row:

@@ -263,7 +263,8 @@ def pointer_row(pointer: Pointer) -> Row:
 
 def pointer_of_row(row: Row) -> Pointer:
     """By the row's version, which conditions are on: a row that was restored has one above its text's."""
-    return Pointer.model_validate_json(row.body).model_copy(update={"version": row.version})
+    pointer = Pointer.model_validate_json(row.body)
+    return pointer if pointer.version == row.version else pointer.model_copy(update={"version": row.version})
 
 
 def former_key(market_id: str, version: int) -> Key:
