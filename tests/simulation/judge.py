@@ -5,10 +5,11 @@ The judge reads rows as JSON and couriers' ledgers as they are, and calls nothin
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from chalicelib.domain.ports import Row
 from tests.simulation.brands import Receiver
@@ -103,17 +104,17 @@ class Judge:
                     slots.add((pk[6:], name))
                     self.left[pk[6:], name] = 0 if after is None else after.counters["left"]
                 elif before is None or after is None or before.body != after.body:
-                    fact = None if after is None else json.loads(after.body)
+                    fact = None if after is None else from_json(after.body)
                     self.reading.learn(pk[6:], f"{kind}/{name}", self.day.clock.now, fact)
             elif sk.startswith("room#"):
                 slots.add((pk[7:], sk[5:]))
-                self.room[pk[7:], sk[5:]] = 0 if after is None else json.loads(after.body)["capacity"]
+                self.room[pk[7:], sk[5:]] = 0 if after is None else from_json(after.body)["capacity"]
             elif sk == "rules" and after is not None:
                 self._published(pk[7:], after)
             elif pk.startswith("brand#") and sk.startswith("hook#") and after is not None:
                 turn = (
                     self.switched_off.add
-                    if json.loads(after.body).get("disabled")
+                    if from_json(after.body).get("disabled")
                     else self.switched_off.discard
                 )
                 turn(sk[5:])
@@ -141,10 +142,10 @@ class Judge:
             return
         if len(after.body.encode()) > 4096:
             self.found("evidence", f"evidence of {order_id} is longer than 4 KB")
-        self.evidence[order_id].append(json.loads(after.body))
+        self.evidence[order_id].append(from_json(after.body))
 
     def _published(self, market_id: str, row: Row) -> None:
-        pointer = json.loads(row.body)
+        pointer = from_json(row.body)
         if pointer["version"] < self.rules.get(market_id, 0):
             self.found("rules", f"the pointer of {market_id} went back to {pointer['version']}")
         self.rules[market_id] = pointer["version"]
@@ -155,7 +156,7 @@ class Judge:
         self, before: Row | None, after: Row, slots: set[tuple[str, str]], counters: set[Counted]
     ) -> None:
         name = after.key.pk
-        order = json.loads(after.body)
+        order = from_json(after.body)
         old = self.orders.get(name)
         self.orders[name] = order
         leg = _leg(order)
