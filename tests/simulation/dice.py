@@ -11,14 +11,19 @@ from zlib import crc32
 _ALL = 0xFFFFFFFF
 
 
-def number(text: str) -> int:
+def begun(text: str) -> int:
+    """A text that many begin with, read once: what follows is drawn `after` it as if it were all one text."""
+    return crc32(text.encode())
+
+
+def number(text: str, after: int = 0) -> int:
     """32 bits that follow from the text."""
-    mixed = crc32(text.encode())
+    mixed = crc32(text.encode(), after)
     mixed = ((mixed ^ (mixed >> 16)) * 0x7FEB352D) & _ALL
     mixed = ((mixed ^ (mixed >> 15)) * 0x846CA68B) & _ALL
     return mixed ^ (mixed >> 16)
 
 
-def roll(text: str) -> float:
+def roll(text: str, after: int = 0) -> float:
     """Uniform in [0, 1)."""
-    return number(text) / 4294967296.0
+    return number(text, after) / 4294967296.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, KeyPage, Page, Row, Take
+from chalicelib.domain.ports import Change, Count, Keep, Key, KeyPage, Page, Require, Row
 from chalicelib.domain.shapes import stamp
 from tests.fakes import FakeTable
 from tests.simulation.dice import number
@@ -20,6 +20,8 @@ from tests.simulation.dice import number
 Entry = tuple[str, str, str]
 """Place in the index, pk, sk."""
 _LAST = "\U0010ffff"
+REMEMBERED = timedelta(minutes=1)
+"""Longer than any index lags."""
 Watch = Callable[[list[tuple[Row | None, Row | None]]], None]
 """Told of every commit: each row that it changed, before and after."""
 
@@ -43,7 +45,7 @@ class Index:
         if after is not None:
             insort(self.buckets.setdefault(after[0], []), (after[1], key.pk, key.sk))
         self.recent.append((at, key, *(before or (None, None))))
-        while self.recent[0][0] < at - timedelta(minutes=1):
+        while self.recent[0][0] < at - REMEMBERED:
             self.recent.popleft()
 
     def seen(self, bucket: str, since: datetime | None, salt: str = "") -> list[Entry]:
@@ -57,7 +59,7 @@ class Index:
                 break
             if number(f"{salt}{key.pk}{key.sk}") % 3:
                 old[key] = (where, place)
-        seen = [entry for entry in entries if Key(entry[1], entry[2]) not in old]
+        seen = [entry for entry in entries if entry[1:] not in old]  # so here
         seen += [
             (place, key.pk, key.sk)
             for key, (where, place) in old.items()
@@ -85,7 +87,7 @@ class Store(FakeTable):
         if after is not None:
             low = max(low, bisect_right(places, after))
         high = bisect_left(places, prefix + _LAST) if prefix else len(places)
-        found = [self.rows[Key(pk, sk)] for sk in places[low:high]]
+        found = [self.rows[pk, sk] for sk in places[low:high]]  # a key is equal to the tuple of its parts
         if limit is None or len(found) < limit:
             return Page(tuple(found), None)
         return Page(tuple(found[:limit]), found[limit - 1].key.sk)
@@ -103,8 +105,7 @@ class Store(FakeTable):
         entries = self.work.seen(bucket, since, salt)
         high = bisect_right(entries, (stamp(until), _LAST, _LAST))
         low = 0 if after is None else bisect_right(entries, _entry(after))
-        page = _page(entries[low : min(high, low + limit)], limit)
-        return KeyPage(page.keys, page.after, entries[low][0] if low < high else None)
+        return _page(entries[low : min(high, low + limit)], limit, entries[low][0] if low < high else None)
 
     def find_shelved(
         self,
@@ -142,12 +143,9 @@ class Store(FakeTable):
             counters = {**row.counters, change.counter: row.counters.get(change.counter, 0) + change.by}
             self.rows[change.key] = replace(row, counters=counters)
             return
-        if isinstance(change, Keep):
-            key = change.row.key
-        elif isinstance(change, Drop | Take):
-            key = change.key
-        else:
+        if isinstance(change, Require):
             return
+        key = change.row.key if isinstance(change, Keep) else change.key
         before = self.rows.get(key)
         super()._apply(change)
         after = self.rows.get(key)
@@ -173,6 +171,6 @@ def _entry(after: str) -> Entry:
     return place, pk, sk
 
 
-def _page(found: list[Entry], limit: int) -> KeyPage:
+def _page(found: list[Entry], limit: int, since: str | None = None) -> KeyPage:
     after = "|".join(found[limit - 1]) if len(found) >= limit else None
-    return KeyPage(tuple(Key(pk, sk) for _, pk, sk in found[:limit]), after)
+    return KeyPage(tuple([Key(pk, sk) for _, pk, sk in found[:limit]]), after, since)

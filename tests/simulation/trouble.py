@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.simulation.dice import number, roll
+from tests.simulation.dice import begun, number, roll
 
 READING = {"throttled": 2, "crash_before": 1, "crash_after": 1}
 AT_CALLS: Mapping[str, Mapping[str, int]] = {
@@ -65,6 +65,7 @@ class Trouble:
 
     def __init__(self, seed: int, only: Collection[str] | None = None) -> None:
         self.seed = seed
+        self._dice = begun(f"{seed}|")
         self.only = None if only is None else frozenset(only)
         self.over = False
         """Once it is over nothing goes wrong any more."""
@@ -76,7 +77,7 @@ class Trouble:
         """What goes wrong at this call; mostly nothing."""
         if self.over:
             return None
-        fell = roll(f"{self.seed}|{where}")
+        fell = roll(where, self._dice)
         if fell >= RATES[verb]:
             return None
         choices = _CHOICES[verb]
@@ -85,13 +86,13 @@ class Trouble:
 
     def strikes(self, kind: str, where: str, probability: float) -> bool:
         """True when this misfortune strikes there."""
-        if self.over or roll(f"{self.seed}|{kind}|{where}") >= probability:
+        if self.over or roll(f"{kind}|{where}", self._dice) >= probability:
             return False
         return self._note(kind, where)
 
     def roll(self, where: str) -> float:
         """Chance that is nobody's misfortune: how long something takes."""
-        return roll(f"{self.seed}|{where}")
+        return roll(where, self._dice)
 
     def _note(self, kind: str, where: str) -> bool:
         name = f"{number(f'{kind}|{where}'):08x}"
