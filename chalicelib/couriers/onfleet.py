@@ -19,15 +19,19 @@ An account holds:
     executor        optional: the id of the connected organization that carries it out
     base_url        optional, https://onfleet.com/api/v2
 
+Onfleet has a webhook for each trigger. Wanted are, all at the one address: 0 taskStarted, 3 taskCompleted,
+4 taskFailed, 6 taskCreated, 8 taskDeleted, 9 taskAssigned and 10 taskUnassigned; what others say is understood, too.
+
 Sources: docs.onfleet.com/reference: create-task, completion-requirements, create-destination, create-recipient,
 querying-by-metadata, get-single-task, state, complete-task, delete-list-of-tasks, clone-task, webhooks, secrets,
 validation, retry, an-invalid-request; the list of error codes that it links; the public source of Onfleet's own
 clients for Node and Python (a deletion is answered with a bare 200; the range of each error code);
 `../shared/research/courier-callbacks.md`, its vector and callbacks.
 
-Not verified, for want of an account: which error code answers the deletion of a task that is under way; whether an
-address without a house number is taken beside a location; whether a duplicate made in the dashboard keeps the
-metadata; the layout of the PIN that tasks can ask for since August 2026, which is why no receipt code is promised.
+Not verified, for want of an account: which error code answers the deletion of a task that is under way; what a look-up
+says of one that was deleted; whether an address without a house number is taken beside a location; whether a
+duplicate made in the dashboard keeps the metadata; the layout of the PIN that tasks can ask for since August 2026,
+which is why no receipt code is promised.
 """
 
 from __future__ import annotations
