@@ -124,6 +124,8 @@ class CourierCompany:
             return self._book(ask)
         if ask.verb == "quote":
             return self._quote(ask)
+        if ask.of_all is not None:
+            return ask.of_all(sorted(self.jobs.values(), key=lambda job: job.booked_at, reverse=True))
         job = self._named(ask)
         if job is None:
             return self.voice.unknown(ask)

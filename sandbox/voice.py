@@ -10,7 +10,7 @@ mistake would prove itself right. One module a dialect in `sandbox/voices`, name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -53,6 +53,8 @@ class Ask:
     reason: str = ""
     order: Any = None
     """The request as the voice read it: kept with the job, and handed back with each answer."""
+    of_all: Callable[[Sequence[CourierJob]], Answer] | None = None
+    """Of a look-up that names no job, where the dialect has only such: the answer from all of them, newest first."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ An account holds:
     signing_key                 signs the webhooks ("Webhook Signing Key"); one for both kinds, at one address
     min_age                     optional, 18: what an identity check has to prove
     robo_courier                optional, for test accounts: `auto` has Uber's Robo Courier play every delivery
-    base_url, auth_url          optional, https://api.uber.com/v1 and https://auth.uber.com/oauth/v2/token
+    base_url                    optional, https://api.uber.com; one that is given answers logins as well
 
 Uber cannot look a delivery up by a name of ours: a list is filtered by status, and by nothing else. So our reference
 is given as `external_id`, `manifest_reference` and `idempotency_key`, and found again on the newest page of the list;
@@ -45,7 +45,6 @@ from chalicelib.domain.dialect import (
     Callback,
     CancelAnswer,
     CancelConfirmed,
-    CancelRefused,
     CancelUnknown,
     Found,
     Heard,
@@ -70,8 +69,8 @@ from chalicelib.domain.places import Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import MOST, Foreign, Instant, Money, zone_info
 
-API = "https://api.uber.com/v1"
-AUTH = "https://auth.uber.com/oauth/v2/token"
+API = "https://api.uber.com"
+AUTH = "https://auth.uber.com"
 TOKEN_MARGIN = timedelta(hours=1)
 """A token lives 30 days; it is dropped this long before its end."""
 PAGE = 200
@@ -303,7 +302,7 @@ class UberDirect:
             "scope": "eats.deliveries",
         }
         form = {"content-type": "application/x-www-form-urlencoded"}
-        return Request("POST", account.get("auth_url") or AUTH, form, urlencode(asked).encode())
+        return Request("POST", f"{_base(account, AUTH)}/oauth/v2/token", form, urlencode(asked).encode())
 
     def logged_in(self, reply: Reply, at: datetime) -> Token:
         read = _read(_Login, reply.body) if reply.status == 200 else None
@@ -401,7 +400,7 @@ class UberDirect:
         if (reply.status, code) == (404, "delivery_not_found"):
             return CancelUnknown()
         if (reply.status, code) == (400, "noncancelable_delivery"):
-            return CancelRefused("too_late")
+            return Unsure("cannot_be_cancelled")  # too late, or cancelled already: the look-up says which
         answer = _refusal(reply)
         return Unsure(answer.reason) if isinstance(answer, NotTaken) else answer
 
@@ -485,9 +484,12 @@ _OF_A_DELIVERY = frozenset({"event.delivery_status", "event.delivery_return", "e
 # --- requests -------------------------------------------------------------------------------------------------
 
 
+def _base(account: Account, otherwise: str) -> str:
+    return (account.get("base_url") or otherwise).rstrip("/")
+
+
 def _url(account: Account, path: str) -> str:
-    base = (account.get("base_url") or API).rstrip("/")
-    return f"{base}/customers/{quote(account['customer_id'], safe='')}/{path}"
+    return f"{_base(account, API)}/v1/customers/{quote(account['customer_id'], safe='')}/{path}"
 
 
 def _get(account: Account, token: str, path: str) -> Request:

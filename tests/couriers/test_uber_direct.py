@@ -23,7 +23,6 @@ from chalicelib.domain.dialect import (
     Booked,
     Callback,
     CancelConfirmed,
-    CancelRefused,
     CancelUnknown,
     Found,
     Job,
@@ -533,9 +532,9 @@ def test_logging_in_is_a_form_for_the_scope_of_deliveries() -> None:
         "client_secret": ["a&b=c d"],
         "scope": ["eats.deliveries"],
     }
-    elsewhere = dialect.login({**ACCOUNT, "auth_url": "http://127.0.0.1:9/token"})
+    elsewhere = dialect.login({**ACCOUNT, "base_url": "http://127.0.0.1:9/"})
     assert elsewhere is not None
-    assert elsewhere.url == "http://127.0.0.1:9/token"
+    assert elsewhere.url == "http://127.0.0.1:9/oauth/v2/token"
 
 
 def test_a_token_is_dropped_before_it_ends() -> None:
@@ -562,7 +561,7 @@ def test_a_login_without_a_token_is_unanswered(answer: Reply) -> None:
 
 
 def test_every_request_goes_to_the_customers_deliveries_under_the_token() -> None:
-    account = {**ACCOUNT, "customer_id": "cus_a/b", "base_url": "http://127.0.0.1:9/v1/"}
+    account = {**ACCOUNT, "customer_id": "cus_a/b", "base_url": "http://127.0.0.1:9/"}
     requests = {
         "quote": dialect.quote(account, "tok", job(), NOON),
         "book": dialect.book(account, "tok", job(), NOON),
@@ -930,7 +929,7 @@ def test_an_answer_that_names_no_reference_is_a_booking_and_a_duplicate_never_is
         (made(status="dropoff"), Unsure("not_cancelled")),
         (made(status="delivered"), Unsure("not_cancelled")),
         (Reply(200, {}, b"{}"), Unsure("unreadable")),
-        (refusal(400, "noncancelable_delivery"), CancelRefused("too_late")),
+        (refusal(400, "noncancelable_delivery"), Unsure("cannot_be_cancelled")),
         (refusal(400, "invalid_params"), Unsure("bad_arguments")),
         (refusal(404, "delivery_not_found"), CancelUnknown()),
         (refusal(404, "customer_not_found"), Unsure("account_refused")),
