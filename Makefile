@@ -30,11 +30,13 @@ run: setup
 
 test: setup lint
 	@$(PYTHON) -m cli.openapi --check
+	@$(PYTHON) -m cli.partner_api --check
 	@$(PYTHON) -m pytest -m "not long" -n auto --dist loadfile
 
 # the simulated days come last and alone: they take every core themselves
 test-long: setup lint
 	@$(PYTHON) -m cli.openapi --check
+	@$(PYTHON) -m cli.partner_api --check
 	@$(PYTHON) -m cli.audit
 	@$(PYTHON) -m pytest -n auto --dist loadfile --ignore tests/simulation
 	@$(PYTHON) -m pytest tests/simulation
@@ -74,6 +76,7 @@ cost: setup
 
 openapi: setup
 	@$(PYTHON) -m cli.openapi
+	@$(PYTHON) -m cli.partner_api
 
 # NAME: a file in chalicelib/couriers. Or FILE: one anywhere, with SAMPLES and RECORDED beside it or where they say
 courier: setup

@@ -384,11 +384,12 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
         },
     }
     # pydantic lists shapes that nothing refers to, some or none by what was built before
-    whole["components"]["schemas"] = _referred_to(whole, schemas["$defs"])
+    whole["components"]["schemas"] = referred_to(whole, schemas["$defs"])
     return whole
 
 
-def _referred_to(inside: object, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def referred_to(inside: object, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the schemas, those that are named in there, and those that these name."""
     found: dict[str, Any] = {}
     waiting = [inside]
     while waiting:

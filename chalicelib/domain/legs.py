@@ -15,8 +15,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from chalicelib.domain.fleet import Proof
 from chalicelib.domain.policies import Handover
-from chalicelib.domain.shapes import Instant, Money, Shape
+from chalicelib.domain.shapes import Instant, Money, Shape, Slug
 
 
 class BookingState(StrEnum):
@@ -73,6 +74,13 @@ IN_CUSTODY = frozenset({EventKind.PICKED_UP, EventKind.IN_TRANSIT, EventKind.RET
 _BEFORE_CUSTODY = frozenset(EventKind) - IN_CUSTODY - ENDS
 
 
+class Proven(Shape):
+    """Something a courier brought back from a hand-over. What it shows stays with the courier."""
+
+    kind: Proof
+    reference: Slug = Field(description="The courier's own name for it.")
+
+
 class Event(Shape):
     """One thing a courier said, as kept. Immutable; its key makes doubles one."""
 
@@ -86,6 +94,7 @@ class Event(Shape):
     event_id: str = Field(max_length=128, description="Theirs, or made of delivery, status and event time.")
     reason: str = Field(default="", max_length=120, description="The courier's reason, as a code.")
     correction: bool = Field(default=False, description="The courier says that an earlier end was wrong.")
+    proofs: tuple[Proven, ...] = Field(default=(), max_length=10)
     source: str = Field(default="callback", description="'callback' or 'look_up'.")
 
 
