@@ -7,11 +7,12 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.dialect import Account, Callback, Reply
+from tests.couriers.jobs import NOON, REFERENCE
 
 GUIDE = Path(__file__).parents[2] / "docs" / "partner-api.md"
 
@@ -41,6 +42,26 @@ UNKNOWN_STATUS = "abducted"
 EXISTS_ALREADY = (
     Reply(409, {}, b'{"status":409,"reason":"another_body","title":"Another job has this reference"}'),
 )
+BOOKED = (
+    Reply(201, {}, b'{"reference":"%s","job_id":"J-1"}' % REFERENCE.encode()),
+    Reply(
+        200,
+        {},
+        b'{"reference":"%s","job_id":"SF1","fee":{"amount":2800,"currency":"CNY"},"codes":{"pickup_code":"2048"}}'
+        % REFERENCE.encode(),
+    ),
+)
+REFUSED = tuple(
+    Reply(status, {}, b'{"title":"No","status":%d,"reason":"%s"}' % (status, reason))
+    for status, reason in ((422, b"no_rider"), (422, b"closed_area"), (400, b"bad_arguments"))
+)
+CANCELLED = tuple(
+    Reply(200, {}, b'{"reference":"%s","job_id":"SF1","gift":"%s"}' % (REFERENCE.encode(), gift))
+    for gift in (b"not_picked_up", b"returning", b"returned")
+)
+NOT_FOUND = (Reply(404, {}, b'{"title":"No","status":404,"reason":"unknown_job"}'),)
+REPLAY_WINDOW: timedelta | None = timedelta(seconds=300)
+PERSONAL = ("王师傅", "13900000000")
 QUOTED: Reply | None = Reply(
     200,
     {},
@@ -60,8 +81,25 @@ def content(
         "id": f"ev-{delivery_id}-{status}-{int(occurred_at.timestamp())}",
         "type": f"job.{status}",
         "timestamp": occurred_at.isoformat(),
-        "data": {"reference": reference, "job_id": delivery_id, "driver": "王师傅 13900000000", **changes},
+        "data": {"reference": reference, "job_id": delivery_id, "driver": " ".join(PERSONAL), **changes},
     }
+
+
+FOUND = tuple(
+    Reply(
+        200,
+        {},
+        json.dumps(
+            {"reference": REFERENCE, "job_id": "SF1", "last_event": content(REFERENCE, "SF1", status, NOON)}
+        ).encode(),
+    )
+    for status in STATUSES
+)
+
+
+def said(account: Account, reference: str, delivery_id: str, status: str, occurred_at: datetime) -> bytes:
+    """One status, as a fleet words it."""
+    return json.dumps(content(reference, delivery_id, status, occurred_at), ensure_ascii=False).encode()
 
 
 def told(
