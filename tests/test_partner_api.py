@@ -10,10 +10,8 @@ from itertools import chain, combinations
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from openapi_spec_validator import validate
-from referencing import Registry, Resource
 
 from chalicelib.couriers import partner
 from chalicelib.couriers.partner import FAILURES, REFUSALS, STATUSES, Partner
@@ -26,28 +24,9 @@ from chalicelib.domain.policies import Handover
 from cli import partner_api
 from tests.couriers.jobs import NOON, gift, job
 from tests.couriers.samples_partner import ACCOUNT, GUIDE, content
+from tests.partner_document import fits, published
 
 dialect = Partner()
-
-
-def published() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(partner_api.DOCUMENT.read_text(encoding="utf-8"))
-    return loaded
-
-
-def fits(name: str, value: object) -> None:
-    """Raises ValidationError unless the published schema of that name takes the value."""
-    registry: Any = Registry().with_resource("doc:", Resource.from_contents(published(), _draft()))
-    schema = {"$ref": f"doc:#/components/schemas/{name}"}
-    Draft202012Validator(
-        schema, registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER
-    ).validate(value)
-
-
-def _draft() -> Any:
-    from referencing.jsonschema import DRAFT202012
-
-    return DRAFT202012
 
 
 # --- the document ---
@@ -163,6 +142,15 @@ def test_what_the_guide_sends_is_what_is_sent() -> None:
     }
     assert len(bodies) == len(asked) == 3
     assert all(body in bodies for body in asked.values())
+
+
+def test_the_guides_callbacks_are_the_recorded_ones_that_the_contract_asks_about() -> None:
+    files = (GUIDE.parents[1] / "tests" / "couriers" / "recorded" / "partner").glob("*.http")
+    kept = [re.sub(r"Received-At: .*\n", "", file.read_text(encoding="utf-8")).rstrip("\n") for file in files]
+    assert sorted(blocks("http")) == sorted(kept)
+    assert len(kept) == 2
+    for one in kept:
+        fits("JobEvent", json.loads(one.partition("\n\n")[2]))
 
 
 def test_the_guides_problem_fits_the_published_schema() -> None:

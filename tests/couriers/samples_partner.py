@@ -1,13 +1,15 @@
-"""Authentic callbacks of a fleet that speaks Cordon's own API, signed by code of their own."""
+"""Authentic callbacks of a fleet that speaks Cordon's own API, signed by code of their own.
+
+No fleet's own are at hand, for the API is ours: what lies in `recorded/partner` are the two that the guide prints.
+"""
 
 from __future__ import annotations
 
 import base64
 import hmac
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,16 +132,3 @@ def signature(secret: str, message_id: str, sent_at: datetime, body: bytes) -> s
     key = base64.b64decode(secret.split("_", 1)[1])
     signed = b"%s.%d.%s" % (message_id.encode(), int(sent_at.timestamp()), body)
     return "v1," + base64.b64encode(hmac.new(key, signed, "sha256").digest()).decode()
-
-
-def recorded(folder: Path) -> Mapping[str, tuple[Account, Callback, datetime]]:
-    """No fleet's own callbacks are at hand, for the API is ours: these are the ones that the guide prints, whole."""
-    found: dict[str, tuple[Account, Callback, datetime]] = {}
-    for number, block in enumerate(
-        re.findall(r"```http\nPOST [^\n]*\n(.*?)\n```", GUIDE.read_text(), re.DOTALL)
-    ):
-        head, _, body = block.partition("\n\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head.splitlines())}
-        came_at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
-        found[f"partner-api.md, {number}"] = ACCOUNT, Callback("POST", {}, headers, body.encode()), came_at
-    return found
