@@ -114,12 +114,13 @@ STATES: Mapping[int, EventKind] = {
 _REASONS: Sequence[tuple[re.Pattern[str], str]] = tuple(
     (re.compile(pattern), reason)
     for pattern, reason in (
-        (r"LOCK.?DOWN|QUARANTINE|SEALED|CORDON|RESTRICTED", "closed_area"),
-        (r"ACCESS|ENTRY|GATE", "cannot_access_location"),
-        (r"REFUS|REJECT|DECLIN|CANCEL", "client_refused"),
-        (r"LOCATE|ADDRESS|NOT.?FOUND", "address_not_found"),
-        (r"UNAVAILABLE|NOT.?HOME|ABSENT|NO.?ANSWER|UNREACHABLE|NOBODY", "client_unavailable"),
-        (r"ITEM|DAMAGE", "goods_refused"),
+        (r"\b(LOCK ?DOWN|QUARANTINED?|SEALED OFF|CORDONED|(RESTRICTED|CLOSED) (AREA|ZONE))\b", "closed_area"),
+        (r"\b(ACCESS|ENTRY|ENTER|GATE)\b", "cannot_access_location"),
+        (r"\b(REFUSED|REJECTED|DECLINED|CANCELL?ED) BY (CLIENT|CUSTOMER|RECIPIENT)\b", "client_refused"),
+        (r"\b(CLIENT|CUSTOMER|RECIPIENT) (REFUSED|REJECTED|DECLINED|CANCELL?ED)\b", "client_refused"),
+        (r"\b(LOCATE|ADDRESS|NOT FOUND)\b", "address_not_found"),
+        (r"\b(UNAVAILABLE|NOT (AT )?HOME|ABSENT|NO ANSWER|UNREACHABLE|NOBODY)\b", "client_unavailable"),
+        (r"\b(ITEM|DAMAGED?)\b", "goods_refused"),
     )
 )
 """`failureReason`: each organization keeps its own list of them, so the words are read, first match."""
@@ -637,7 +638,7 @@ def _reason(task: _Task, kind: EventKind, status: str) -> str:
     if kind is EventKind.FAILED:
         said = _failure(task)
         for pattern, reason in _REASONS:
-            if pattern.search(said.upper()):
+            if pattern.search(re.sub(r"[_\W]+", " ", said.upper())):
                 return reason
         return said.lower() if _CODE.fullmatch(said) else "other"
     return "driver_lost" if status == "taskUnassigned" else ""
