@@ -29,6 +29,7 @@ def test_every_courier_keeps(clause: Clause, name: str) -> None:
     try:
         clause.ask(of_the_folder(name))
     except NotAsked as reason:
+        assert not reason.wanting, reason
         pytest.skip(str(reason))
 
 

@@ -34,6 +34,8 @@ NASTY = (
     "{}".encode("utf-16"),
 )
 """What breaks a reader that is sure of its JSON."""
+FEW = 3
+"""Callbacks among which one that the samples tell, and two that were recorded: more of them show no more."""
 _text = st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=4)
 _body = st.binary(max_size=200) | st.sampled_from(NASTY)
 
@@ -75,7 +77,7 @@ def junk_is_not_greeted(subject: Subject) -> None:
 
 @clause
 def junk_in_the_place_of_the_proof_is_never_a_crash(subject: Subject) -> None:
-    for sent in subject.sent:
+    for sent in subject.sent[:FEW]:
         proof = subject.proof_of(sent)
         if proof:
             _junk_as_proof(subject, sent, proof)
