@@ -153,6 +153,18 @@ def test_the_guides_callbacks_are_the_recorded_ones_that_the_contract_asks_about
         fits("JobEvent", json.loads(one.partition("\n\n")[2]))
 
 
+def test_the_guides_figures_are_those_of_the_code() -> None:
+    text = " ".join(GUIDE.read_text(encoding="utf-8").split())
+    request = dialect.book(ACCOUNT, "", job(), NOON)
+    assert (
+        f"within {request.read_timeout_s:.0f} seconds" == "within 5 seconds" and "within five seconds" in text
+    )
+    assert dialect.settle == timedelta(minutes=2) and "After two minutes a 404" in text
+    assert f"within {partner.WINDOW.total_seconds():.0f} seconds of our clock" in text
+    assert f"{partner.SECRET_BYTES[0]} to {partner.SECRET_BYTES[-1]} random bytes" in text
+    assert "at least 16 visible characters" in text
+
+
 def test_the_guides_problem_fits_the_published_schema() -> None:
     (problem,) = blocks("json")
     fits("Refusal", json.loads(problem))

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain import facts
+from chalicelib.domain.fleet import Proof
 from chalicelib.domain.legs import (
     ENDS,
     IN_CUSTODY,
@@ -16,6 +18,7 @@ from chalicelib.domain.legs import (
     Event,
     EventKind,
     Leg,
+    Proven,
     Track,
     fold,
     order_of,
@@ -188,3 +191,14 @@ def test_a_booking_and_a_leg_replace_their_own_kind_only() -> None:
     assert [x.number for x in leg.with_booking(booking(3)).bookings] == [1, 2, 3]
     legs = (Leg(leg_no=1), Leg(leg_no=2))
     assert replace_leg(legs, leg.model_copy(update={"leg_no": 2}))[0] is legs[0]
+
+
+def test_what_a_courier_brought_back_is_kept_with_its_event_and_moves_nothing() -> None:
+    bare = event(K.DELIVERED)
+    photo = Proven(kind=Proof.PHOTO, reference="ph-1")
+    proven = bare.model_copy(update={"proofs": (photo,)})
+    kept = facts.event_row(ORDER_ID, proven)
+    assert Event.model_validate_json(kept.body).proofs == (photo,)
+    assert kept.key == facts.event_row(ORDER_ID, bare).key, "a double that says more is the same event"
+    assert "proofs" not in facts.event_row(ORDER_ID, bare).body
+    assert fold([proven]) == fold([bare])
