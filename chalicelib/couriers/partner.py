@@ -118,6 +118,9 @@ FAILURES = (
 )
 """Why a job came to another end, or turned back."""
 
+PROOFS = 10
+"""So many of an event are kept."""
+
 IDENTITY_FOR = frozenset({ItemClass.HIGH_VALUE, ItemClass.ALCOHOL, ItemClass.MEDICINE})
 """Whose client is asked for a document: nobody shows one for flowers."""
 
@@ -165,8 +168,8 @@ class JobRequest(Shape):
     quote_id: str | None = Field(default=None, description="Of your quote that this follows.")
     pick_up: PickUp
     drop_off: DropOff
-    deliver_from: AwareDatetime = Field(description="It may be handed over from here on,")
-    deliver_by: AwareDatetime = Field(description="and has to be until here: later nobody is cleared.")
+    deliver_from: AwareDatetime = Field(description="Not handed over before this.")
+    deliver_by: AwareDatetime = Field(description="Nor after this: nobody is cleared for it then.")
     time_zone: TimeZone = Field(description="Whose clock the people at the door read.")
     handover: Handover = Field(
         description="How it changes hands. At gate, shelf and collection_point the crew does not go in."
@@ -240,8 +243,8 @@ class EventData(Foreign):
             examples=[*FAILURES],
         ),
     ] = None
-    correction: bool = Field(default=False, description="An end that you told earlier was wrong.")
-    proofs: tuple[Annotated[ProofNote | None, _Odd], ...] = Field(default=(), max_length=10)
+    correction: bool | None = Field(default=None, description="An end that you told earlier was wrong.")
+    proofs: tuple[Annotated[ProofNote | None, _Odd], ...] | None = None
 
 
 class JobEvent(Foreign):
@@ -610,7 +613,7 @@ def _event(said: JobEvent, courier_id: str, received_at: datetime, source: str) 
     """Named by its id, status and time: a fleet that gives two events one id loses neither."""
     status = re.sub(r"[^\x21-\x7e]", "?", said.type.removeprefix("job."))[:32] or "none"
     milliseconds = (said.timestamp - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    proofs = tuple(Proven(kind=note.kind, reference=note.reference) for note in said.data.proofs if note)
+    proofs = [Proven(kind=note.kind, reference=note.reference) for note in said.data.proofs or () if note]
     return Event(
         reference=said.data.reference,
         courier_id=courier_id,
@@ -620,8 +623,8 @@ def _event(said: JobEvent, courier_id: str, received_at: datetime, source: str) 
         received_at=received_at,
         event_id=f"{said.id}-{status}-{milliseconds}",
         reason=said.data.reason or "",
-        correction=said.data.correction,
-        proofs=proofs,
+        correction=bool(said.data.correction),
+        proofs=tuple(proofs[:PROOFS]),
         source=source,
     )
 

@@ -218,6 +218,16 @@ def test_an_event_brings_its_reason_its_correction_and_what_was_proven() -> None
     assert event.proofs == (Proven(kind=Proof.PHOTO, reference="ph-1"),)
 
 
+def test_null_in_the_place_of_nothing_and_more_proofs_than_are_kept_lose_no_event() -> None:
+    """Some write null for what they leave out, and a hand-over has to be heard whatever hangs on it."""
+    nothing = content(REFERENCE, "J-1", "delivered", NOON, reason=None, correction=None, proofs=None)
+    (event,) = heard(nothing).events
+    assert (event.reason, event.correction, event.proofs) == ("", False, ())
+    photos = [{"kind": "photo", "reference": f"ph-{number}"} for number in range(15)]
+    (event,) = heard(content(REFERENCE, "J-1", "delivered", NOON, proofs=photos)).events
+    assert len(event.proofs) == 10
+
+
 @pytest.mark.parametrize("reason", ["Frau Wang war nicht da", "client_unavailable!", "", 7, None, "x" * 41])
 def test_a_reason_that_is_no_word_is_left_out_for_it_may_speak_of_people(reason: object) -> None:
     (event,) = heard(content(REFERENCE, "J-1", "failed", NOON, reason=reason)).events
