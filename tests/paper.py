@@ -155,6 +155,18 @@ class NamedPaperDialect(PaperDialect):
     cancels_by_id = True
 
 
+class HintingPaperDialect(PaperDialect):
+    """The same, of a courier whose callbacks prove nothing."""
+
+    trust: Trust = "hint"
+
+
+class SecretPaperDialect(PaperDialect):
+    """The same, of a courier that sends a secret with its callbacks in clear."""
+
+    trust: Trust = "shared_secret"
+
+
 def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> Event:
     kind = said["kind"] if said["kind"] in set(EventKind) else "unreadable"
     return Event(

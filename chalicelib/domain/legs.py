@@ -32,6 +32,8 @@ class BookingState(StrEnum):
     LOST = "lost"
 
 
+HINT = "hint"
+"""`Event.source` of what moves nothing by itself."""
 LIVE = frozenset({BookingState.ATTEMPTED, BookingState.UNKNOWN, BookingState.BOOKED, BookingState.CANCELLING})
 """States in which a courier may be holding the job: while one is live, no other is attempted."""
 
@@ -95,7 +97,10 @@ class Event(Shape):
     reason: str = Field(default="", max_length=120, description="The courier's reason, as a code.")
     correction: bool = Field(default=False, description="The courier says that an earlier end was wrong.")
     proofs: tuple[Proven, ...] = Field(default=(), max_length=10)
-    source: str = Field(default="callback", description="'callback' or 'look_up'.")
+    source: str = Field(
+        default="callback",
+        description="'callback', 'look_up', or 'hint': a callback that is not believed until a look-up confirms it.",
+    )
 
 
 class Track(Shape):
@@ -123,8 +128,9 @@ def fold(events: Iterable[Event]) -> Track:
     """The events of one booking as one track: the same for every order of arrival.
 
     A terminal kind is sticky: later events change nothing unless they are explicit corrections. Skipped
-    states are legal. Unreadable codes are counted and move nothing.
+    states are legal. Unreadable codes are counted and move nothing, hints are passed over.
     """
+    events = [event for event in events if event.source != HINT]
     unique = {event.event_id: event for event in sorted(events, key=_order, reverse=True)}
     kind: EventKind | None = None
     at = picked_up_at = ended_at = None
@@ -182,6 +188,9 @@ class Booking(Shape):
         default="", description="The courier's last word on that: why not, or `returning`."
     )
     looks: int = Field(default=0, description="Look-ups since the state was last certain.")
+    looked_at: Instant | None = Field(default=None, description="When it was last looked up and answered.")
+    hints: int = Field(default=0, description="Hints that were seen; more of them are news.")
+    is_hinted: bool = Field(default=False, description="There may be news: a look-up has yet to confirm it.")
     let_go_at: Instant | None = Field(default=None, description="When the courier had let go of it.")
     track: Track = Track()
 
@@ -189,6 +198,13 @@ class Booking(Shape):
     def is_live(self) -> bool:
         """True while a courier may hold the job."""
         return self.state in LIVE and not self.track.has_ended
+
+    @property
+    def may_have_news(self) -> bool:
+        """True when a hint has yet to be looked into: of a live job, or of one that was given up for lost."""
+        return self.is_hinted and (
+            self.is_live or (self.state is BookingState.LOST and not self.track.has_ended)
+        )
 
     @property
     def can_be_ended(self) -> bool:

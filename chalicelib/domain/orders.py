@@ -344,7 +344,7 @@ def _full_minute(moment: datetime) -> datetime:
 
 def _booking_due(booking: Booking) -> datetime | None:
     if not booking.is_live:
-        return None
+        return booking.next_look if booking.may_have_news else None
     return booking.next_look or booking.attempted_at + SETTLE
 
 

@@ -35,6 +35,7 @@ from chalicelib.domain.legs import (
     Booking,
     BookingState,
     Event,
+    EventKind,
     Refusal,
     fold,
     reference_of,
@@ -111,9 +112,9 @@ def book(world: World, name: str) -> None:
 
 
 def _orphans(order: Order) -> list[Booking]:
-    """Jobs that were given up for lost and are alive, beside the one that counts."""
-    live = [booking for leg in order.legs for booking in leg.bookings if booking.is_live]
-    return [booking for booking in live if booking is not order.leg.live_booking]
+    """Jobs that were given up for lost and are alive, or may be, beside the one that counts."""
+    every = [booking for leg in order.legs for booking in leg.bookings]
+    return [b for b in every if (b.is_live or b.may_have_news) and b is not order.leg.live_booking]
 
 
 # --- booking --------------------------------------------------------------------------------------------------
@@ -326,7 +327,11 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
     try:
         if booking.state is BookingState.CANCELLING:
             _cancel(world, order, booking, courier)
-        elif booking.state is BookingState.BOOKED and now < silent_until(order, now) - POLL:
+        elif (
+            booking.state is BookingState.BOOKED
+            and not booking.is_hinted
+            and now < silent_until(order, now) - POLL
+        ):
             # nothing can have happened yet; but that it is booked may not have been told
             write(world, _with(order, now, booking, next_look=silent_until(order, now)))
             world.queues.nudge(Topic.TELL, [order.order_id])
@@ -381,6 +386,18 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         order.order_id,
     )
     news = answer.event if isinstance(answer, Found) else None
+    if isinstance(answer, Found) and booking.state is BookingState.LOST and news is None:
+        # it has what was given up for lost, and does not say how far it is: that it has it is news enough
+        news = Event(
+            reference=booking.reference,
+            courier_id=courier.courier_id,
+            kind=EventKind.ACCEPTED,
+            raw_status="found",
+            occurred_at=now,
+            received_at=now,
+            event_id=f"{booking.reference}-found",
+            source="look_up",
+        )
     if news is not None and news.kind is booking.track.kind and not news.correction:
         news = None  # what we know already
     if news is not None:  # named as its callback would be
@@ -388,7 +405,21 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         # at once: when the booking has been looked at, a repeat finds nothing due; that it is folded has it told, too
         world.queues.nudge(Topic.HEAR, [order.order_id])
 
+    settled = booking.attempted_at + world.dialects[courier.dialect].settle
+    is_sure = isinstance(answer, Found | NotFound)
+
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
+        if not (present.is_hinted and is_sure):
+            return step(order, present, now)
+        quiet = present.model_copy(update={"is_hinted": False, "looked_at": now})
+        leg = next(leg for leg in order.legs if leg.booking(quiet.reference) is not None)
+        told = order.model_copy(update={"legs": replace_leg(order.legs, leg.with_booking(quiet))})
+        return step(told, quiet, now) or (moved(told, now), [])
+
+    def step(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
+        if present.state is BookingState.LOST:
+            look = None if is_sure else _later(world, now, present.looks, answer)
+            return _with(order, now, present, next_look=look, looks=present.looks + 1), []
         if not present.is_live:
             return None
         if present.state is BookingState.CANCELLING:
@@ -404,6 +435,8 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 return _with(
                     order, now, present, next_look=silent_until(order, now), looks=present.looks + 1
                 ), []
+            if now < settled:  # asked before its time because of a hint: that proves nothing yet
+                return _with(order, now, present, next_look=settled), []
             if _has_reported(world, order, present):
                 # nobody has folded that yet: whoever reports on a job has it
                 world.queues.nudge(Topic.HEAR, [order.order_id])
@@ -416,7 +449,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     changed = _again_and_again(world, order, booking.number, after)
     if news is None and changed is not None and now - changed.history[-1].at <= 2 * POLL:
         world.queues.nudge(Topic.TELL, [order.order_id])
-    if isinstance(answer, NotFound) and booking.state is not BookingState.CANCELLING:
+    if isinstance(answer, NotFound) and booking.state not in (BookingState.CANCELLING, BookingState.LOST):
         world.queues.nudge(Topic.BOOK, [order.order_id])
 
 

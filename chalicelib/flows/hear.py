@@ -15,6 +15,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import (
+    HINT,
     Booking,
     BookingState,
     Event,
@@ -24,7 +25,7 @@ from chalicelib.domain.legs import (
     fold,
     replace_leg,
 )
-from chalicelib.domain.orders import POLL, Order, due_at, in_pool, moved
+from chalicelib.domain.orders import MINUTE, POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase
 from chalicelib.flows import book, check, enlist
@@ -58,6 +59,8 @@ def hear(world: World, order_id: str) -> None:
             if world.clock() - order.history[-1].at <= RETELL:
                 world.queues.nudge(Topic.TELL, [order_id])
                 _pass_on(world, order)
+            elif _is_to_be_looked_into(order, world.clock()):
+                world.queues.nudge(Topic.BOOK, [order_id])
             return
         if not pieces and not more and _can_wait(order, after, world.clock()):
             return
@@ -72,11 +75,20 @@ def hear(world: World, order_id: str) -> None:
 
 def _pass_on(world: World, order: Order) -> None:
     """Nudge whoever has to look at the order next, as it stands: a repeat does it again."""
-    if any(b.state is BookingState.CANCELLING and b.is_live for leg in order.legs for b in leg.bookings):
+    bookings = [b for leg in order.legs for b in leg.bookings]
+    if any(b.state is BookingState.CANCELLING and b.is_live for b in bookings) or _is_to_be_looked_into(
+        order, world.clock()
+    ):
         world.queues.nudge(Topic.BOOK, [order.order_id])
     due = due_at(order)
     if in_pool(order) and due is not None and due <= world.clock():
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
+
+
+def _is_to_be_looked_into(order: Order, now: datetime) -> bool:
+    """True when there may be news of a job, and its courier is to be asked now."""
+    bookings = (b for leg in order.legs for b in leg.bookings)
+    return any(b.may_have_news and b.next_look is not None and b.next_look <= now for b in bookings)
 
 
 def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:
@@ -104,7 +116,11 @@ def _can_wait(before: Order, after: Order, now: datetime) -> bool:
         return False
     for was in before.leg.bookings:
         now_is = after.leg.booking(was.reference)
-        if now_is is None or now_is.track == was.track:
+        if now_is is None:
+            continue
+        if now_is.is_hinted and not was.is_hinted:
+            return False
+        if now_is.track == was.track:
             continue
         same = ("picked_up_at", "ended_at", "reason", "unreadable")
         if (
@@ -124,17 +140,21 @@ def _folded(
 ) -> tuple[Order | None, list[Evidence], list[Change]]:
     """The order with every booking's track, the evidence of what was cleared again, and places given back."""
     now = world.clock()
-    leg = order.leg
     fresh: list[tuple[Booking, Track]] = []
-    for booking in leg.bookings:
-        track = fold(_believed(world, order, booking, events.get(booking.reference, ())))
+    changed = order
+    for known in order.leg.bookings:
+        said = list(_believed(world, order, known, events.get(known.reference, ())))
+        booking = _hinted(known, said, now)
+        if booking is not known:
+            leg = changed.leg.with_booking(booking)
+            changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
+        track = fold(said)
         if track != booking.track:
             fresh.append((booking, track))
-    if not fresh:
+    if not fresh and changed is order:
         return None, [], []
     pieces: list[Evidence] = []
     more: list[Change] = []
-    changed = order
     for booking, track in fresh:
         heard = booking.model_copy(update={"track": track, **_becomes(order, booking, track, now)})
         leg = changed.leg.with_booking(heard)
@@ -153,6 +173,19 @@ def _folded(
             pieces += checked
     after = moved(changed, now)
     return after, pieces, more
+
+
+def _hinted(booking: Booking, said: Iterable[Event], now: datetime) -> Booking:
+    """The booking, to be looked up if there may be news that nobody has confirmed: once a minute at most, for whoever
+    can make hints can make many."""
+    hints = sum(event.source == HINT for event in said)
+    may_be = booking.is_live or booking.state is BookingState.LOST
+    if booking.is_hinted or not may_be or hints <= booking.hints:
+        return booking
+    look = now if booking.looked_at is None else max(now, booking.looked_at + MINUTE)
+    if booking.next_look is not None and booking.is_live:
+        look = min(look, booking.next_look)
+    return booking.model_copy(update={"is_hinted": True, "hints": hints, "next_look": look})
 
 
 def _believed(world: World, order: Order, booking: Booking, events: Iterable[Event]) -> Iterable[Event]:

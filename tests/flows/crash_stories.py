@@ -69,7 +69,7 @@ from tests.flows.crash_steps import (
     slow_down,
     upload,
 )
-from tests.paper import NamedPaperDialect, TokenPaperDialect, callback
+from tests.paper import HintingPaperDialect, NamedPaperDialect, TokenPaperDialect, callback
 from tests.stage import (
     MARKET,
     NOON,
@@ -177,6 +177,19 @@ def _failing(**more: Any) -> Stage:
     return on
 
 
+def _hinting(**more: Any) -> Stage:
+    on = stage(**more)
+    on.world.dialects = {"paper": HintingPaperDialect()}
+    return on
+
+
+story(
+    "courier_whose_callbacks_are_hints",
+    place(), minutes(7), says("delivered"), minutes(2), RIDE,
+    opening=_hinting, ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+
 # --- couriers that do not ------------------------------------------------------------------------------------
 
 story(
@@ -268,6 +281,12 @@ def _job_turns_up(play: Play) -> None:
     play.on.company.jobs[job] = dataclasses.replace(next(iter(play.on.company.jobs.values())), reference=job)
 
 
+story(
+    "hint_of_a_job_given_up_for_lost",
+    company(deaf={"book"}), place(), company(deaf=set()), minutes(14), _job_turns_up,
+    courier("accepted", number=1), minutes(4), courier("accepted", number=1), minutes(4), RIDE,
+    opening=_hinting, ends={"key-1": DELIVERED}, by_itself=False,
+)  # fmt: skip
 story(
     "given_up_for_lost_and_turns_up",
     company(deaf={"book"}), place(), company(deaf=set()), minutes(14), _job_turns_up,

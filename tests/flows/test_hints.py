@@ -1,0 +1,164 @@
+"""What is not proven moves nothing until the courier itself confirms it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.dialect import Dialect
+from chalicelib.domain.legs import BookingState
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Topic
+from chalicelib.flows import receive
+from chalicelib.flows.place import place
+from tests.paper import HintingPaperDialect, SecretPaperDialect, callback
+from tests.stage import Stage, new_order, stage
+
+
+def on_stage(dialect: Dialect) -> tuple[Stage, str, str]:
+    """A booked order, its id and the booking's reference."""
+    on = stage(crews=2)
+    on.world.dialects = {"paper": dialect}
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (reference,) = on.company.jobs
+    return on, order.order_id, reference
+
+
+def hint(on: Stage, reference: str, kind: str, *, is_true: bool = False) -> None:
+    """A callback; `is_true`: of what has really happened."""
+    now = on.clock()
+    said = on.company.move(reference, kind, now) if is_true else callback(reference, kind, now)
+    receive.receive(on.world, "SHA", "paper-co", said)
+
+
+def looks(on: Stage) -> int:
+    return sum(verb == "look" for verb, _ in on.company.calls)
+
+
+def test_a_hint_that_the_courier_does_not_confirm_moves_nothing_and_costs_one_look_up() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    before = looks(on)
+    for kind in ("picked_up", "delivered"):
+        hint(on, reference, kind)
+    on.settle()
+    order = on.order(name)
+    assert order.state is OrderState.BOOKED
+    assert order.leg.bookings[0].track.kind is None
+    assert looks(on) == before + 1
+    on.minutes(3)
+    assert looks(on) == before + 1, "what was looked into once is not looked into again"
+
+
+def test_a_hint_that_the_courier_confirms_moves_the_order_at_once() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    for kind, state in (("picked_up", OrderState.PICKED_UP), ("delivered", OrderState.DELIVERED)):
+        on.clock.forward(minutes=5)
+        hint(on, reference, kind, is_true=True)
+        on.settle()
+        assert on.order(name).state is state
+
+
+def test_before_the_stay_begins_too_a_hint_is_looked_into() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    hint(on, reference, "cancelled", is_true=True)
+    on.settle()
+    assert on.order(name).leg.bookings[0].state is BookingState.CANCELLED
+
+
+def test_of_a_hundred_hints_a_minute_one_is_looked_into() -> None:
+    on, _, reference = on_stage(HintingPaperDialect())
+    before = looks(on)
+    for _ in range(10):
+        for _ in range(10):
+            on.clock.forward(seconds=1)
+            hint(on, reference, "delivered")
+            on.settle()
+    assert 1 <= looks(on) - before <= 2
+
+
+def test_a_hint_whose_nudge_was_lost_is_looked_into_when_the_order_is_heard_of_again() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    hint(on, reference, "picked_up", is_true=True)
+    on.world.queues.take()  # type: ignore[attr-defined]
+    on.minutes(20)
+    assert on.order(name).state is OrderState.PICKED_UP
+
+
+def test_a_hint_that_could_not_be_looked_into_is_owed_until_it_is() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    on.company.deaf.add("look")
+    hint(on, reference, "picked_up", is_true=True)
+    on.settle()
+    assert on.order(name).state is OrderState.BOOKED
+    on.company.deaf.clear()
+    on.minutes(4)
+    assert on.order(name).state is OrderState.PICKED_UP
+
+
+def test_a_hint_of_an_attempt_whose_answer_is_awaited_gives_nothing_up_before_its_time() -> None:
+    on = stage(crews=2)
+    on.world.dialects = {"paper": HintingPaperDialect()}
+    on.company.deaf.add("book")
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    reference = f"{order.order_id}-1-1"
+    hint(on, reference, "accepted")
+    on.settle()
+    (booking,) = on.order(order.order_id).leg.bookings
+    assert booking.state is BookingState.UNKNOWN
+    assert booking.next_look == booking.attempted_at + timedelta(minutes=2)
+
+
+def test_a_hint_that_a_job_given_up_for_lost_is_alive_has_it_found_and_ended() -> None:
+    on = stage(crews=2)
+    on.world.dialects = {"paper": HintingPaperDialect()}
+    on.company.deaf.add("book")
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.company.deaf.clear()
+    on.minutes(6)
+    first, second = (f"{order.order_id}-1-{number}" for number in (1, 2))
+    assert list(on.company.jobs) == [second]
+    hint(on, first, "accepted")
+    on.minutes(2)
+    assert [b.state for b in on.order(order.order_id).leg.bookings] == [
+        BookingState.LOST,
+        BookingState.BOOKED,
+    ]
+    on.company.book(first)
+    hint(on, first, "courier_assigned", is_true=True)
+    on.minutes(4)
+    states = [b.state for b in on.order(order.order_id).leg.bookings]
+    assert states == [BookingState.CANCELLED, BookingState.BOOKED]
+    assert on.company.jobs[first].state == "cancelled"
+
+
+@pytest.mark.parametrize("kind", ["delivered", "failed", "cancelled", "returned", "pick_up_failed"])
+def test_by_a_secret_sent_in_clear_no_end_is_believed_unconfirmed(kind: str) -> None:
+    on, name, reference = on_stage(SecretPaperDialect())
+    on.clock.forward(minutes=70)
+    hint(on, reference, "picked_up")
+    on.settle()
+    assert on.order(name).state is OrderState.PICKED_UP, "what can be put right is believed"
+    hint(on, reference, kind)
+    on.settle()
+    assert on.order(name).state is OrderState.PICKED_UP
+    on.clock.forward(minutes=1)
+    hint(on, reference, kind, is_true=True)
+    on.minutes(2)
+    assert on.order(name).state is not OrderState.PICKED_UP
+
+
+def test_hearing_a_hint_again_owes_nothing_more() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    hint(on, reference, "picked_up")
+    on.settle()
+    before = on.order(name)
+    on.world.queues.nudge(Topic.HEAR, [name])
+    on.settle()
+    assert on.order(name) == before
