@@ -185,7 +185,7 @@ def _hinting(**more: Any) -> Stage:
 
 story(
     "courier_whose_callbacks_are_hints",
-    place(), minutes(7), says("delivered"), minutes(2), RIDE,
+    place(), minutes(7), later(minutes=45), courier("courier_assigned", times=2), minutes(2), says("delivered"), RIDE,
     opening=_hinting, ends={"key-1": DELIVERED},
 )  # fmt: skip
 
