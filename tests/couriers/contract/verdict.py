@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from textwrap import wrap
 from typing import Protocol
 
@@ -73,7 +74,7 @@ def answer(subject: Subject, clause: Clause) -> Answer:
 def verdict(subject: Subject, say: Says) -> int:
     """The whole verdict, and what to exit with: 0 all is kept; 1 something is broken; 2 nothing is, but the samples
     do not say enough to ask everything."""
-    say(f"{subject.name}: {subject.dialect.trust}, {subject.file}")
+    say(f"{subject.name}: {subject.dialect.trust}, {_path(subject.file)}")
     if subject.recorded:
         say("")
         say("What it reads in the recorded callbacks")
@@ -116,6 +117,10 @@ def _folded(word: str, text: str) -> list[str]:
     return wrap(
         clean, WIDTH, initial_indent=f"{INDENT}{word:<8} ", subsequent_indent=f"{INDENT}{'':<8} "
     ) or [f"{INDENT}{word}"]
+
+
+def _path(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _read(subject: Subject, sent: object) -> str:
