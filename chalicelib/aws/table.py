@@ -36,12 +36,13 @@ _OURS = frozenset(
 )
 
 
-ROWS = 4
+ROWS = 5
 """How rows are written: 1 plain and sealed each with its own key, 2 packed and sealed with the hour's, 3 with what the
 rule book added to policies, zones, fleet, uploads and evidence, and zones in columns (`domain/sheets.py`), 4 with
-explanations in evidence, and with when a market offers. Whoever writes one way reads those before it, and none after:
-`cli/deploy.py` does not go back past it. Only orders say their schema: a field more in any other noun is one way more,
-for shapes are closed and former code cannot read it."""
+explanations in evidence, and with when a market offers, 5 with the room of slots and the sizes of gifts, gifts that
+travel together and a fair load. Whoever writes one way reads those before it, and none after: `cli/deploy.py` does not
+go back past it. Only orders say their schema: a field more in any other noun is one way more, for shapes are closed and
+former code cannot read it."""
 
 
 class DynamoTable:

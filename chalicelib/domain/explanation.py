@@ -24,6 +24,8 @@ class By(StrEnum):
     """All the places had gone in earlier rounds."""
     LIMIT = "limit"
     """Not the places: the rules let only so many through."""
+    ROOM = "room"
+    """Not the places: no vehicle had room for one of its size or weight beside the others."""
     TIME = "time"
     """Nobody knows: the time to plan in was over before the best plan was found."""
 
@@ -58,6 +60,8 @@ class Instead(StrEnum):
     """Its places had gone in an earlier round."""
     LIMIT = "limit"
     """There was a place, and the rules let only so many through."""
+    ROOM = "room"
+    """There was a place, and no room for one of its size or weight."""
     SOONER = "sooner"
     """It begins later: what waiting for it costs outweighs the price, whether or not it had a place."""
     LATER = "later"

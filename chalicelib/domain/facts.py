@@ -22,6 +22,7 @@
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
     fleet#<market>         used#<permit>                  of a permit for a single use (counter: taken)
     fleet#<market>         breaker#<courier>              Breaker, of a courier that fails  (flows.spare)
+    fleet#<market>         volume#<slot> weight#<slot>    of a slot's room, millilitres and grams (counter: taken)
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
     quota#<market>#<day>   household#<unreadable>         (counter: taken)
     quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
@@ -43,7 +44,7 @@ from chalicelib.domain.errors import Delayed, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.legs import Assignment, Event, QuotaTaken
+from chalicelib.domain.legs import MEASURES, Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool
 from chalicelib.domain.places import Market
@@ -350,9 +351,10 @@ def give_back_to_slot(market_id: str, slot_id: str) -> Count:
 
 
 def quota_key(market_id: str, taken: QuotaTaken) -> Key:
-    """Where it is counted: by the local day, or beside the permits, which are read with the fleet."""
+    """Where it is counted: by the local day, or beside permits and slots, which are read with the fleet."""
     if taken.day is None:
-        return Key(fleet_collection(market_id), f"used#{taken.name}")
+        kind = "used" if taken.per == "permit" else taken.per
+        return Key(fleet_collection(market_id), f"{kind}#{taken.name}")
     return Key(f"quota#{market_id}#{taken.day.isoformat()}", f"{taken.per}#{taken.name}")
 
 
@@ -361,8 +363,8 @@ def take_quota(market_id: str, taken: QuotaTaken, count: int, limit: int, until:
     return Take(quota_key(market_id, taken), TAKEN, count, limit, epoch(until))
 
 
-def give_back_quota(market_id: str, taken: QuotaTaken) -> Count:
-    return Count(quota_key(market_id, taken), TAKEN, -1, floor=None)
+def give_back_quota(market_id: str, taken: QuotaTaken, count: int = 1) -> Count:
+    return Count(quota_key(market_id, taken), TAKEN, -count, floor=None)
 
 
 def salt_key(market_id: str) -> Key:
@@ -415,6 +417,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     left: dict[str, int] = {}
     uses_left: dict[str, int] = {}
     breakers: dict[str, Breaker] = {}
+    taken: dict[str, int] = {}
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
         if kind == "used":
@@ -422,6 +425,9 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
             continue
         if kind == "breaker":
             breakers[name] = breaker_of_row(row)
+            continue
+        if kind in MEASURES:
+            taken[row.key.sk] = row.counters.get(TAKEN, 0)
             continue
         known = parsed.get(row.key)
         # by its text: who is taken out and put in again starts at version 1 again
@@ -438,6 +444,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         left=left,
         uses_left=uses_left,
         breakers=breakers,
+        taken=taken,
     )
 
 

@@ -179,6 +179,20 @@ class Slot(Shape):
         default=30, strict=True, ge=0, le=1440, description="From the destination to out of the zones."
     )
     item_classes: frozenset[ItemClass] | None = Field(default=None, description="Absent: carries everything.")
+    room_litres: int | None = Field(
+        default=None,
+        strict=True,
+        ge=0,
+        le=100_000,
+        description="Room for gifts that state their volume. Absent: whatever has a place has room.",
+    )
+    load_kilograms: int | None = Field(
+        default=None,
+        strict=True,
+        ge=0,
+        le=100_000,
+        description="The same by weight.",
+    )
 
 
 class Fleet(Shape):
@@ -192,6 +206,10 @@ class Fleet(Shape):
     uses_left: dict[str, int] = Field(
         default_factory=dict,
         description="Of permits for a single use; one that is not named has its one left.",
+    )
+    taken: dict[str, int] = Field(
+        default_factory=dict,
+        description="Of a slot's room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
     )
     breakers: dict[str, Breaker] = Field(default_factory=dict, description="Of couriers that fail.")
 

@@ -63,6 +63,20 @@ class Item(Shape):
         le=14400,
         description="From pick-up to hand-over at the most, gate rest included.",
     )
+    millilitres: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=10_000_000,
+        description="Room that one piece takes, packed. Absent: it takes none of a vehicle's room.",
+    )
+    grams: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=10_000_000,
+        description="What one piece weighs, packed. Absent: it counts as nothing.",
+    )
 
 
 class Gift(Shape):
@@ -89,6 +103,16 @@ class Gift(Shape):
     @property
     def item_classes(self) -> frozenset[ItemClass]:
         return frozenset(item.item_class for item in self.items)
+
+    @property
+    def millilitres(self) -> int:
+        """Of all that state it."""
+        return sum((item.millilitres or 0) * item.quantity for item in self.items)
+
+    @property
+    def grams(self) -> int:
+        """Of all that state it."""
+        return sum((item.grams or 0) * item.quantity for item in self.items)
 
     @property
     def dwell_limit_minutes(self) -> int | None:

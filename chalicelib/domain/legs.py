@@ -212,12 +212,19 @@ class Booking(Shape):
         return self.track.picked_up_at is None and not self.cancel_answer
 
 
-class QuotaTaken(Shape):
-    """What an assignment has taken one of: enough to give it back without any rules (`quotas`)."""
+MEASURES = ("volume", "weight")
+"""Of a slot's room (`rooms`)."""
 
-    per: Literal["zone", "household", "courier", "permit"]
-    name: str = Field(description="Zone; household, unreadable; zone and courier; permit.")
-    day: date | None = Field(default=None, description="Local. Absent: of a permit, good once and not a day.")
+
+class QuotaTaken(Shape):
+    """What an assignment has taken one of, or of a slot's room what its gift takes: enough to give it back without any
+    rules (`quotas`, `rooms`)."""
+
+    per: Literal["zone", "household", "courier", "permit", "volume", "weight"]
+    name: str = Field(description="Zone; household, unreadable; zone and courier; permit; slot.")
+    day: date | None = Field(
+        default=None, description="Local. Absent: of a permit, good once and not a day; or of a slot's room."
+    )
 
 
 class Assignment(Shape):

@@ -33,11 +33,12 @@ seven days and are kept for seven more), so that whoever gives back a slot's pla
 
 
 class Need(NamedTuple):
-    """What one delivery takes one of."""
+    """What one delivery takes of a counter."""
 
     limit: int
     until: datetime
     """When the counter is of no more use to anybody."""
+    amount: int = 1
 
 
 Needs = Mapping[QuotaTaken, Need]

@@ -21,6 +21,8 @@ from chalicelib.domain.verdicts import Decision, Verdict
 from chalicelib.domain.weights import Weights
 from chalicelib.domain.worth import Change, changes
 
+_NOT_THE_PLACES = frozenset({By.LIMIT, By.ROOM, By.TIME})
+
 
 class OneMore(NamedTuple):
     """What one more place in a slot would be worth: gifts served more (below 0: fewer) by tier, and minor units saved
@@ -89,7 +91,7 @@ class Rationing:
             told = OutRanked(by=By.EARLIER, slots=len(full))
         else:
             return None
-        if told.would_serve or told.by in (By.LIMIT, By.TIME) or self._is_blind:
+        if told.would_serve or told.by in _NOT_THE_PLACES or self._is_blind:
             return told
         number = self._number[order]
         for _, slot in sorted((cost, slot) for slot, cost in full):
@@ -121,7 +123,7 @@ class Rationing:
         own = problem.tiers[number]
         is_free = short < 0 or (short == 0 and (not prices[slot] or self._pays_for_a_limit(number)))
         if is_free or lowest is None or lowest < own:
-            return told.model_copy(update={"by": By.LIMIT})
+            return told.model_copy(update={"by": self._but_for_places(number)})
         by = By.SAME_TIER if lowest == own else By.HIGHER_TIER
         told = told.model_copy(update={"by": by, "slot": problem.slots[slot]})
         if short == 0 and self._is_next(number):
@@ -211,7 +213,7 @@ class Rationing:
             or worths is None
             or not worths.slots[slot]
         ):
-            return told.model_copy(update={"why": Instead.LIMIT})
+            return told.model_copy(update={"why": self._kept_from(order, best.slot_id)})
         more: dict[str, object] = {"why": Instead.WORTH_MORE}
         if slot in self._lowest:
             more["lowest"] = Tier(self._lowest[slot])
@@ -221,6 +223,19 @@ class Rationing:
         elif change is not None:
             more["saves"] = -change.cost
         return told.model_copy(update=more)
+
+    def _but_for_places(self, number: int) -> By:
+        """What keeps an order out that no place is too dear for."""
+        slots = self.problem.slots
+        order = self.problem.orders[number]
+        states = any(slots[slot] in self.problem.rooms for slot in self.problem.row(number).slots)
+        return By.ROOM if states and any(self.problem.sizes.get(order, ())) else By.LIMIT
+
+    def _kept_from(self, order: str, slot: str) -> Instead:
+        """What keeps it from a slot that has a place for it."""
+        if slot in self.problem.rooms and any(self.problem.sizes.get(order, ())):
+            return Instead.ROOM
+        return Instead.LIMIT
 
     # --- all of it ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CURFEW = "curfew"
     WINDOW = "window"
     SLOT_FULL = "slot_full"
+    NO_ROOM = "no_room"
     QUOTA_FULL = "quota_full"
     OUTRANKED = "outranked"
     NO_SLOTS = "no_slots"

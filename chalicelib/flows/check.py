@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, rooms
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
@@ -28,6 +28,8 @@ class Ground:
 
     atlas: Atlas | None
     fleet: Fleet
+    is_whole: bool = True
+    """The whole fleet; else only what one assignment names."""
 
     def knowing(self, at: datetime) -> datetime:
         """That moment, and not before these rules were published: what is in force is known.
@@ -85,6 +87,7 @@ def _underfoot(world: World, order: Order, seen: Mapping[Key, Row | None], then:
     return Ground(
         None if head is None else consult.atlas_of(world, order.market_id, head, then),
         facts.fleet_of_rows(row for key in wanted if (row := seen.get(key)) is not None),
+        is_whole=False,
     )
 
 
@@ -232,7 +235,7 @@ def give_back(order: Order, slot_id: str) -> list[Count]:
     market_id = order.market_id
     return [
         facts.give_back_to_slot(market_id, slot_id),
-        *(facts.give_back_quota(market_id, one) for one in taken),
+        *(facts.give_back_quota(market_id, one, rooms.amount(one, order.gift)) for one in taken),
     ]
 
 

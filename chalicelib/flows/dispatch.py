@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, rooms
 from chalicelib.domain.assignment import Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
@@ -66,7 +66,9 @@ TRIES = 5
 GRID = timedelta(minutes=10)
 RETELL = timedelta(hours=2)
 """So long after a step every look at the order has it told again: some four times."""
-CROWDED = frozenset({Reason.OUTRANKED, Reason.SLOT_FULL, Reason.QUOTA_FULL, Reason.PERMIT_USED})
+CROWDED = frozenset(
+    {Reason.OUTRANKED, Reason.SLOT_FULL, Reason.NO_ROOM, Reason.QUOTA_FULL, Reason.PERMIT_USED}
+)
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
 PERMITS = 20
@@ -84,7 +86,7 @@ class Ruling:
     evidence: Evidence | None
     takes: str | None
     needs: Needs = field(default_factory=dict)
-    """Of quotas and permits, beside the slot's place."""
+    """Of quotas, permits and room, beside the slot's place."""
 
 
 def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
@@ -297,12 +299,16 @@ def decide(
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
             if wanted:
                 needs[order.order_id, slot_id] = wanted
+    states = ((slot.slot_id, rooms.left_of(slot, on.fleet.taken)) for slot in slots)
+    room = {slot_id: size for slot_id, size in states if size is not None}
     planned = ration.Round(
         tiers={order.order_id: int(order.tier) for order in orders},
         places={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
         choices=choices,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
+        sizes={order.order_id: rooms.size_of(order.gift) for order in orders} if room else {},
+        rooms=room,
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
     )
@@ -310,9 +316,10 @@ def decide(
     cleared = dict(verdicts)
     if needs:
         _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
-        for name in {name for name, _ in needs}:
-            answers = verdicts[name]
-            verdicts[name] = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
+    # who goes lacks nothing, and of who shares its answers with others only what is its own is said anew
+    lacking = {name for name, _ in needs} | (deliveries.keys() - planned.chosen.keys() if room else set())
+    for name in lacking:
+        verdicts[name] = _as_can_be_taken(planned, name, verdicts[name])
     assert planned.rationing is not None
     account = explain.Account(on, now, planned.rationing, deliveries, cleared)
     rulings = []
@@ -326,12 +333,13 @@ def decide(
         if chosen is not None:
             verdict = next(v for v in answers if v.slot_id == chosen)
             if verdict.start is None:  # cleared together with others: now for itself, with what it rests on
-                slot, delivery = on.fleet.slots[chosen], deliveries[order.order_id]
-                verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
+                slot = on.fleet.slots[chosen]
+                verdict = clearer.clear(deliveries[order.order_id], slot, order.leg.refused_by, Phase.OPEN)
             if offer is Offer.LAST_MOMENT and verdict.start is not None and verdict.start - LEAD > now:
                 rulings.append(_may_wait(order, on, now, verdict.start - LEAD))
                 continue
-            takes = planned.needs.get((order.order_id, chosen), {})
+            slot = on.fleet.slots[chosen]
+            takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
             why = account.of_served(order, chosen, answers)
             rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes, why))
         else:
@@ -438,7 +446,7 @@ def _plan_with_other_permits(
             verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
             if verdict.decision is Decision.YES:
                 verdicts[name] = [verdict if v.slot_id == slot_id else v for v in verdicts[name]]
-                found[name, slot_id] = ration.needs_of(
+                found[name, slot_id] = ration.ruled(
                     world, order.market_id, delivery.drop_off.address, verdict, fresh
                 )
         if not found:
@@ -454,8 +462,14 @@ def _plan_with_other_permits(
             planned.plan_anew(world)
 
 
+def _as_can_be_taken(planned: ration.Round, name: str, answers: Sequence[Verdict]) -> Sequence[Verdict]:
+    """The verdicts, with a no where the order waits and what a yes would have taken is not there any more; the same
+    ones, which others may share, where nothing has changed."""
+    found = [_if_it_can_be_taken(planned, name, verdict) for verdict in answers]
+    return answers if all(new is old for new, old in zip(found, answers, strict=True)) else found
+
+
 def _if_it_can_be_taken(planned: ration.Round, name: str, verdict: Verdict) -> Verdict:
-    """The verdict, or a no where the order waits and what the yes would have taken is not there any more."""
     if verdict.decision is not Decision.YES or planned.chosen.get(name) == verdict.slot_id:
         return verdict
     why = planned.lacks((name, verdict.slot_id))
@@ -717,6 +731,7 @@ def _changes(
     ):
         limit = min(need.limit for _, need in takers_of_it)
         until = max(need.until for _, need in takers_of_it)
-        changes.append(facts.take_quota(market_id, counter, len(takers_of_it), limit, until))
+        count = sum(need.amount for _, need in takers_of_it)
+        changes.append(facts.take_quota(market_id, counter, count, limit, until))
         owners.append([name for name, _ in takers_of_it])
     return changes, owners

@@ -106,7 +106,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
     )
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     cleared = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
-    verdicts = ration.told(world, question.market, delivery.drop_off.address, cleared, on)
+    verdicts = ration.told(world, question.market, delivery, cleared, on)
     possible = [
         Possible(
             slot=v.slot_id,

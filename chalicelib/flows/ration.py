@@ -1,4 +1,4 @@
-"""Ration what the rules let through only so often, and permits that are good for one delivery.
+"""Ration what the rules let through only so often, permits that are good for one delivery, and a vehicle's room.
 
 A quota is taken in the transaction that assigns, with the place of the slot, and given back in the one that gives the
 place back (`check.give_back`); what was taken stands in the assignment. The transaction is the judge. What is done
@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, rooms
 from chalicelib.domain.assignment import Choices, Pair, Problem
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.fleet import Permit
-from chalicelib.domain.legs import Assignment, QuotaTaken
+from chalicelib.domain.legs import MEASURES, Assignment, QuotaTaken
 from chalicelib.domain.limits import sorted_out
 from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Address
@@ -26,7 +27,8 @@ from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Keep, Row, Take, World
 from chalicelib.domain.quotas import MOST, Need, Needs, local_days, needed, once, sealed_household
 from chalicelib.domain.rationing import Rationing
-from chalicelib.domain.verdicts import Decision, Reason, Verdict
+from chalicelib.domain.rooms import Size
+from chalicelib.domain.verdicts import Decision, Delivery, Reason, Verdict
 from chalicelib.flows import check
 
 
@@ -41,7 +43,8 @@ class Asker:
     known: dict[tuple[object, ...], Needs] = field(default_factory=dict)
 
     def needs_of(self, address: Address, verdict: Verdict) -> Needs:
-        """As the function of that name; slots alike need alike, but for permits."""
+        """What the rules ask of it, and single permits; slots alike need alike, but for permits. Not of room, of which
+        each slot has its own: a round knows it by slot and by gift."""
         permits = [permit.permit_id for permit in _good_once(verdict, self.on)]
         if not verdict.quotas and not permits:
             return {}
@@ -50,11 +53,24 @@ class Asker:
         key = (id(address), id(verdict.quotas), courier_id, hours, *permits)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = needs_of(self.world, self.market_id, address, verdict, self.on)
+            found = self.known[key] = ruled(self.world, self.market_id, address, verdict, self.on)
         return found
 
 
 def needs_of(
+    world: World,
+    market_id: str,
+    delivery: Delivery,
+    verdict: Verdict,
+    on: check.Ground,
+    given: Assignment | None = None,
+) -> Needs:
+    """All that a delivery takes, going as this yes says, of room as well."""
+    found = dict(ruled(world, market_id, delivery.drop_off.address, verdict, on, given))
+    return found | rooms.needed(on.fleet.slots[verdict.slot_id], delivery.gift)
+
+
+def ruled(
     world: World,
     market_id: str,
     address: Address,
@@ -62,8 +78,8 @@ def needs_of(
     on: check.Ground,
     given: Assignment | None = None,
 ) -> Needs:
-    """What a delivery there takes, going as this yes says. `given`: it is assigned, its hours are settled, and what it
-    has taken names its household."""
+    """What the rules let a delivery there take. `given`: it is assigned, its hours are settled, and what it has taken
+    names its household."""
     found: dict[QuotaTaken, Need] = {}
     hours: Assignment | Verdict = given or verdict
     if verdict.quotas and hours.hand_over_from and hours.hand_over_by:
@@ -89,16 +105,20 @@ def _good_once(verdict: Verdict, on: check.Ground) -> list[Permit]:
 
 
 def counted(world: World, market_id: str, needs: Iterable[Needs], on: check.Ground) -> dict[QuotaTaken, int]:
-    """How much of each of these counters has been taken. Permits were counted when the fleet was read."""
+    """How much of each of these counters has been taken. Permits, and room where the whole fleet was read, were counted
+    with it."""
     asked = {taken for each in needs for taken in each}
-    keys = {facts.quota_key(market_id, taken): taken for taken in asked if taken.day is not None}
-    found = dict.fromkeys(asked, 0)
+    found: dict[QuotaTaken, int] = {}
+    for taken in asked:
+        if taken.per == "permit":
+            found[taken] = 1 - on.fleet.uses_left.get(taken.name, 1)
+        elif taken.day is None and on.is_whole:
+            found[taken] = on.fleet.taken.get(f"{taken.per}#{taken.name}", 0)
+    keys = {facts.quota_key(market_id, taken): taken for taken in asked if taken not in found}
     if keys:
+        found |= dict.fromkeys(keys.values(), 0)
         for row in world.table.get_many(sorted(keys)):
             found[keys[row.key]] = row.counters.get(facts.TAKEN, 0)
-    for taken in asked:
-        if taken.day is None:
-            found[taken] = 1 - on.fleet.uses_left.get(taken.name, 1)
     return found
 
 
@@ -107,10 +127,12 @@ def lacking(needs: Needs, taken: Mapping[QuotaTaken, int]) -> Reason | None:
     nothing of what others send to the same client."""
     if len(needs) > MOST:
         return Reason.QUOTA_FULL
-    short = [counter.day is None for counter, need in needs.items() if taken[counter] >= need.limit]
+    short = {counter.per for counter, need in needs.items() if taken[counter] + need.amount > need.limit}
     if not short:
         return None
-    return Reason.PERMIT_USED if all(short) else Reason.QUOTA_FULL
+    if short <= set(MEASURES):
+        return Reason.NO_ROOM
+    return Reason.PERMIT_USED if short == {"permit"} else Reason.QUOTA_FULL
 
 
 @dataclass
@@ -124,6 +146,10 @@ class Round:
     """Of each order the slots that it may go with, and what each costs; orders that are alike share one."""
     needs: dict[Pair, Needs] = field(default_factory=dict)
     taken: dict[QuotaTaken, int] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    """What each order takes of a slot's room; who is not named takes none."""
+    rooms: dict[str, Size] = field(default_factory=dict)
+    """What is left of that in the slots that state it."""
     seed: str = ""
     """Who wins a tie is drawn from it."""
     is_over: Callable[[], bool] = lambda: False
@@ -135,7 +161,14 @@ class Round:
     def lacks(self, pair: Pair) -> Reason | None:
         """Why that order cannot go with that slot any more, or None."""
         needs = self.needs.get(pair)
-        return lacking(needs, self.taken) if needs else None
+        why = lacking(needs, self.taken) if needs else None
+        if why is None and not self._has_room(*pair):
+            return Reason.NO_ROOM
+        return why
+
+    def _has_room(self, order: str, slot: str) -> bool:
+        room, size = self.rooms.get(slot), self.sizes.get(order)
+        return room is None or size is None or all(one <= left for one, left in zip(size, room, strict=True))
 
     def plan(self, world: World) -> None:
         """Choose for every order that has none yet: the best plan that places and counters bear, with its proof."""
@@ -144,15 +177,26 @@ class Round:
         self.rationing = self.rationing or Rationing(problem, weights, plan)
         self.chosen |= plan.chosen
         for pair in plan.chosen.items():
-            self.places[pair[1]] -= 1
-            for counter in self.needs.get(pair, ()):
-                self.taken[counter] += 1
+            self._take(pair, 1)
+
+    def _take(self, pair: Pair, count: int) -> None:
+        order, slot = pair
+        self.places[slot] -= count
+        for counter in self.needs.get(pair, ()):
+            self.taken[counter] += count
+        room, size = self.rooms.get(slot), self.sizes.get(order)
+        if room is not None and size is not None:
+            self.rooms[slot] = (room[0] - count * size[0], room[1] - count * size[1])
 
     def _problem(self) -> Problem:
         tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}
-        choices = {order: self.choices.get(order, ()) for order in tiers}
+        choices = self._with_room(tiers)
+        more: dict[str, Any] = {}
+        if self.rooms:
+            more["sizes"] = {order: size for order, size in self.sizes.items() if order in tiers}
+            more["rooms"] = dict(self.rooms)
         if not self.needs:
-            return Problem.among(tiers, self.places, choices)
+            return Problem.among(tiers, self.places, choices, **more)
         rationed = {order for order, _ in self.needs} & tiers.keys()
         for order in rationed:
             choices[order] = tuple(c for c in choices[order] if self.lacks((order, c[0])) is None)
@@ -164,14 +208,28 @@ class Round:
             order_limits=counters.of_orders,
             slot_limits=counters.of_slots,
             rations=counters.crossing,
+            **more,
         )
+
+    def _with_room(self, orders: Iterable[str]) -> dict[str, Choices]:
+        """Of each order the slots in which it would fit alone; orders that are alike go on sharing them."""
+        known: dict[tuple[int, Size], Choices] = {}
+        found: dict[str, Choices] = {}
+        for order in orders:
+            options, size = self.choices.get(order, ()), self.sizes.get(order)
+            if self.rooms and size is not None:
+                key = id(options), size
+                if key not in known:
+                    kept = tuple(option for option in options if self._has_room(order, option[0]))
+                    known[key] = options if len(kept) == len(options) else kept
+                options = known[key]
+            found[order] = options
+        return found
 
     def plan_anew(self, world: World) -> None:
         """The same for every order, as if none had been chosen: what they need has changed."""
         for pair in self.chosen.items():
-            self.places[pair[1]] += 1
-            for counter in self.needs.get(pair, ()):
-                self.taken[counter] -= 1
+            self._take(pair, -1)
         self.chosen, self.rationing = {}, None
         self.plan(world)
 
@@ -191,14 +249,14 @@ class Round:
 
     def uses_left(self) -> dict[str, int]:
         """Of each permit for a single use, after what was chosen."""
-        return {counter.name: 1 - count for counter, count in self.taken.items() if counter.day is None}
+        return {counter.name: 1 - count for counter, count in self.taken.items() if counter.per == "permit"}
 
 
 # --- a question that nobody acts on ---------------------------------------------------------------------------
 
 
 def told(
-    world: World, market_id: str, address: Address, verdicts: Iterable[Verdict], on: check.Ground
+    world: World, market_id: str, delivery: Delivery, verdicts: Iterable[Verdict], on: check.Ground
 ) -> list[Verdict]:
     """The verdicts, and a no for what is full by now. Of what a household has got nothing is said: whoever may ask
     as often as it likes would learn whether others send something to its client."""
@@ -207,7 +265,7 @@ def told(
     for at, verdict in enumerate(verdicts):
         if verdict.decision is Decision.YES:
             known = tuple(each for each in verdict.quotas if each.quota.per != "household")
-            needs[at] = needs_of(world, market_id, address, verdict._replace(quotas=known), on)
+            needs[at] = needs_of(world, market_id, delivery, verdict._replace(quotas=known), on)
     taken = counted(world, market_id, needs.values(), on)
     for at, each in needs.items():
         why = lacking(each, taken)
@@ -225,10 +283,11 @@ def owed(world: World, order: Order, verdict: Verdict, on: check.Ground) -> Need
     """What an assigned order rests on under the rules of now and has not taken."""
     assignment = order.leg.assignment
     assert assignment is not None
-    if not verdict.quotas and not _good_once(verdict, on):
-        return {}
-    address = facts.unseal_private(world.sealer, order).recipient.place.address
-    needs = needs_of(world, order.market_id, address, verdict, on, assignment)
+    slot = on.fleet.slots.get(verdict.slot_id)
+    needs = {} if slot is None else rooms.needed(slot, order.gift)
+    if verdict.quotas or _good_once(verdict, on):
+        address = facts.unseal_private(world.sealer, order).recipient.place.address
+        needs |= ruled(world, order.market_id, address, verdict, on, assignment)
     return {taken: need for taken, need in needs.items() if taken not in assignment.quotas}
 
 
@@ -237,10 +296,11 @@ def taking(assignment: Assignment, needs: Needs) -> Assignment:
     return assignment.model_copy(update={"quotas": (*assignment.quotas, *needs)}) if needs else assignment
 
 
-def takes(market_id: str, needs: Needs, count: int = 1) -> list[Take]:
+def takes(market_id: str, needs: Needs) -> list[Take]:
     """The changes that take these."""
     return [
-        facts.take_quota(market_id, taken, count, need.limit, need.until) for taken, need in needs.items()
+        facts.take_quota(market_id, taken, need.amount, need.limit, need.until)
+        for taken, need in needs.items()
     ]
 
 

@@ -23,6 +23,7 @@ REASONS: Final[dict[str, str]] = {
     "curfew": "A curfew leaves no time to fetch the gift, hand it over and be out again.",
     "window": "The trip does not fit into the hours that are left of those asked for.",
     "slot_full": "The courier might have gone, and has no place left in those hours.",
+    "no_room": "The courier might have gone, and its vehicle has not the room left for a gift of this size or weight.",
     "quota_full": "The rules let only so many deliveries through there in a day, and those are given away.",
     "outranked": "The courier might have gone, and its places went to gifts that come first.",
     "no_slots": "No courier offers hours in that time.",
@@ -67,6 +68,7 @@ CHANGES: Final[dict[str, str]] = {
     "curfew": "hours outside the curfew",
     "window": "other hours",
     "slot_full": "one more place",
+    "no_room": "more room in a vehicle, or a smaller gift",
     "quota_full": "another day, or a higher limit in the rules",
     "outranked": "one more place",
     "no_slots": "other hours",
@@ -101,6 +103,7 @@ OUT_RANKED: Final[dict[str, str]] = {
     "same_tier": "Places went to gifts of the same rank, too: those that cost less there, or drew the lot.",
     "earlier": "The places had been given away before.",
     "limit": "Places were not what was missing: the rules let only so many deliveries through.",
+    "room": "Places were not what was missing: beside the others no vehicle had room for a gift of its size or weight.",
     "time": "The time for planning was over before the best plan was found, so nothing is said of one place more.",
 }
 
@@ -108,6 +111,7 @@ INSTEAD: Final[dict[str, str]] = {
     "worth_more": "its places went where they are worth more",
     "given_away": "its places had been given away before",
     "limit": "it had a place, and the rules let only so many deliveries through",
+    "room": "it had a place, and no room for a gift of this size or weight beside the others",
     "sooner": "it begins later: waiting for it would have cost more than it saves",
     "later": "it is late more often, which outweighs its lower price",
 }

@@ -53,6 +53,10 @@ class FleetView(Shape):
     slots: tuple[Slot, ...]
     left: dict[str, int]
     uses_left: dict[str, int] = Field(description="Of each permit for a single use.")
+    taken: dict[str, int] = Field(
+        default={},
+        description="Of slots that state their room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
+    )
 
 
 class Finish(Shape):
@@ -378,6 +382,7 @@ def _fleet_view(fleet: Fleet) -> FleetView:
         uses_left={
             name: fleet.uses_left.get(name, 1) for name, permit in fleet.permits.items() if permit.single_use
         },
+        taken=fleet.taken,
     )
 
 

@@ -88,6 +88,7 @@ def test_what_is_on_its_way_is_judged_by_the_rules_of_now() -> None:
 UNREAD = {
     R.RULES_MISSING: "flows: there is no atlas to ask",
     R.SLOT_FULL: "flows: counted in the table",
+    R.NO_ROOM: "flows: counted in the table",
     R.QUOTA_FULL: "flows: counted in the table",
     R.OUTRANKED: "flows: the plan says so",
     R.NO_SLOTS: "flows: nobody was asked",

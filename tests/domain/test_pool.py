@@ -295,6 +295,7 @@ def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
         Reason.RULES_MISSING,
         Reason.NO_SLOTS,
         Reason.SLOT_FULL,
+        Reason.NO_ROOM,
         Reason.OUTRANKED,
         Reason.QUOTA_FULL,
     }

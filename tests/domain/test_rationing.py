@@ -95,6 +95,14 @@ def test_where_the_rules_let_only_so_many_through_no_place_is_blamed() -> None:
     )
 
 
+def test_where_a_vehicle_has_places_and_no_room_the_room_is_blamed() -> None:
+    costs = {("o0", "s"): 1, ("o1", "s"): 1}
+    problem = Problem.of(
+        {"o0": 1, "o1": 2}, {"s": 5}, costs, sizes={"o0": (3,), "o1": (4,)}, rooms={"s": (5,)}
+    )
+    assert why(problem, "o0") == OutRanked(by=By.ROOM, slots=1, lowest=Tier.SILVER)
+
+
 def test_where_the_time_was_over_nothing_is_claimed() -> None:
     said = why(one_slot(1, 2), "o0", is_over=True)
     assert (said.by, said.slot, said.would_serve) == (By.TIME, None, False)

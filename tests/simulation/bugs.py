@@ -126,7 +126,7 @@ MORE = (
     Bug(
         "a quota is not given back",
         "flows.check",
-        "        *(facts.give_back_quota(market_id, one) for one in taken),\n",
+        "        *(facts.give_back_quota(market_id, one, rooms.amount(one, order.gift)) for one in taken),\n",
         "",
     ),
     Bug(
