@@ -93,7 +93,7 @@ OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-b
 def furnish(operator: Client, now: datetime) -> None:
     """A market with three compounds, one crew with fresh tests, and slots from now to tomorrow night."""
     market = f"/v1/markets/{shanghai.MARKET_ID}"
-    operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json()))
+    operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json(exclude_defaults=True)))
     yesterday = (now - timedelta(days=1)).isoformat()
     rules = ((KITCHEN, shanghai.LOBBY), (OPEN, shanghai.LOBBY), (SEALED, shanghai.SEALED))
     features = [

@@ -62,6 +62,8 @@ class Instead(StrEnum):
     """There was a place, and the rules let only so many through."""
     ROOM = "room"
     """There was a place, and no room for one of its size or weight."""
+    FAIR_LOAD = "fair_load"
+    """Its courier has more than its share already."""
     SOONER = "sooner"
     """It begins later: what waiting for it costs outweighs the price, whether or not it had a place."""
     LATER = "later"

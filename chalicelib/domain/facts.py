@@ -287,7 +287,7 @@ def market_key(market_id: str) -> Key:
 
 
 def market_row(market: Market, version: int) -> Row:
-    return Row(market_key(market.market_id), version, market.model_dump_json())
+    return Row(market_key(market.market_id), version, market.model_dump_json(exclude_defaults=True))
 
 
 def lease_key(market_id: str) -> Key:

@@ -7,10 +7,11 @@ only some of a slot's, or overlaps another without holding it, is a ration, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from chalicelib.domain.assignment import Choices, Limit, Pair, Ration
+from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import QuotaTaken
 from chalicelib.domain.quotas import Needs
 
@@ -24,10 +25,14 @@ class Sorted(NamedTuple):
 
 
 def sorted_out(
-    choices: Mapping[str, Choices], needs: Mapping[Pair, Needs], taken: Mapping[QuotaTaken, int]
+    choices: Mapping[str, Choices],
+    needs: Mapping[Pair, Needs],
+    taken: Mapping[QuotaTaken, int],
+    loads: Iterable[Limit] = (),
 ) -> Sorted:
     """The counters of these pairs, each with what is left of it. Those that nobody could exhaust are left out; where
-    a counter is limited in several ways, the lowest counts."""
+    a counter is limited in several ways, the lowest counts. `loads`: fair loads, which share no slot with one another;
+    inside of them lies what counts one courier's deliveries."""
     counted: dict[QuotaTaken, list[Pair]] = {}
     lowest: dict[QuotaTaken, int] = {}
     of_slot: dict[str, int] = {}
@@ -38,6 +43,8 @@ def sorted_out(
                 counted.setdefault(counter, []).append((order, slot))
                 lowest[counter] = min(need.limit, lowest.get(counter, need.limit))
     orders, slots, crossing = _Nest(), _Nest(), list[Ration]()
+    for load in loads:
+        slots.add(load)
     # by the number of pairs: all pairs of a limit's members are its own, so a wider one has more of them
     for counter, those in sorted(
         counted.items(), key=lambda item: (-len(item[1]), item[0].name, str(item[0].day))
@@ -55,6 +62,26 @@ def sorted_out(
         else:
             crossing.append(Ration(name, left, frozenset(those)))
     return Sorted(tuple(orders.limits), tuple(slots.limits), tuple(crossing))
+
+
+def fair_loads(slots: Iterable[Slot], places: Mapping[str, int], step: int) -> list[Limit]:
+    """Of each courier that each delivery costs so much more than the one before. Nobody is kept out by that."""
+    of_courier: dict[str, list[str]] = {}
+    for slot in slots:
+        of_courier.setdefault(slot.courier_id, []).append(slot.slot_id)
+    return [
+        Limit(f"load/{courier}", sum(places.get(name, 0) for name in names), frozenset(names), step)
+        for courier, names in sorted(of_courier.items())
+    ]
+
+
+def loads_so_far(slots: Iterable[Slot], left: Mapping[str, int], step: int) -> dict[str, int]:
+    """What the next delivery of each courier costs more, for what it has been given of these slots already."""
+    found: dict[str, int] = {}
+    for slot in slots if step else ():
+        given = max(0, slot.capacity - left.get(slot.slot_id, 0))
+        found[slot.courier_id] = found.get(slot.courier_id, 0) + step * given
+    return found
 
 
 class _Nest:

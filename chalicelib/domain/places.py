@@ -107,6 +107,14 @@ class Market(Shape):
         default=Offer.AT_ONCE,
         description="When a gift is given to a courier: at once, or at the last safe moment.",
     )
+    fair_load: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=100_000,
+        description="Each gift of a courier counts so many minor units more in the plan than the one before, "
+        "and is not paid more: so couriers share them. 0: the cheapest takes all that it has places for.",
+    )
 
     def model_post_init(self, _context: object) -> None:
         if self.east <= self.west or self.north <= self.south:

@@ -61,6 +61,8 @@ class Rationing:
     full: Mapping[str, Choices] = field(default_factory=dict)
     """Of each gift the slots that were cleared for it and had no place left to begin with, and what each would cost;
     gifts that are alike share one. Such slots are no part of the problem."""
+    loads: Mapping[str, int] = field(default_factory=dict)
+    """Of each slot what its cost has been raised by, for a fair load."""
     _rows: dict[int, tuple[int | None, tuple[int, int, int]]] = field(default_factory=dict)
 
     @property
@@ -187,13 +189,17 @@ class Rationing:
             later=mine.on_time_permille - other.on_time_permille,
         )
 
-    def _waits_for(self, order: str, mine: Slot, other: str) -> bool:
-        """True when that slot, waiting included, would not have cost it less, whether or not it was full before."""
+    def _no_cheaper(self, order: str, mine: Slot, other: str) -> Instead | None:
+        """Why that slot would not have cost it less, whether or not it was full before; None: it would have."""
         row = self.problem.row(self._number[order])
         costs = dict(self.full.get(order, ()))
         costs |= {self.problem.slots[slot]: cost for slot, cost in zip(*row, strict=True)}
         own = costs.get(mine.slot_id)
-        return own is not None and other in costs and costs[other] >= own
+        if own is None or other not in costs:
+            return None
+        if costs[other] - self.loads.get(other, 0) >= own - self.loads.get(mine.slot_id, 0):
+            return Instead.SOONER
+        return Instead.FAIR_LOAD if costs[other] >= own else None
 
     def _instead(self, order: str, mine: Slot, best: Slot) -> Dearer:
         told = Dearer(
@@ -202,8 +208,9 @@ class Rationing:
             less=_cost(mine) - _cost(best),
             currency=best.price.currency,
         )
-        if self._waits_for(order, mine, best.slot_id):
-            return told.model_copy(update={"why": Instead.SOONER})
+        dear = self._no_cheaper(order, mine, best.slot_id)
+        if dear is not None:
+            return told.model_copy(update={"why": dear})
         slot = self._slot_number.get(best.slot_id)
         if slot is None or not self.problem.places[slot]:
             return told
@@ -235,6 +242,12 @@ class Rationing:
         """What keeps it from a slot that has a place for it."""
         if slot in self.problem.rooms and any(self.problem.sizes.get(order, ())):
             return Instead.ROOM
+        number, family = self._slot_number.get(slot), self.problem.of_slots
+        limit = family.of[number] if family.of and number is not None else NOBODY
+        while limit != NOBODY:
+            if family.limits[limit].step:
+                return Instead.FAIR_LOAD
+            limit = family.parents[limit]
         return Instead.LIMIT
 
     # --- all of it ----------------------------------------------------------------------------------------------

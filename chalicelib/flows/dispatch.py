@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.domain import facts, rooms
-from chalicelib.domain.assignment import Choices, Pair, cost_ahead
+from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
+from chalicelib.domain.limits import fair_loads, loads_so_far
 from chalicelib.domain.orders import (
     RELOOK,
     Fallback,
@@ -196,9 +197,8 @@ def _round(
     if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
         return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
-    rulings, account = decide(
-        world, orders, on, now, market.offer, partial(_is_ours, world, market.market_id, holder)
-    )
+    still_ours = partial(_is_ours, world, market.market_id, holder)
+    rulings, account = decide(world, orders, on, now, market.offer, still_ours, market.fair_load)
     left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
     rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due or _has_lost_its_place(r)]
     saved = _save(world, market.market_id, holder, rulings, on)
@@ -265,6 +265,7 @@ def decide(
     now: datetime,
     offer: Offer = Offer.AT_ONCE,
     is_ours: Callable[[], bool] = lambda: True,
+    fair_load: int = 0,
 ) -> tuple[list[Ruling], explain.Account | None]:
     """Every open order's fate in this round, and what it is explained by; None: nothing was planned.
 
@@ -281,7 +282,8 @@ def decide(
     choices: dict[str, Choices] = {}
     needs: dict[Pair, Needs] = {}
     asker = ration.Asker(world, orders[0].market_id, on)
-    offers = _Offers(on, now)
+    loads = loads_so_far(slots, on.fleet.left, fair_load)
+    offers = _Offers(on, now, loads)
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
             is_ours()
@@ -309,6 +311,7 @@ def decide(
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
         sizes={order.order_id: rooms.size_of(order.gift) for order in orders} if room else {},
         rooms=room,
+        loads=fair_loads(slots, on.fleet.left, fair_load) if fair_load else (),
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
     )
@@ -321,7 +324,7 @@ def decide(
     for name in lacking:
         verdicts[name] = _as_can_be_taken(planned, name, verdicts[name])
     assert planned.rationing is not None
-    account = explain.Account(on, now, planned.rationing, deliveries, cleared)
+    account = explain.Account(on, now, planned.rationing, deliveries, cleared, loads)
     rulings = []
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
@@ -366,9 +369,10 @@ def _until(world: World, seconds: float, is_ours: Callable[[], bool]) -> Callabl
 class _Offers:
     """What the slots that say yes would cost; worked out once for orders that share their answers."""
 
-    def __init__(self, on: check.Ground, now: datetime) -> None:
+    def __init__(self, on: check.Ground, now: datetime, loads: Mapping[str, int]) -> None:
         self.on = on
         self.now = now
+        self.loads = loads
         self.known: dict[tuple[int, int], tuple[Sequence[Verdict], Choices]] = {}
         self.others: dict[int, tuple[Sequence[Verdict], tuple[TurnedDown, ...]]] = {}
 
@@ -384,7 +388,8 @@ class _Offers:
         return known[1]
 
     def _cost(self, slot: Slot, tier: int) -> int:
-        return cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
+        cost = cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
+        return min(MOST_COST, cost + self.loads.get(slot.courier_id, 0))
 
     def turned_down(self, answers: Sequence[Verdict]) -> tuple[TurnedDown, ...]:
         """The others by reason, for the evidence."""

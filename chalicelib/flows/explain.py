@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Protocol
 
 from chalicelib.domain import facts
-from chalicelib.domain.assignment import Choices, cost_ahead
+from chalicelib.domain.assignment import MOST_COST, Choices, cost_ahead
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.explanation import Explanation, NearestChange
@@ -64,6 +64,8 @@ class Account:
     deliveries: Mapping[str, Delivery]
     verdicts: Mapping[str, Sequence[Verdict]]
     """As clearance gave them, before anybody was given anything."""
+    loads: Mapping[str, int] = field(default_factory=dict)
+    """By courier, what the plan counted more for each of its slots, for what it has been given already."""
     _cheapest: dict[int, tuple[Sequence[Verdict], Cheapest | None]] = field(default_factory=dict)
     _nearest: dict[tuple[int, Window], tuple[Sequence[Verdict], tuple[NearestChange, ...]]] = field(
         default_factory=dict
@@ -95,7 +97,12 @@ class Account:
     @cached_property
     def rationing(self) -> Rationing:
         """With the slots that were full before this round."""
-        return replace(self.plan, full=self._full())
+        loads = {
+            name: self.loads[slot.courier_id]
+            for name, slot in self.on.fleet.slots.items()
+            if self.loads.get(slot.courier_id)
+        }
+        return replace(self.plan, full=self._full(), loads=loads)
 
     @property
     def currency(self) -> str | None:
@@ -168,7 +175,8 @@ class Account:
         return found
 
     def _cost(self, slot: Slot, tier: int) -> int:
-        return cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
+        cost = cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
+        return min(MOST_COST, cost + self.loads.get(slot.courier_id, 0))
 
     def _districts(self) -> frozenset[str]:
         """Districts that rules or passes name: what else stands in an address may be anything."""

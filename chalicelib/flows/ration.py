@@ -10,13 +10,13 @@ left; what is with a courier by then is not counted any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from chalicelib.domain import facts, rooms
-from chalicelib.domain.assignment import Choices, Pair, Problem
+from chalicelib.domain.assignment import Choices, Limit, Pair, Problem
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.fleet import Permit
 from chalicelib.domain.legs import MEASURES, Assignment, QuotaTaken
@@ -150,6 +150,8 @@ class Round:
     """What each order takes of a slot's room; who is not named takes none."""
     rooms: dict[str, Size] = field(default_factory=dict)
     """What is left of that in the slots that state it."""
+    loads: Sequence[Limit] = ()
+    """Of each courier, where the market shares gifts out fairly."""
     seed: str = ""
     """Who wins a tie is drawn from it."""
     is_over: Callable[[], bool] = lambda: False
@@ -196,11 +198,11 @@ class Round:
             more["sizes"] = {order: size for order, size in self.sizes.items() if order in tiers}
             more["rooms"] = dict(self.rooms)
         if not self.needs:
-            return Problem.among(tiers, self.places, choices, **more)
+            return Problem.among(tiers, self.places, choices, slot_limits=self._loads(), **more)
         rationed = {order for order, _ in self.needs} & tiers.keys()
         for order in rationed:
             choices[order] = tuple(c for c in choices[order] if self.lacks((order, c[0])) is None)
-        counters = sorted_out(choices, self.needs, self.taken)
+        counters = sorted_out(choices, self.needs, self.taken, self._loads())
         return Problem.among(
             tiers,
             self.places,
@@ -210,6 +212,10 @@ class Round:
             rations=counters.crossing,
             **more,
         )
+
+    def _loads(self) -> list[Limit]:
+        """With the places that are left now."""
+        return [load._replace(most=sum(self.places[slot] for slot in load.members)) for load in self.loads]
 
     def _with_room(self, orders: Iterable[str]) -> dict[str, Choices]:
         """Of each order the slots in which it would fit alone; orders that are alike go on sharing them."""

@@ -112,6 +112,7 @@ INSTEAD: Final[dict[str, str]] = {
     "given_away": "its places had been given away before",
     "limit": "it had a place, and the rules let only so many deliveries through",
     "room": "it had a place, and no room for a gift of this size or weight beside the others",
+    "fair_load": "its courier has been given more already, and this market shares gifts out among couriers",
     "sooner": "it begins later: waiting for it would have cost more than it saves",
     "later": "it is late more often, which outweighs its lower price",
 }
