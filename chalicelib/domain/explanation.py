@@ -26,6 +26,8 @@ class By(StrEnum):
     """Not the places: the rules let only so many through."""
     ROOM = "room"
     """Not the places: no vehicle had room for one of its size or weight beside the others."""
+    TOGETHER = "together"
+    """Not a place: it travels with others, and none could take all of them."""
     TIME = "time"
     """Nobody knows: the time to plan in was over before the best plan was found."""
 
@@ -62,6 +64,8 @@ class Instead(StrEnum):
     """There was a place, and the rules let only so many through."""
     ROOM = "room"
     """There was a place, and no room for one of its size or weight."""
+    TOGETHER = "together"
+    """There was a place, and not for all that it travels with."""
     FAIR_LOAD = "fair_load"
     """Its courier has more than its share already."""
     SOONER = "sooner"

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from chalicelib.domain.shapes import MOST, Money, Shape, Text
+from chalicelib.domain.shapes import MOST, Money, Shape, Text, is_absent
 
 
 class ItemClass(StrEnum):
@@ -65,6 +65,7 @@ class Item(Shape):
     )
     millilitres: int | None = Field(
         default=None,
+        exclude_if=is_absent,
         strict=True,
         ge=1,
         le=10_000_000,
@@ -72,6 +73,7 @@ class Item(Shape):
     )
     grams: int | None = Field(
         default=None,
+        exclude_if=is_absent,
         strict=True,
         ge=1,
         le=10_000_000,

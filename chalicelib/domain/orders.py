@@ -16,7 +16,7 @@ from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg
 from chalicelib.domain.places import Market, Place
 from chalicelib.domain.policies import TO_THE_CLIENT
-from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
 SCHEMA = 1
@@ -128,6 +128,18 @@ class PickUp(Shape):
     contact: Contact
 
 
+class Together(Shape):
+    """Gifts of one brand to one household that go with one courier at one time, or not at all."""
+
+    group: Slug = Field(description="The brand's own name for them; not personal.", examples=["EASTER-SET-7"])
+    gifts: int = Field(
+        strict=True,
+        ge=2,
+        le=10,
+        description="So many bear this name: none of them goes before all are placed.",
+    )
+
+
 class NewOrder(Shape):
     """A gift order as a brand hands it in."""
 
@@ -141,6 +153,11 @@ class NewOrder(Shape):
     window: Window
     tier: TierName = Field(default=Tier.STANDARD, json_schema_extra={"default": "standard"})
     fallback: Fallback = Fallback.HOLD
+    together: Together | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="It travels with others. A courier that then takes only some of them parts them.",
+    )
 
 
 class Private(Shape):
@@ -188,6 +205,7 @@ class Order(Shape):
     window: Window
     tier: TierName
     fallback: Fallback
+    together: Together | None = None
     placed_at: Instant
     fingerprint: str = Field(description="Of the body it was placed with, keyed by the idempotency key.")
     legs: tuple[Leg, ...] = (Leg(),)
@@ -212,6 +230,11 @@ class Order(Shape):
     def leg(self) -> Leg:
         """The leg under way."""
         return self.legs[-1]
+
+    @property
+    def was_given(self) -> bool:
+        """To a courier, once at least."""
+        return any(step.state is OrderState.ASSIGNED for step in self.history)
 
     def delivery(self, private: Private) -> Delivery:
         """What clearance has to know."""
@@ -254,6 +277,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         window=new.window,
         tier=new.tier,
         fallback=new.fallback,
+        together=new.together,
         placed_at=at,
         fingerprint=fingerprint_of(idempotency_key, new),
         history=(Moved(state=OrderState.PLACED, at=at),),
@@ -360,6 +384,7 @@ class OrderView(Shape):
     fallback: Fallback
     window: Window
     gift: Gift
+    together: Together | None = None
     placed_at: Instant
     reasons: tuple[Reason, ...] = Field(default=(), description="Why it is held or stranded.")
     next_look: Instant | None = None
@@ -384,6 +409,7 @@ def view(order: Order) -> OrderView:
         fallback=order.fallback,
         window=order.window,
         gift=order.gift,
+        together=order.together,
         placed_at=order.placed_at,
         reasons=waiting.reasons if waiting else (),
         next_look=waiting.next_look if waiting else None,

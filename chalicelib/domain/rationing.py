@@ -21,7 +21,7 @@ from chalicelib.domain.verdicts import Decision, Verdict
 from chalicelib.domain.weights import Weights
 from chalicelib.domain.worth import Change, changes
 
-_NOT_THE_PLACES = frozenset({By.LIMIT, By.ROOM, By.TIME})
+_NOT_THE_PLACES = frozenset({By.LIMIT, By.ROOM, By.TOGETHER, By.TIME})
 
 
 class OneMore(NamedTuple):
@@ -235,11 +235,15 @@ class Rationing:
         """What keeps an order out that no place is too dear for."""
         slots = self.problem.slots
         order = self.problem.orders[number]
+        if order in self._grouped:
+            return By.TOGETHER
         states = any(slots[slot] in self.problem.rooms for slot in self.problem.row(number).slots)
         return By.ROOM if states and any(self.problem.sizes.get(order, ())) else By.LIMIT
 
     def _kept_from(self, order: str, slot: str) -> Instead:
         """What keeps it from a slot that has a place for it."""
+        if order in self._grouped:
+            return Instead.TOGETHER
         if slot in self.problem.rooms and any(self.problem.sizes.get(order, ())):
             return Instead.ROOM
         number, family = self._slot_number.get(slot), self.problem.of_slots
@@ -288,6 +292,10 @@ class Rationing:
         return {tier: count for tier, count in sorted(counts.items(), reverse=True) if count}
 
     # --- found once ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _grouped(self) -> frozenset[str]:
+        return frozenset[str]().union(*self.problem.together)
 
     @cached_property
     def _number(self) -> Mapping[str, int]:

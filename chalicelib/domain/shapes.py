@@ -175,3 +175,8 @@ def folded(name: str) -> str:
 def stamp(moment: datetime) -> str:
     """A moment as a key sorts it: UTC, microseconds, always the same length."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def is_absent(value: object) -> bool:
+    """Of a field that came later: where nobody states it, what holds it is written as it was before there was one."""
+    return value is None

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     QUOTA_FULL = "quota_full"
     OUTRANKED = "outranked"
     NO_SLOTS = "no_slots"
+    COMPANIONS_MISSING = "companions_missing"
     COURIER_SUSPENDED = "courier_suspended"
     COURIER_REFUSED = "courier_refused"
     COURIER_DOWN = "courier_down"

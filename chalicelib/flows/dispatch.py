@@ -7,11 +7,11 @@ evidence go into one transaction, on the condition that the rules are still thos
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from chalicelib.domain import facts, rooms
+from chalicelib.domain import companions, facts, rooms
 from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
@@ -68,7 +68,14 @@ GRID = timedelta(minutes=10)
 RETELL = timedelta(hours=2)
 """So long after a step every look at the order has it told again: some four times."""
 CROWDED = frozenset(
-    {Reason.OUTRANKED, Reason.SLOT_FULL, Reason.NO_ROOM, Reason.QUOTA_FULL, Reason.PERMIT_USED}
+    {
+        Reason.OUTRANKED,
+        Reason.SLOT_FULL,
+        Reason.NO_ROOM,
+        Reason.QUOTA_FULL,
+        Reason.PERMIT_USED,
+        Reason.COMPANIONS_MISSING,
+    }
 )
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
@@ -88,6 +95,8 @@ class Ruling:
     takes: str | None
     needs: Needs = field(default_factory=dict)
     """Of quotas, permits and room, beside the slot's place."""
+    party: str | None = None
+    """Of those that travel together, the same: they are saved together or not at all."""
 
 
 def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
@@ -301,6 +310,9 @@ def decide(
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
             if wanted:
                 needs[order.order_id, slot_id] = wanted
+    parties, waiting = companions.parties(orders, deliveries)
+    parties_of = {name: party for party in parties for name in party}
+    party_of = {name: min(party) for name, party in parties_of.items()}
     states = ((slot.slot_id, rooms.left_of(slot, on.fleet.taken)) for slot in slots)
     room = {slot_id: size for slot_id, size in states if size is not None}
     planned = ration.Round(
@@ -311,6 +323,8 @@ def decide(
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
         sizes={order.order_id: rooms.size_of(order.gift) for order in orders} if room else {},
         rooms=room,
+        together=parties,
+        waiting=waiting,
         loads=fair_loads(slots, on.fleet.left, fair_load) if fair_load else (),
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
@@ -320,12 +334,14 @@ def decide(
     if needs:
         _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
     # who goes lacks nothing, and of who shares its answers with others only what is its own is said anew
-    lacking = {name for name, _ in needs} | (deliveries.keys() - planned.chosen.keys() if room else set())
+    lacking = {name for name, _ in needs} | (deliveries.keys() - planned.chosen.keys() if room else waiting)
     for name in lacking:
         verdicts[name] = _as_can_be_taken(planned, name, verdicts[name])
     assert planned.rationing is not None
     account = explain.Account(on, now, planned.rationing, deliveries, cleared, loads)
+    final = partial(_final, clearer, on, planned.chosen, deliveries, verdicts)
     rulings = []
+    by_id = {order.order_id: order for order in orders}
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
             is_ours()
@@ -334,17 +350,18 @@ def decide(
         answers = verdicts[order.order_id]
         chosen = planned.chosen.get(order.order_id)
         if chosen is not None:
-            verdict = next(v for v in answers if v.slot_id == chosen)
-            if verdict.start is None:  # cleared together with others: now for itself, with what it rests on
-                slot = on.fleet.slots[chosen]
-                verdict = clearer.clear(deliveries[order.order_id], slot, order.leg.refused_by, Phase.OPEN)
-            if offer is Offer.LAST_MOMENT and verdict.start is not None and verdict.start - LEAD > now:
-                rulings.append(_may_wait(order, on, now, verdict.start - LEAD))
-                continue
+            verdict = final(order)
+            if offer is Offer.LAST_MOMENT:
+                party = (by_id[name] for name in parties_of.get(order.order_id, (order.order_id,)))
+                first = min(start for one in party if (start := final(one).start) is not None)
+                if first - LEAD > now:  # who travels together is given away together
+                    rulings.append(_may_wait(order, on, now, first - LEAD))
+                    continue
             slot = on.fleet.slots[chosen]
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
             why = account.of_served(order, chosen, answers)
-            rulings.append(_goes(order, verdict, offers.turned_down(answers), on, now, takes, why))
+            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why)
+            rulings.append(replace(went, party=party_of.get(order.order_id)))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
             ground = clearer.ground(deliveries[order.order_id], start, end)
@@ -353,6 +370,23 @@ def decide(
             left = partial(account.of_left, order, answers)
             rulings.append(_waits(order, on, now, reasons, others, ground, left))
     return rulings, account
+
+
+def _final(
+    clearer: Clearer,
+    on: check.Ground,
+    chosen: Mapping[str, str],
+    deliveries: Mapping[str, Delivery],
+    verdicts: Mapping[str, Sequence[Verdict]],
+    order: Order,
+) -> Verdict:
+    """The yes by which an order goes, with what it rests on: who was cleared together with others is cleared now for
+    itself."""
+    name = order.order_id
+    verdict = next(v for v in verdicts[name] if v.slot_id == chosen[name])
+    if verdict.start is not None:
+        return verdict
+    return clearer.clear(deliveries[name], on.fleet.slots[chosen[name]], order.leg.refused_by, Phase.OPEN)
 
 
 def lots_of(market_id: str, now: datetime, time_zone: str) -> str:
@@ -674,22 +708,33 @@ def _by_slot(rulings: Sequence[Ruling]) -> Sequence[Ruling]:
 
 
 def _loads(rulings: Iterable[Ruling]) -> Iterator[list[Ruling]]:
-    """As many as one transaction bears: each has its order, maybe evidence, and counters that it may share."""
+    """As many as one transaction bears: each has its order, maybe evidence, and counters that it may share. Who
+    travels together is in one, unless one cannot bear them."""
     load: list[Ruling] = []
-    counters: set[object] = set()
-    size = 1
-    for ruling in rulings:
-        own = {*ruling.needs, *((ruling.takes,) if ruling.takes is not None else ())}
-        more = 1 + (ruling.evidence is not None) + len(own - counters)
-        if load and (len(load) == LEGS or size + more > CHANGES):
+    for party in _parties(rulings):
+        if load and not _bears(load + party):
             yield load
-            load, counters, size = [], set(), 1
-            more = 1 + (ruling.evidence is not None) + len(own)
-        load.append(ruling)
-        counters |= own
-        size += more
+            load = []
+        if _bears(party):
+            load = load + party
+        else:
+            yield from ([ruling] for ruling in party)
     if load:
         yield load
+
+
+def _parties(rulings: Iterable[Ruling]) -> Iterable[list[Ruling]]:
+    found: dict[str, list[Ruling]] = {}
+    for ruling in rulings:
+        found.setdefault(ruling.party or ruling.after.order_id, []).append(ruling)
+    return found.values()
+
+
+def _bears(load: Sequence[Ruling]) -> bool:
+    """One transaction, beside the rules' pointer."""
+    counters = {each for ruling in load for each in (*ruling.needs, ruling.takes) if each is not None}
+    size = 1 + len(load) + sum(ruling.evidence is not None for ruling in load) + len(counters)
+    return len(load) <= LEGS and size <= CHANGES
 
 
 def _save_some(world: World, market_id: str, rulings: list[Ruling], on: check.Ground) -> list[Ruling]:
@@ -704,7 +749,8 @@ def _save_some(world: World, market_id: str, rulings: list[Ruling], on: check.Gr
             losers = {name for at in lost.at for name in owners[at]}
             if not losers:  # the rules have moved on: nothing of this round may be saved
                 return []
-            rulings = [r for r in rulings if r.after.order_id not in losers]
+            parted = {r.party for r in rulings if r.after.order_id in losers and r.party is not None}
+            rulings = [r for r in rulings if r.after.order_id not in losers and r.party not in parted]
     return []
 
 

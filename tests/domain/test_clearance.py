@@ -92,6 +92,7 @@ UNREAD = {
     R.QUOTA_FULL: "flows: counted in the table",
     R.OUTRANKED: "flows: the plan says so",
     R.NO_SLOTS: "flows: nobody was asked",
+    R.COMPANIONS_MISSING: "flows: of several gifts",
 }
 """Reasons that are not for `Clearer` to find."""
 

@@ -296,6 +296,7 @@ def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
         Reason.NO_SLOTS,
         Reason.SLOT_FULL,
         Reason.NO_ROOM,
+        Reason.COMPANIONS_MISSING,
         Reason.OUTRANKED,
         Reason.QUOTA_FULL,
     }
