@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from chalicelib.domain.dialect import (
     Booked,
@@ -14,8 +14,9 @@ from chalicelib.domain.dialect import (
     Reply,
     Unsure,
 )
-from chalicelib.domain.legs import EventKind
-from tests.couriers.contract.clause import Broken, clause, crash, expect
+from chalicelib.domain.legs import ENDS, EventKind
+from tests.couriers.contract.clause import Broken, NotAsked, clause, crash, expect
+from tests.couriers.contract.meaning import said
 from tests.couriers.contract.subject import COURIER_ID, Subject
 from tests.couriers.jobs import NOON, REFERENCE
 
@@ -36,6 +37,10 @@ def read(subject: Subject, samples: str, verb: str) -> Iterator[tuple[str, Reply
         except Exception as error:
             raise Broken(f"a reading of the answer {what}", crash(error, subject.file)) from error
         yield what, reply, answer
+
+
+def words(kinds: Iterable[EventKind]) -> str:
+    return ", ".join(sorted(str(kind) for kind in kinds)) or "none"
 
 
 @clause
@@ -93,7 +98,22 @@ def a_look_up_says_what_a_callback_would(subject: Subject) -> None:
     expect(
         EventKind.DELIVERED in kinds,
         "a delivered job among FOUND to be read so",
-        f"they are {sorted(kinds)!r}",
+        f"they are {words(kinds)}",
+    )
+
+
+@clause
+def an_end_that_is_not_proven_can_be_confirmed_by_a_look_up(subject: Subject) -> None:
+    """A hint moves nothing, nor does a secret in clear end anything, until a look-up says so too."""
+    if subject.dialect.trust == "signed":
+        raise NotAsked("a signature proves it")
+    hinted = {said(subject, status).kind for status in subject.wants("STATUSES")} & ENDS
+    answers = [answer for _, _, answer in read(subject, "FOUND", "looked_up")]
+    confirmed = {answer.event.kind for answer in answers if isinstance(answer, Found) and answer.event}
+    expect(
+        hinted <= confirmed,
+        f"a look-up among FOUND for each end that a callback tells: {words(hinted)}",
+        f"there are {words(confirmed)}",
     )
 
 

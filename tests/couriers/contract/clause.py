@@ -47,7 +47,7 @@ class Clause:
 
     @property
     def sentence(self) -> str:
-        words = self.name.replace("_", " ").replace("look up ", "look-up ")
+        words = self.name.replace("_", " ").replace("a look up", "a look-up")
         return words[0].upper() + words[1:]
 
 

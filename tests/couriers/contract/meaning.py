@@ -55,7 +55,9 @@ def every_documented_status_is_understood(subject: Subject) -> None:
         expect(event.kind is not EventKind.UNREADABLE, f"a meaning of {status!r}", "it is unreadable")
         expect(event.raw_status == status, f"raw_status {status!r}", f"it is {event.raw_status!r}")
         found[event.kind] = status
-    expect(EventKind.DELIVERED in found, "a status that means delivered", f"they mean {sorted(found)!r}")
+    expect(
+        EventKind.DELIVERED in found, "a status that means delivered", f"they mean {', '.join(sorted(found))}"
+    )
 
 
 @clause
