@@ -72,7 +72,7 @@ FOUND = tuple(
         finishTime="2022-04-11 11:59:00" if status == 4 else "",
         cancelTime="2022-04-11 11:45:00" if status == 5 else "",
     )
-    for status in (1, 2, 3, 4, 5, 7, 9, 10)
+    for status in (1, 2, 3, 4, 5, 7, 9, 10, 1000)
 )
 NOT_FOUND = (_no(2005, "订单不存在,请核查订单号"), _no(2530, "订单不存在,请检查订单号"))
 
