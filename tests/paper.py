@@ -117,7 +117,8 @@ class PaperDialect:
         if said["said"] == "none":
             return NotFound()
         event = said.get("event")
-        return Found(said["id"], None if event is None else _event(event, courier_id, at, "look_up"))
+        found = None if event is None else _event(event, courier_id, at, "look_up")
+        return Found(said["id"], found, said.get("codes", {}))
 
     def hear(self, accounts: Sequence[Account], callback: Callback, courier_id: str, at: datetime) -> Heard:
         given = callback.headers.get("x-paper-signature", "")
@@ -220,6 +221,8 @@ class PaperCompany:
     logins: int = 0
     meanwhile: Callable[[str], None] = lambda when: None
     """Told `before cancel` and, when the courier has acted, `before the answer to cancel`; so for each verb."""
+    told_later: dict[str, str] = field(default_factory=dict)
+    """Codes that it names only when it is looked up."""
     doubled: list[str] = field(default_factory=list)
     """References that were booked while another job of their leg was open: two couriers at one door."""
 
@@ -274,7 +277,7 @@ class PaperCompany:
         event = None
         if job.since is not None:
             event = {"reference": reference, "kind": job.state, "at": job.since.isoformat()}
-        return {"said": "found", "id": job.job_id, "event": event}
+        return {"said": "found", "id": job.job_id, "event": event, "codes": self.told_later}
 
     def move(self, reference: str, kind: str, at: datetime, reason: str = "") -> Callback:
         """The job reaches a state; the callback that says so."""

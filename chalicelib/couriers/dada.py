@@ -428,8 +428,9 @@ class Dada:
         if _text(result.get("orderId")) != reference:
             return Unsure("another_job")
         status = _status(result.get("statusCode"))
+        codes = _finish_code(result.get("orderFinishCode"))
         if status is None or status == "0":
-            return Found(reference, None)
+            return Found(reference, None, codes)
         kind, reason = _MEANINGS.get(status, (EventKind.UNREADABLE, ""))
         then = _moment(result.get(_TIMES.get(status, "")))
         name = f"{reference}-{status}-{'look_up' if then is None else int(then.timestamp())}"
@@ -448,6 +449,7 @@ class Dada:
                 reason=reason,
                 source="look_up",
             ),
+            codes,
         )
 
     # --- hearing ---
@@ -501,6 +503,7 @@ class Dada:
 
 _THANKS = b'{"status":"ok"}'
 _JSON = "application/json; charset=utf-8"
+_CODE = re.compile(r"[0-9A-Za-z]{3,16}")
 _QUOTE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -655,6 +658,13 @@ def _stamped(update: _Update) -> datetime:
     number = int(update.update_time)
     milliseconds = number if number >= 10**11 else number * 1000
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+
+
+def _finish_code(value: object) -> dict[str, str]:
+    """What the client says to the rider; empty where none was asked for, or none is made yet."""
+    code = _text(value)
+    fits = isinstance(code, str) and _CODE.fullmatch(code)
+    return {Proof.RECEIPT_CODE.value: str(code)} if fits else {}
 
 
 def _status(value: object) -> str | None:

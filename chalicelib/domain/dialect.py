@@ -163,6 +163,8 @@ class Found:
 
     delivery_id: str
     event: Event | None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Of a courier that names them only here: its answer to the booking had none."""
 
 
 @dataclass(frozen=True)

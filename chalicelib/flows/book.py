@@ -236,11 +236,7 @@ def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) ->
         if present.state not in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
             return None  # a callback or another worker was quicker
         if isinstance(answer, Booked):
-            codes = None
-            if answer.codes:
-                text = "\n".join(f"{name}={code}" for name, code in sorted(answer.codes.items()))
-                codes = world.sealer.seal(text.encode(), present.reference).hex()
-            fee = answer.fee
+            codes, fee = _sealed(world, present, answer.codes), answer.fee
             return _taken(order, now, present, delivery_id=answer.delivery_id, fee=fee, codes=codes), []
         if isinstance(answer, NotTaken):
             return _refused(order, now, present, answer)
@@ -271,6 +267,14 @@ def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) ->
     with_refusal = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     after = moved(unassigned(with_refusal, now, (Reason.COURIER_REFUSED,)), now)
     return after, [*check.give_back(order, booking.slot_id)]
+
+
+def _sealed(world: World, booking: Booking, codes: Mapping[str, str]) -> str | None:
+    """The courier's codes as a booking keeps them; None where it named none."""
+    if not codes:
+        return None
+    text = "\n".join(f"{name}={code}" for name, code in sorted(codes.items()))
+    return world.sealer.seal(text.encode(), booking.reference).hex()
 
 
 def _taken(order: Order, now: datetime, booking: Booking, **known: object) -> Order:
@@ -427,7 +431,8 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 return _with(order, now, present, delivery_id=answer.delivery_id), []
             return None  # what it says arrives as an event; the cancellation goes on until it is answered
         if isinstance(answer, Found):
-            return _taken(order, now, present, delivery_id=answer.delivery_id), []
+            codes = present.codes or _sealed(world, present, answer.codes)
+            return _taken(order, now, present, delivery_id=answer.delivery_id, codes=codes), []
         if isinstance(answer, NotFound):
             if present.state is BookingState.BOOKED:
                 # it said yes and now knows nothing: alarming, but nobody may conclude that the gift is free

@@ -14,8 +14,9 @@ from chalicelib.flows import look
 def codes_of(world: World, brand_id: str, order_id: str) -> dict[str, str]:
     """The codes of the booking that a courier holds now, by name (`domain.fleet.Proof`).
 
-    Empty when nobody holds it, when this courier gives none, or when its answer to the booking was lost: a
-    look-up finds the job and not its codes. Raises `Missing`; another brand's order looks like none at all.
+    Empty when nobody holds it, when this courier gives none, or none yet: some name them only when they are looked
+    up, and of those that name them with the booking its answer may be lost. Raises `Missing`; another brand's order
+    looks like none at all.
     """
     order = look.own_order(world, brand_id, order_id)
     booking = order.leg.live_booking

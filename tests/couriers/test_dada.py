@@ -577,6 +577,19 @@ def test_an_answer_to_a_look_up_means(answer: Reply, meaning: object) -> None:
     assert dialect.looked_up(answer, REFERENCE, "dada", NOON) == meaning
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("1234", "1234"), (9527, "9527"), ("", None), (None, None), ("12\n34", None), ("a=b", None), ([], None)],
+)
+def test_a_look_up_names_the_receipt_code_which_no_answer_to_a_booking_does(
+    said: object, code: str | None
+) -> None:
+    found = dialect.looked_up(details(2, orderFinishCode=said), REFERENCE, "dada", NOON)
+    assert isinstance(found, Found) and found.event is not None
+    assert found.codes == ({"receipt_code": code} if code else {})
+    assert "1234" not in found.event.model_dump_json()
+
+
 def test_a_status_nobody_knows_is_kept_unreadable_in_a_look_up_too() -> None:
     assert looked(details(11)).kind is EventKind.UNREADABLE
     assert looked(details("4")).kind is EventKind.DELIVERED

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.domain import facts
+from chalicelib.domain.dialect import BookAnswer, Booked, Job, Reply
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.legs import Booking, BookingState, reference_of, replace_leg
 from chalicelib.domain.orders import moved
 from chalicelib.flows.codes import codes_of
+from chalicelib.flows.place import place
 from chalicelib.flows.tell import tell
 from tests.flows.receivers import Town
+from tests.paper import PaperDialect
+from tests.stage import new_order, stage
 
 CODES = {"pickup_code": "2048", "receipt_code": "1024"}
 
@@ -79,3 +84,40 @@ def test_codes_are_in_no_notice_and_not_readable_in_the_table() -> None:
     for name in CODES:
         assert name not in kept
         assert all(name not in request.body.decode() for request in receiver.requests)
+
+
+class Late(PaperDialect):
+    """A courier whose answer to a booking has no codes."""
+
+    def booked(self, reply: Reply, job: Job) -> BookAnswer:
+        answer = super().booked(reply, job)
+        return replace(answer, codes={}) if isinstance(answer, Booked) else answer
+
+
+def test_codes_that_a_courier_names_only_when_it_is_looked_up_are_kept_sealed_from_then_on() -> None:
+    on = stage()
+    on.world.dialects = {"paper": Late()}
+    on.company.told_later = CODES
+    order_id = place(on.world, "maison", "key-1", new_order())[0].order_id
+    on.settle()
+    assert codes_of(on.world, "maison", order_id) == {}
+    starts = on.order(order_id).leg.assignment.start  # type: ignore[union-attr]
+    on.clock.now = starts + timedelta(minutes=16)
+    on.minutes(1)
+    assert codes_of(on.world, "maison", order_id) == CODES
+    kept = "".join(row.body for row in on.world.table.read(order_id).rows)
+    assert not any(code in kept for code in CODES.values())
+
+
+def test_a_look_up_without_codes_takes_away_none() -> None:
+    on = stage()
+    order_id = place(on.world, "maison", "key-1", new_order())[0].order_id
+    on.settle()
+    (reference,) = on.company.jobs
+    told = codes_of(on.world, "maison", order_id)
+    assert told
+    on.company.move(reference, "picked_up", on.clock.now)  # and the callback is lost
+    on.clock.now = on.order(order_id).leg.assignment.start + timedelta(minutes=16)  # type: ignore[union-attr]
+    on.minutes(1)
+    assert [verb for verb, _ in on.company.calls][-1] == "look"
+    assert codes_of(on.world, "maison", order_id) == told

@@ -118,13 +118,16 @@ def test_nobody_looks_for_a_rider_before_the_stay_begins(company: CourierCompany
     assert told.timings.assigned > told.asked_for
 
 
-def test_the_receipt_code_is_made_only_where_it_was_asked_for(
-    company: CourierCompany, caller: Caller
+def test_the_receipt_code_is_made_where_it_was_asked_for_and_a_look_up_names_it(
+    company: CourierCompany, caller: Caller, clock: HandClock
 ) -> None:
     for number, proofs in ((1, frozenset[Proof]()), (2, frozenset(Proof))):
         of = replace(job(reference_of(ORDER_ID, 1, number)), proofs=proofs)
         assert isinstance(book(caller, of), Booked)
-        assert company.jobs[of.reference].order["is_finish_code_needed"] == int(bool(proofs))
+        clock.turn(company.jobs[of.reference].timings.assigned)
+        found = caller.look_up(of.reference)
+        assert isinstance(found, Found)
+        assert set(found.codes) == ({"receipt_code"} if proofs else set())
 
 
 # --- prices ---
