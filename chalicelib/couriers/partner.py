@@ -413,8 +413,7 @@ class Partner:
             return Unsure("another_job")
         if taken.last_event is not None and _kind(taken.last_event) in ENDS:
             return Unsure("ended_already")
-        codes = taken.codes.model_dump(exclude_none=True) if taken.codes else {}
-        return Booked(taken.job_id, taken.fee, codes)
+        return Booked(taken.job_id, taken.fee, _codes(taken))
 
     def cancel(
         self, account: Account, token: str, reference: str, delivery_id: str | None, reason: str, at: datetime
@@ -446,7 +445,8 @@ class Partner:
         return _request(account, "GET", _job(reference))
 
     def looked_up(self, reply: Reply, reference: str, courier_id: str, at: datetime) -> LookUpAnswer:
-        """The job's last event, named as its callback is: told twice it is one."""
+        """The job's last event, named as its callback is: told twice it is one. And its codes: the answer to the
+        booking may have been lost."""
         if reply.status == 200:
             taken = _read(TakenJob, reply.body)
             if taken is None:
@@ -455,7 +455,7 @@ class Partner:
             if taken.reference != reference or (last is not None and last.data.reference != reference):
                 return Unsure("another_job")
             event = None if last is None else _event(last, courier_id, at, "look_up")
-            return Found(taken.job_id, event)
+            return Found(taken.job_id, event, _codes(taken))
         refusal = _read(Refusal, reply.body)
         if refusal is not None and (reply.status, refusal.reason) == (404, "unknown_job"):
             return NotFound()
@@ -603,6 +603,11 @@ def _nothing(reply: Reply, refusal: Refusal | None) -> Unsure:
     if reply.status == 401:
         return Unsure("account_refused")
     return Unsure(refusal.reason if refusal is not None and reply.status < 500 else f"http_{reply.status}")
+
+
+def _codes(taken: TakenJob) -> dict[str, str]:
+    codes: dict[str, str] = taken.codes.model_dump(exclude_none=True) if taken.codes else {}
+    return codes
 
 
 def _kind(said: JobEvent) -> EventKind:

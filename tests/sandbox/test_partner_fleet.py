@@ -25,6 +25,7 @@ from chalicelib.domain.dialect import (
     Request,
     Unsure,
 )
+from chalicelib.domain.errors import Unanswered
 from chalicelib.domain.fleet import Proof
 from chalicelib.domain.legs import EventKind, Proven
 from chalicelib.domain.policies import NEAREST_FIRST, TO_THE_CLIENT, Handover
@@ -106,6 +107,18 @@ def test_a_repeat_gets_the_same_job_and_codes_and_another_body_gets_neither(call
     assert set(first.codes) == {"pickup_code", "receipt_code"}
     assert booked(of) == first
     assert booked(replace(of, handover=Handover.GATE)) == Unsure("another_body")
+
+
+def test_the_codes_of_a_booking_whose_answer_was_lost_are_in_the_look_up(
+    company: CourierCompany, caller: Caller
+) -> None:
+    company.conduct.fates[REFERENCE] = Fate("stall")
+    of = replace(job(), proofs=frozenset({Proof.PICKUP_CODE, Proof.RECEIPT_CODE}))
+    with pytest.raises(Unanswered):
+        caller.send(dialect.book(caller.account, "", of, NOON))
+    found = caller.look_up()
+    assert isinstance(found, Found)
+    assert set(found.codes) == {"pickup_code", "receipt_code"}
 
 
 @pytest.mark.parametrize("handover", NEAREST_FIRST)
