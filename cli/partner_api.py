@@ -35,9 +35,6 @@ there is not is left out, never null. New members may come: ignore what you do n
 that is not asked for here: it is not read."""
 
 WORDS = {
-    "Address": "Where, in parts, and as one line for a person to read.",
-    "Contact": "A person to take the gift from, or to hand it to. For the crew of this job and nobody else.",
-    "Gift": "One parcel. Its items share one currency.",
     "ItemClass": "What kind of thing it is.",
 }
 """Shapes of ours whose own description speaks of us."""
@@ -65,6 +62,7 @@ EXAMPLE = Job(
                 item_class=ItemClass.CHILLED,
                 value=Money(amount=88000, currency="CNY"),
                 temperature=TemperatureRange(min_c=2.0, max_c=8.0),
+                grams=1200,
                 dwell_limit_minutes=90,
             ),
         )

@@ -65,10 +65,9 @@ from chalicelib.domain.dialect import (
 )
 from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.fleet import Proof
-from chalicelib.domain.gifts import Gift, ItemClass, TemperatureRange
+from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.legs import ENDS, Event, EventKind, Proven, order_of
-from chalicelib.domain.orders import Contact
-from chalicelib.domain.places import Address, Coordinate, Datum, Place
+from chalicelib.domain.places import Coordinate, Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import Foreign, Instant, Money, Shape, Slug, TimeZone, zone_info
 
@@ -126,6 +125,7 @@ IDENTITY_FOR = frozenset({ItemClass.HIGH_VALUE, ItemClass.ALCOHOL, ItemClass.MED
 
 
 # --- shapes: what is published ------------------------------------------------------------------------------
+# Their own, down to what is said of an address and of a person: what is added to ours leaves the house on purpose only.
 
 
 def _or_nothing(value: object, read: ValidatorFunctionWrapHandler) -> Any:
@@ -143,6 +143,26 @@ Reason = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{3,12}$")]
 
 
+class Address(Shape):
+    """Where, in parts, and as one line for a person to read."""
+
+    country: str = Field(examples=["CN"])
+    city: str
+    district: str
+    street: str | None = None
+    compound: str | None = None
+    building: str | None = None
+    unit: str | None = None
+    line: str
+
+
+class Contact(Shape):
+    """A person to take the gift from, or to hand it to. For the crew of this job and nobody else."""
+
+    name: str
+    phone: str = Field(description="E.164.", examples=["+8613800138000"])
+
+
 class PickUp(Shape):
     """Where the gift is fetched."""
 
@@ -154,11 +174,32 @@ class PickUp(Shape):
 
 
 class DropOff(Shape):
-    """Where it goes, and to whom. Personal: for the crew of this job and nobody else."""
+    """Where it goes, and to whom."""
 
     address: Address
     coordinate: Coordinate
     contact: Contact
+
+
+class Piece(Shape):
+    """So many of one kind of thing."""
+
+    item_class: ItemClass
+    quantity: int
+    value: Money = Field(description="Of one piece.")
+    temperature: TemperatureRange | None = Field(
+        default=None, description="What it has to be kept at; absent: any temperature does."
+    )
+    grams: int | None = Field(default=None, description="What one piece weighs, packed, where that is known.")
+    millilitres: int | None = Field(
+        default=None, description="The room that one piece takes, packed, where that is known."
+    )
+
+
+class Item(Piece):
+    """The same by its name."""
+
+    name: str
 
 
 class JobRequest(Shape):
@@ -175,9 +216,9 @@ class JobRequest(Shape):
         description="How it changes hands. At gate, shelf and collection_point the crew does not go in."
     )
     proofs: tuple[Proof, ...] = Field(description="What you are to bring back; see the guide.")
-    gift: Gift
+    items: tuple[Item, ...] = Field(description="What is in the parcel.")
     dwell_limit_minutes: int | None = Field(
-        default=None, description="From pick-up to hand-over at the most: the shortest of the items' limits."
+        default=None, description="From pick-up to hand-over at the most."
     )
 
 
@@ -189,15 +230,6 @@ class Area(Shape):
     district: str
     compound: str | None = None
     coordinate: Coordinate
-
-
-class Piece(Shape):
-    """What kind of thing, without its name."""
-
-    item_class: ItemClass
-    quantity: int
-    value: Money
-    temperature: TemperatureRange | None = None
 
 
 class QuoteRequest(Shape):
@@ -352,15 +384,7 @@ class Partner:
             time_zone=job.time_zone,
             handover=job.handover,
             proofs=_asked_for(job),
-            items=tuple(
-                Piece(
-                    item_class=item.item_class,
-                    quantity=item.quantity,
-                    value=item.value,
-                    temperature=item.temperature,
-                )
-                for item in job.gift.items
-            ),
+            items=tuple(Piece.model_validate(item, from_attributes=True) for item in job.gift.items),
             dwell_limit_minutes=job.gift.dwell_limit_minutes,
         )
         return _request(account, "POST", "quotes", asked)
@@ -382,13 +406,13 @@ class Partner:
             quote_id=job.quote_id,
             pick_up=PickUp(
                 name=job.pick_up_name,
-                address=job.pick_up.address,
+                address=Address.model_validate(job.pick_up.address, from_attributes=True),
                 coordinate=_point(account, job.pick_up.coordinate),
-                contact=job.pick_up_contact,
+                contact=Contact.model_validate(job.pick_up_contact, from_attributes=True),
                 not_before=_local(job.starts_at, job),
             ),
             drop_off=DropOff(
-                address=job.recipient.place.address,
+                address=Address.model_validate(job.recipient.place.address, from_attributes=True),
                 coordinate=_point(account, job.recipient.place.coordinate),
                 contact=Contact(name=job.recipient.name, phone=job.recipient.phone),
             ),
@@ -397,7 +421,7 @@ class Partner:
             time_zone=job.time_zone,
             handover=job.handover,
             proofs=_asked_for(job),
-            gift=job.gift,
+            items=tuple(Item.model_validate(item, from_attributes=True) for item in job.gift.items),
             dwell_limit_minutes=job.gift.dwell_limit_minutes,
         )
         return _request(account, "PUT", _job(job.reference), asked, {"idempotency-key": job.reference})

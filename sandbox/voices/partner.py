@@ -49,7 +49,7 @@ _GIFT: Mapping[Stage, str] = {
     Stage.RETURNING: "returning",
     Stage.RETURNED: "returned",
 }
-_PARTS = ("pick_up", "drop_off", "deliver_from", "deliver_by", "time_zone", "handover", "proofs")
+_PARTS = ("pick_up", "drop_off", "deliver_from", "deliver_by", "time_zone", "handover", "proofs", "items")
 
 
 def account(name: str) -> dict[str, str]:
@@ -211,17 +211,17 @@ def _wish(order: Mapping[str, Any]) -> Wish | None:
     if not all(part in order for part in _PARTS):
         return None
     try:
+        _money(order, 0)
         start, end = (datetime.fromisoformat(order[name]) for name in ("deliver_from", "deliver_by"))
         fetched = datetime.fromisoformat(order.get("pick_up_not_before") or order["pick_up"]["not_before"])
         return Wish((start + (end - start) / 2).astimezone(UTC), not_before=fetched.astimezone(UTC))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return None
 
 
 def _money(order: Mapping[str, Any], amount: int) -> dict[str, Any]:
     """In the currency of the gift."""
-    items = order["items"] if "items" in order else order["gift"]["items"]
-    return {"amount": amount, "currency": items[0]["value"]["currency"]}
+    return {"amount": amount, "currency": order["items"][0]["value"]["currency"]}
 
 
 def _digest(text: str) -> str:

@@ -379,7 +379,7 @@ def test_window_hand_over_temperature_dwell_limit_and_proofs_are_told() -> None:
         "Asia/Shanghai",
     )
     assert (asked["handover"], asked["quote_id"], asked["dwell_limit_minutes"]) == ("door", "q-81", 60)
-    told_ranges = [item["temperature"] for item in asked["gift"]["items"]]
+    told_ranges = [item["temperature"] for item in asked["items"]]
     assert told_ranges == [{"min_c": 2.0, "max_c": 8.0}, {"min_c": -20.0, "max_c": -12.0}]
     assert asked["drop_off"]["contact"] == {"name": "王女士", "phone": "+8618512345678"}
     assert asked["drop_off"]["address"]["unit"] == "602"
