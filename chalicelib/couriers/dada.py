@@ -475,7 +475,7 @@ class Dada:
         if not _same(_checksum(update), update.signature):
             raise Unauthorised("the checksum does not fit what was told")
         reference = update.order_id
-        if not reference.isprintable() or order_of(reference) is None:
+        if order_of(reference) is None:
             return Heard((), _THANKS, _JSON, foreign=(reference,))
         status = _status(update.order_status) or "none"
         kind, reason = _MEANINGS.get(status, (EventKind.UNREADABLE, ""))
@@ -701,7 +701,7 @@ def _message(told: _Told, courier_id: str, at: datetime) -> Heard:
     except ValidationError as error:
         raise Malformed(f"a message of type 1 without proper {_fields(error)!r}") from None
     reference = plea.reference
-    if not reference.isprintable() or order_of(reference) is None:
+    if order_of(reference) is None:
         return Heard((), _THANKS, _JSON, foreign=(reference,))
     event = Event(
         reference=reference,

@@ -229,6 +229,14 @@ def test_chinese_survives_the_two_layers_of_json() -> None:
     assert asked["receiver_address"] == "衡山路100号 衡山小区 2号楼 602"
 
 
+def test_what_the_line_of_an_address_says_is_not_said_twice() -> None:
+    of = job()
+    place = of.recipient.place
+    address = place.address.model_copy(update={"line": "衡山路100号衡山小区2号楼"})
+    there = of.recipient.model_copy(update={"place": place.model_copy(update={"address": address})})
+    assert booking(replace(of, recipient=there))["receiver_address"] == "衡山路100号衡山小区2号楼 602"
+
+
 @pytest.mark.parametrize("datum", list(Datum))
 def test_coordinates_are_sent_in_gcj02_whatever_they_are_kept_in(datum: Datum) -> None:
     of = job(datum=datum)
@@ -308,12 +316,16 @@ def test_a_job_for_later_is_given_out_as_its_stay_begins() -> None:
     assert "delay_publish_time" not in booking(of, at=of.deliver_by + timedelta(hours=1))
 
 
-@given(before=st.integers(-120, 6000), later=st.integers(0, 240), ms=st.integers(0, 59_999))
+@given(
+    before=st.integers(-20, 20) | st.integers(-120, 6000),
+    later=st.integers(0, 240),
+    ms=st.integers(0, 59_999),
+)
 def test_nobody_is_sent_for_a_gift_before_the_stay_begins_nor_without_notice(
     before: int, later: int, ms: int
 ) -> None:
     at = NOON + timedelta(milliseconds=ms)
-    begins = NOON + timedelta(minutes=before)
+    begins = NOON + timedelta(minutes=before, seconds=ms % 60)
     hand_over = begins + timedelta(minutes=later)
     of = job(pick_up_from=begins, deliver_from=hand_over, deliver_by=hand_over + timedelta(hours=1))
     soonest = max(begins, at + timedelta(minutes=6))
