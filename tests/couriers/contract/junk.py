@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -36,6 +36,22 @@ NASTY = (
 """What breaks a reader that is sure of its JSON."""
 FEW = 3
 """Callbacks among which one that the samples tell, and two that were recorded: more of them show no more."""
+ODD = (
+    "\u00b2",
+    "\u0661\u0662",
+    "\ud800",
+    "\x00",
+    "\u00e9",
+    " ",
+    "-1",
+    "1e9",
+    "nan",
+    "0" * 5000,
+    "=",
+    "v1,",
+    ",",
+)
+"""What breaks a reader that is sure of its digits, its ASCII or its Base64."""
 _text = st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=4)
 _body = st.lists(st.integers(0, 255), max_size=100).map(bytes) | st.sampled_from(NASTY)
 """Not `binary`: it draws from the texts of the project's own files, and what a courier answers stands there."""
@@ -55,6 +71,11 @@ def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
 
     subject.account  # noqa: B018  (nothing to ask without one)
     asked()
+    for sent in subject.sent[:FEW]:  # under a proof that was copied from another message
+        for body in NASTY:
+            stolen = replace(sent.callback, body=body)
+            what = f"the body {shown(body)} with all else as in {sent.label}"
+            subject.refuses(what, stolen, sent.account, at=sent.came_at, or_hints=True)
 
 
 @clause
@@ -85,7 +106,7 @@ def junk_in_the_place_of_the_proof_is_never_a_crash(subject: Subject) -> None:
 
 
 def _junk_as_proof(subject: Subject, sent: Sent, proof: Sequence[tuple[str, str]]) -> None:
-    odd = st.text(alphabet=st.characters(), max_size=40)
+    odd = st.sampled_from(ODD) | st.text(alphabet=st.characters(), max_size=40)
 
     @WITHOUT_WAITING
     @given(data=st.data())
@@ -193,9 +214,8 @@ def a_courier_in_trouble_has_said_nothing(subject: Subject) -> None:
     for status in (500, 502, 503, 504):
         body = b'{"resultcode":0,"errcode":0,"code":0,"waybill_id":"1","id":"1","status":"ok"}'
         says_nothing(subject, Reply(status, {}, body))
-        for answers in ("BOOKED", "REFUSED", "CANCELLED", "FOUND", "NOT_FOUND"):
-            for reply in subject.may_say(answers, ()):
-                says_nothing(subject, replace(reply, status=status))
+        for reply in every_answer(subject):
+            says_nothing(subject, replace(reply, status=status))
 
 
 @clause
@@ -203,6 +223,14 @@ def a_courier_that_is_asked_too_often_has_said_nothing(subject: Subject) -> None
     for status in (408, 425, 429):
         for headers in ({}, {"retry-after": "7"}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}):
             says_nothing(subject, Reply(status, headers, b'{"code":"rate_limited","message":"slow down"}'))
+        for reply in every_answer(subject):
+            says_nothing(subject, replace(reply, status=status))
+
+
+def every_answer(subject: Subject) -> Iterator[Reply]:
+    """Every answer of the samples that means something as it stands there."""
+    for samples in ("BOOKED", "REFUSED", "CANCELLED", "FOUND", "NOT_FOUND"):
+        yield from subject.may_say(samples, ())
 
 
 def says_nothing(subject: Subject, reply: Reply) -> None:

@@ -230,6 +230,10 @@ def a_replay_is_refused_once_its_time_is_over(subject: Subject) -> None:
         raise NotAsked("its scheme signs no time: a replay is a double, and known by its event id")
     told = subject.told()
     for late in (-window + SECOND, timedelta(), window - SECOND):
-        subject.heard(f"a callback {late} after it was sent", told, at=NOON + late)
+        subject.heard(f"a callback that {_when(late)}", told, at=NOON + late)
     for late in (-window - SECOND, window + SECOND, timedelta(days=365)):
-        subject.refuses(f"a callback {late} after it was sent", told, subject.account, at=NOON + late)
+        subject.refuses(f"a callback that {_when(late)}", told, subject.account, at=NOON + late)
+
+
+def _when(late: timedelta) -> str:
+    return f"comes {late} after it was sent" if late >= timedelta() else f"is dated {-late} from now"

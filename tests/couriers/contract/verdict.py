@@ -17,6 +17,8 @@ from tests.couriers.contract.clause import Broken, Clause, NotAsked, crash
 from tests.couriers.contract.subject import Subject, described
 
 WIDTH = 110
+LONGEST = 400
+"""Of one half of a sentence, in characters."""
 INDENT = " " * 12
 
 
@@ -113,6 +115,8 @@ def lines_of(one: Answer) -> Iterator[str]:
 
 
 def _folded(word: str, text: str) -> list[str]:
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} ..."
     clean = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return wrap(
         clean, WIDTH, initial_indent=f"{INDENT}{word:<8} ", subsequent_indent=f"{INDENT}{'':<8} "
