@@ -22,9 +22,10 @@ def main(arguments: list[str]) -> int:
     )
     asked = parser.parse_args(arguments)
     if (asked.name is None) == (asked.file is None):
-        parser.error(
-            "one of NAME and FILE was expected: make courier NAME=wechat, make courier FILE=my/heron.py"
+        sys.stderr.write(
+            "one of NAME and FILE was expected: make courier NAME=wechat, make courier FILE=my/heron.py\n"
         )
+        return 3
     try:
         subject = (
             of_a_file(asked.file, asked.samples, asked.recorded) if asked.file else of_the_folder(asked.name)
