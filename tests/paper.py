@@ -78,7 +78,7 @@ class PaperDialect:
         return Quoted(Money(amount=said["fee"], currency=job.gift.value.currency), said.get("id"))
 
     def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
-        return _request("book", job.reference, token)
+        return _request("book", job.reference, token, job.quote_id)
 
     def booked(self, reply: Reply, job: Job) -> BookAnswer:
         if reply.status == 401:
@@ -139,8 +139,9 @@ class PaperDialect:
         raise Unauthorised("paper does not greet")
 
 
-def _request(verb: str, reference: str, token: str = "") -> Request:
-    body = json.dumps({"reference": reference}).encode()
+def _request(verb: str, reference: str, token: str = "", quote_id: str | None = None) -> Request:
+    named = {} if quote_id is None else {"quote": quote_id}
+    body = json.dumps({"reference": reference, **named}).encode()
     return Request("POST", f"https://paper.example/{verb}", {"x-paper-token": token}, body)
 
 
@@ -154,6 +155,12 @@ class NamedPaperDialect(PaperDialect):
     """The same, of a courier that ends only what is named by its own id."""
 
     cancels_by_id = True
+
+
+class PricedPaperDialect(PaperDialect):
+    """The same, of a courier that names its price when it is asked."""
+
+    names_prices = True
 
 
 class HintingPaperDialect(PaperDialect):
@@ -216,6 +223,10 @@ class PaperCompany:
     """Verbs that are neither carried out nor answered."""
     jobs: dict[str, PaperJob] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    fee: int = 0
+    """What it wants when it is asked for its price, in minor units."""
+    quoted: list[str] = field(default_factory=list)
+    """Names of quotes that bookings followed."""
     token: str = ""
     """Who is logged in; "" where nobody has to be."""
     logins: int = 0
@@ -234,7 +245,9 @@ class PaperCompany:
             return Reply(200, {}, json.dumps({"token": self.token}).encode())
         if verb == "book" and self.token != request.headers["x-paper-token"]:
             return Reply(401, {}, b"")
-        reference = json.loads(request.body)["reference"]
+        asked = json.loads(request.body)
+        reference = asked["reference"]
+        self.quoted += [asked["quote"]] if "quote" in asked else []
         self.calls.append((verb, reference))
         if verb in self.deaf:
             raise Unanswered("deaf")
@@ -257,6 +270,11 @@ class PaperCompany:
             self.doubled.append(reference)
         self.jobs[reference] = PaperJob(reference, f"P{len(self.jobs) + 1}")
         return {"said": "yes", "id": self.jobs[reference].job_id}
+
+    def quote(self, reference: str) -> dict[str, object]:
+        if "quote" in self.refuse:
+            return {"said": "no", "why": self.refuse["quote"]}
+        return {"said": "yes", "fee": self.fee, "id": f"Q-{reference}"}
 
     def cancel(self, reference: str) -> dict[str, object]:
         job = self.jobs.get(reference)

@@ -29,6 +29,7 @@ from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
 from chalicelib.aws.table import DynamoTable
 from chalicelib.domain import facts
+from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
@@ -41,7 +42,7 @@ from cli import package
 from tests import drive, fakes, stage
 from tests.aws.cloud import make_cloud
 from tests.conftest import ROOT, behind_its_lock
-from tests.paper import ACCOUNT
+from tests.paper import ACCOUNT, PricedPaperDialect
 
 POLICIES = {path.stem.removeprefix("policy-"): path for path in (ROOT / ".chalice").glob("policy-*.json")}
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -375,6 +376,7 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     say(failing, "pick_up_failed")
     say(carried, "picked_up")
     _meet_rare_moments(on, ask, place, say)
+    _be_asked_for_prices_and_be_down(on, ask, place)
     # a brand that is down, and a compound that is closed while gifts are under way
     on.brand.answer = lambda request: Reply(503, {}, b"")
     stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "banned@1", "sealed"))
@@ -385,6 +387,26 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
     on.settle()
     _pass(on, *[10] * 6)
+
+
+def _be_asked_for_prices_and_be_down(on: stage.Stage, ask: Any, place: Any) -> None:
+    """Whoever asks a courier may find it down, and may be the one whose question brings it back."""
+    plain, on.world.dialects = on.world.dialects, {"paper": PricedPaperDialect()}
+    courier = enlist.courier(on.world, "SHA", "paper-co")
+    ask(Role.OPERATOR, "PUT", "/v1/markets/SHA/slots/slot-2", _json(stage.slot(2, 60)))
+    for asks_price in (True, False):
+        changed = _json(courier.model_copy(update={"asks_price": asks_price}))
+        ask(Role.OPERATOR, "PUT", "/v1/markets/SHA/couriers/paper-co", changed)
+        on.company.deaf |= {"quote", "book", "look"}
+        for number in range(FAILURES):
+            place(f"k-down-{asks_price}-{number}")
+            on.settle()
+        on.company.deaf.clear()
+        on.clock.forward(minutes=2)
+        place(f"k-back-{asks_price}")
+        on.settle()
+        _pass(on, 5, 5)
+    on.world.dialects = plain
 
 
 def _ration(on: stage.Stage, place: Any) -> None:

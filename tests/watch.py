@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,7 +24,7 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import enlist, inquire
+from chalicelib.flows import enlist, inquire, quote
 from tests import drive, stage
 from tests.fakes import FakeQueues
 from tests.paper import callback
@@ -323,6 +324,14 @@ def _a_courier_is_down(watch: Watch) -> None:
     watch.settle()
     on.company.deaf.clear()
     watch.minutes(6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quote, "DEADLINE_S", 0)
+        patch.setattr(quote, "ask", lambda *_: time.sleep(0.2))
+        asked = enlist.courier(on.world, "SHA", "paper-co")
+        enlist.put_courier(on.plain, asked.model_copy(update={"asks_price": True}))
+        watch.place("k-priced")
+        watch.settle()
+        enlist.put_courier(on.plain, asked)
 
 
 def _rules_and_keys(watch: Watch) -> None:

@@ -53,6 +53,10 @@ class Courier(Shape):
     proofs: frozenset[Proof] = frozenset()
     insured_limit: Money | None = Field(default=None, description="Absent: nothing of value.")
     suspended: bool = False
+    asks_price: bool = Field(
+        default=False,
+        description="It is asked for its price before a gift is planned for it. False: its slots state it.",
+    )
     listed: tuple[Listing, ...] = Field(default=(), max_length=50, description="Official lists of companies.")
 
 

@@ -227,6 +227,18 @@ class QuotaTaken(Shape):
     )
 
 
+class Quote(Shape):
+    """What the courier would take for it, as it said when it was asked."""
+
+    fee: Money
+    quote_id: str | None = Field(default=None, max_length=200, description="The courier's own name for it.")
+    expires_at: Instant | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """True while the courier can be reminded of it."""
+        return self.expires_at is None or now < self.expires_at
+
+
 class Assignment(Shape):
     """The slot this leg was given, on what clearance."""
 
@@ -243,6 +255,7 @@ class Assignment(Shape):
     quotas: tuple[QuotaTaken, ...] = Field(default=(), description="Given back when the slot's place is.")
     rules_version: int
     assigned_at: Instant
+    quote: Quote | None = Field(default=None, description="Absent: the price that the slot states.")
 
     @property
     def handover(self) -> Handover:

@@ -21,7 +21,6 @@ from chalicelib.domain.dialect import (
     CancelUnknown,
     Dialect,
     Found,
-    Job,
     NotFound,
     NotTaken,
     Request,
@@ -45,7 +44,7 @@ from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, mo
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist, ration, receive, spare
+from chalicelib.flows import brief, check, enlist, ration, receive, spare
 from chalicelib.flows.ask import NoAccount, ask
 
 TRIES = 5
@@ -187,20 +186,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier, given:
     assignment = order.leg.assignment
     assert assignment is not None
     private = facts.unseal_private(world.sealer, order)
-    job = Job(
-        reference=booking.reference,
-        gift=order.gift,
-        pick_up_name=order.pick_up_name,
-        pick_up=order.pick_up_place,
-        pick_up_contact=private.pick_up_contact,
-        recipient=private.recipient,
-        deliver_from=max(assignment.hand_over_from, order.window.start),
-        deliver_by=min(assignment.hand_over_by, order.window.end),
-        handover=assignment.handover,
-        time_zone=order.window.time_zone,
-        proofs=courier.proofs,
-        pick_up_from=assignment.start,
-    )
+    job = brief.job_of(order, private, assignment, courier, booking.reference, world.clock())
     now = world.clock()
 
     def speak(dialect: Dialect, account: Account, token: str) -> Request:

@@ -13,7 +13,7 @@ from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Fleet
-from chalicelib.domain.legs import Assignment, Leg
+from chalicelib.domain.legs import Assignment, Leg, QuotaTaken, Quote
 from chalicelib.domain.orders import Order, Outlook
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.ports import Count, Keep, Key, Row, World
@@ -187,6 +187,33 @@ def evidence(
 
 def keep_evidence(piece: Evidence) -> Keep:
     return Keep(facts.evidence_row(piece), was=None)
+
+
+def assigned(
+    verdict: Verdict, on: Ground, at: datetime, takes: Iterable[QuotaTaken] = (), quote: Quote | None = None
+) -> Assignment:
+    """What a yes that has said what it rests on comes to, when its slot is given."""
+    slot = on.fleet.slots[verdict.slot_id]
+    assert on.atlas is not None
+    assert verdict.start is not None
+    assert verdict.end is not None
+    assert verdict.valid_until is not None
+    return Assignment(
+        slot_id=slot.slot_id,
+        courier_id=slot.courier_id,
+        crew_id=slot.crew_id,
+        start=verdict.start,
+        hand_over_from=verdict.hand_over_from or verdict.start,
+        hand_over_by=verdict.hand_over_by or verdict.end,
+        end=verdict.end,
+        valid_until=verdict.valid_until,
+        handovers=verdict.handovers,
+        permit_ids=verdict.permit_ids,
+        quotas=tuple(takes),
+        rules_version=on.atlas.rules.version,
+        assigned_at=at,
+        quote=quote,
+    )
 
 
 def refreshed(assignment: Assignment, verdict: Verdict, on: Ground) -> Assignment:

@@ -18,7 +18,7 @@ from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
-from chalicelib.domain.legs import Assignment, QuotaTaken, replace_leg
+from chalicelib.domain.legs import QuotaTaken, Quote, replace_leg
 from chalicelib.domain.limits import fair_loads, loads_so_far
 from chalicelib.domain.orders import (
     RELOOK,
@@ -44,7 +44,7 @@ from chalicelib.domain.verdicts import (
     Reason,
     Verdict,
 )
-from chalicelib.flows import book, check, enlist, explain, lease, ration, stand_by
+from chalicelib.flows import book, check, enlist, explain, lease, quote, ration, stand_by
 
 POOL = 50_000
 """Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
@@ -302,9 +302,15 @@ def decide(
         delivery = order.delivery(private)
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
-        answers = asked(delivery, order.leg.refused_by)
-        verdicts[order.order_id] = answers
-        choices[order.order_id] = offers.of(answers, order.tier)
+        verdicts[order.order_id] = asked(delivery, order.leg.refused_by)
+    orders, prices = quote.quoted(world, orders, verdicts, on, now)
+    for number, order in enumerate(orders):
+        if number % AT_A_TIME == 0:
+            is_ours()
+        if order.order_id not in verdicts:
+            continue
+        answers, delivery = verdicts[order.order_id], deliveries[order.order_id]
+        choices[order.order_id] = offers.of(answers, order.tier, order.order_id, prices)
         for slot_id, _ in choices[order.order_id] if offers.are_rationed(answers) else ():
             verdict = next(v for v in answers if v.slot_id == slot_id)
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
@@ -360,7 +366,8 @@ def decide(
             slot = on.fleet.slots[chosen]
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
             why = account.of_served(order, chosen, answers)
-            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why)
+            quoted = prices.get((order.order_id, slot.courier_id))
+            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted)
             rulings.append(replace(went, party=party_of.get(order.order_id)))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
@@ -410,19 +417,23 @@ class _Offers:
         self.known: dict[tuple[int, int], tuple[Sequence[Verdict], Choices]] = {}
         self.others: dict[int, tuple[Sequence[Verdict], tuple[TurnedDown, ...]]] = {}
 
-    def of(self, answers: Sequence[Verdict], tier: int) -> Choices:
-        """Of each with a place left, its slot and its cost."""
+    def of(self, answers: Sequence[Verdict], tier: int, order_id: str, prices: quote.Prices) -> Choices:
+        """Of each with a place left, its slot and its cost: at the price that was quoted for this order, if any was."""
+        slots, left = self.on.fleet.slots, self.on.fleet.left
         key = id(answers), tier
         known = self.known.get(key)
         if known is None:
-            slots, left = self.on.fleet.slots, self.on.fleet.left
             yes = [v.slot_id for v in answers if v.decision is Decision.YES and left.get(v.slot_id, 0) > 0]
             costs = tuple((name, self._cost(slots[name], tier)) for name in yes)
             known = self.known[key] = (answers, costs)  # kept, or its identity would go to another
-        return known[1]
+        if not prices:
+            return known[1]
+        named = ((name, prices.get((order_id, slots[name].courier_id))) for name, _ in known[1])
+        return tuple((name, self._cost(slots[name], tier, quoted)) for name, quoted in named)
 
-    def _cost(self, slot: Slot, tier: int) -> int:
-        cost = cost_ahead(slot.price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
+    def _cost(self, slot: Slot, tier: int, quoted: Quote | None = None) -> int:
+        price = slot.price if quoted is None else quoted.fee
+        cost = cost_ahead(price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
         return min(MOST_COST, cost + self.loads.get(slot.courier_id, 0))
 
     def turned_down(self, answers: Sequence[Verdict]) -> tuple[TurnedDown, ...]:
@@ -560,27 +571,9 @@ def _goes(
     now: datetime,
     takes: Needs,
     why: Explanation | None = None,
+    quoted: Quote | None = None,
 ) -> Ruling:
-    slot = on.fleet.slots[verdict.slot_id]
-    assert on.atlas is not None
-    assert verdict.start is not None
-    assert verdict.end is not None
-    assert verdict.valid_until is not None
-    assignment = Assignment(
-        slot_id=slot.slot_id,
-        courier_id=slot.courier_id,
-        crew_id=slot.crew_id,
-        start=verdict.start,
-        hand_over_from=verdict.hand_over_from or verdict.start,
-        hand_over_by=verdict.hand_over_by or verdict.end,
-        end=verdict.end,
-        valid_until=verdict.valid_until,
-        handovers=verdict.handovers,
-        permit_ids=verdict.permit_ids,
-        quotas=tuple(takes),
-        rules_version=on.atlas.rules.version,
-        assigned_at=now,
-    )
+    assignment = check.assigned(verdict, on, now, takes, quoted)
     piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others, explanation=why)
     leg = order.leg.model_copy(update={"assignment": assignment})
     after = moved(
@@ -590,7 +583,7 @@ def _goes(
         outlook=None,
         evidence_count=order.evidence_count + 1,
     )
-    return Ruling(order, after, piece, slot.slot_id, takes)
+    return Ruling(order, after, piece, assignment.slot_id, takes)
 
 
 def _may_wait(order: Order, on: check.Ground, now: datetime, until: datetime) -> Ruling:

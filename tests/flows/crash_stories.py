@@ -69,7 +69,13 @@ from tests.flows.crash_steps import (
     slow_down,
     upload,
 )
-from tests.paper import HintingPaperDialect, NamedPaperDialect, TokenPaperDialect, callback
+from tests.paper import (
+    HintingPaperDialect,
+    NamedPaperDialect,
+    PricedPaperDialect,
+    TokenPaperDialect,
+    callback,
+)
 from tests.stage import (
     MARKET,
     NOON,
@@ -183,6 +189,20 @@ def _hinting(**more: Any) -> Stage:
     return on
 
 
+def _priced(**more: Any) -> Stage:
+    on = stage(**more)
+    on.world.dialects = {"paper": PricedPaperDialect()}
+    asked = enlist.courier(on.world, "SHA", "paper-co").model_copy(update={"asks_price": True})
+    enlist.put_courier(on.world, asked)
+    on.settle()
+    return on
+
+
+story(
+    "courier_that_is_asked_for_its_price",
+    company(silent={"quote"}), place(), company(silent=set()), minutes(7), place("key-2"), minutes(7), RIDE,
+    opening=_priced, ends={"key-1": DELIVERED},
+)  # fmt: skip
 story(
     "courier_whose_callbacks_are_hints",
     place(), minutes(7), later(minutes=45), courier("courier_assigned", times=2), minutes(2), says("delivered"), RIDE,

@@ -1,0 +1,32 @@
+"""Brief a courier: one leg of an order as it is asked to carry it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.domain.dialect import Job
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import Assignment
+from chalicelib.domain.orders import Order, Private
+
+
+def job_of(
+    order: Order, private: Private, assignment: Assignment, courier: Courier, reference: str, now: datetime
+) -> Job:
+    """The job of that assignment, under that reference. Carries personal data and is never stored or logged."""
+    quote = assignment.quote
+    return Job(
+        reference=reference,
+        gift=order.gift,
+        pick_up_name=order.pick_up_name,
+        pick_up=order.pick_up_place,
+        pick_up_contact=private.pick_up_contact,
+        recipient=private.recipient,
+        deliver_from=max(assignment.hand_over_from, order.window.start),
+        deliver_by=min(assignment.hand_over_by, order.window.end),
+        handover=assignment.handover,
+        time_zone=order.window.time_zone,
+        proofs=courier.proofs,
+        pick_up_from=assignment.start,
+        quote_id=quote.quote_id if quote is not None and quote.holds(now) else None,
+    )
