@@ -313,7 +313,7 @@ def test_updates_that_tell_only_where_the_courier_is_are_one_event() -> None:
 def test_two_events_of_one_status_that_differ_in_the_couriers_nearness_are_two() -> None:
     far, near = event_of("pickup"), event_of("pickup", NOON + timedelta(seconds=30), courier_imminent=True)
     assert (far.kind, near.kind) == (EventKind.COURIER_ASSIGNED, EventKind.AT_PICK_UP)
-    assert far.event_id != near.event_id
+    assert far.event_id != near.event_id != event_of("pickup", near.occurred_at).event_id
     assert fold([near, far]).kind is EventKind.AT_PICK_UP
     assert event_of("dropoff", courier_imminent=True).kind is EventKind.IN_TRANSIT
 
@@ -1028,6 +1028,7 @@ def test_of_two_under_one_reference_the_one_that_goes_on_counts_and_never_the_re
         (page(PAGE, timedelta(minutes=1)), None, False),
         (page(PAGE, timedelta(minutes=2)), NEXT, True),
         (page(PAGE, timedelta(minutes=2))[::-1], NEXT, False),
+        ([*page(PAGE, timedelta(minutes=2))[1::-1], *page(PAGE, timedelta(minutes=2))[2:]], NEXT, False),
         (page(PAGE, timedelta(minutes=2), created=None), NEXT, False),
         (page(3, timedelta(minutes=1), external_id=None, manifest=None), None, False),
         (page(3, LOOK_BACK, external_id=None, manifest=None)[1:], None, False),
