@@ -312,7 +312,7 @@ class UberDirect:
         return Token(read.access_token, at + lives)
 
     def quote(self, account: Account, token: str, job: Job, at: datetime) -> Request:
-        """One delivery_quotes, for the same way at the same times; nothing is made of it."""
+        """One delivery_quotes, for the same way at the same times; nothing is made of it, and nobody is named."""
         return _post(account, token, "delivery_quotes", _way(job, at))
 
     def quoted(self, reply: Reply, job: Job, at: datetime) -> QuoteAnswer:
@@ -339,9 +339,11 @@ class UberDirect:
             "manifest_reference": job.reference,
             "idempotency_key": job.reference,
             "pickup_name": job.pick_up_contact.name,
+            "pickup_phone_number": job.pick_up_contact.phone,
             "pickup_business_name": job.pick_up_name,
             "pickup_notes": f"{job.reference} {_keep(job)}".strip()[:280],
             "dropoff_name": job.recipient.name,
+            "dropoff_phone_number": job.recipient.phone,
             "dropoff_notes": _note(job)[:280],
             "manifest_items": [
                 {
@@ -516,15 +518,10 @@ def _way(job: Job, at: datetime) -> dict[str, object]:
         detail = f"Uber counts in hundredths, and {value.currency!r} has none"
         raise Uncarriable(detail, "currency_unknown", whole_courier=True)
     way: dict[str, object] = {"manifest_total_value": value.amount, **_times(job, at)}
-    ends = (
-        ("pickup", job.pick_up, job.pick_up_contact.phone),
-        ("dropoff", job.recipient.place, job.recipient.phone),
-    )
-    for end, place, phone in ends:
+    for end, place in (("pickup", job.pick_up), ("dropoff", job.recipient.place)):
         lng, lat = place.coordinate.within(Datum.WGS84)
         way[f"{end}_address"] = _address(place)
         way[f"{end}_latitude"], way[f"{end}_longitude"] = round(lat, 6), round(lng, 6)
-        way[f"{end}_phone_number"] = phone
     return way
 
 

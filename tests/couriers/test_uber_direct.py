@@ -626,6 +626,13 @@ def test_a_request_has_only_documented_fields_and_every_required_one() -> None:
     assert {name: asked[name] for name in quoted} == quoted
 
 
+def test_who_is_asked_for_a_price_learns_no_name_and_no_number() -> None:
+    of = job()
+    request = dialect.quote(ACCOUNT, "tok", of, NOON)
+    for private in (of.recipient.name, of.recipient.phone, of.pick_up_contact.name, of.pick_up_contact.phone):
+        assert private.encode() not in request.body
+
+
 def test_an_address_is_json_within_the_json_and_keeps_its_letters() -> None:
     request = dialect.book(ACCOUNT, "tok", job(), NOON)
     assert "衡山路100号".encode() in request.body
