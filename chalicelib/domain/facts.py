@@ -23,6 +23,7 @@
     fleet#<market>         used#<permit>                  of a permit for a single use (counter: taken)
     fleet#<market>         breaker#<courier>              Breaker, of a courier that fails  (flows.spare)
     fleet#<market>         volume#<slot> weight#<slot>    of a slot's room, millilitres and grams (counter: taken)
+    fleet#<market>         record#<courier>#<period>      its gifts of four weeks (counters: on_time, late)  (records)
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
     quota#<market>#<day>   household#<unreadable>         (counter: taken)
     quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
@@ -42,7 +43,7 @@ from pydantic import ValidationError
 from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Delayed, Missing, Newer
 from chalicelib.domain.evidence import Evidence
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.legs import MEASURES, Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
@@ -418,6 +419,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     uses_left: dict[str, int] = {}
     breakers: dict[str, Breaker] = {}
     taken: dict[str, int] = {}
+    records: dict[str, dict[int, Record]] = {}
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
         if kind == "used":
@@ -425,6 +427,11 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
             continue
         if kind == "breaker":
             breakers[name] = breaker_of_row(row)
+            continue
+        if kind == "record":
+            courier, period = name.rsplit("#", 1)
+            on_time, late = (row.counters.get(counter, 0) for counter in ("on_time", "late"))
+            records.setdefault(courier, {})[int(period)] = Record(on_time=on_time, late=late)
             continue
         if kind in MEASURES:
             taken[row.key.sk] = row.counters.get(TAKEN, 0)
@@ -445,6 +452,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         uses_left=uses_left,
         breakers=breakers,
         taken=taken,
+        records=records,
     )
 
 

@@ -174,7 +174,12 @@ class Slot(Shape):
     capacity: int = Field(strict=True, ge=0, le=1000)
     price: Money
     on_time_permille: int = Field(
-        default=950, strict=True, ge=0, le=1000, description="From the courier's own record."
+        default=950,
+        strict=True,
+        ge=0,
+        le=1000,
+        description="Of a thousand gifts, so many are expected within the hours asked for, before the courier "
+        "has a record of its own; that counts for more with each gift.",
     )
     trip_minutes: int = Field(
         default=60, strict=True, ge=1, le=1440, description="From pick-up to the destination."
@@ -199,6 +204,13 @@ class Slot(Shape):
     )
 
 
+class Record(Shape):
+    """Gifts of a courier that came within the hours asked for, and those that did not."""
+
+    on_time: int = 0
+    late: int = 0
+
+
 class Fleet(Shape):
     """A market's fleet at one reading. `left` is what each slot still holds."""
 
@@ -216,6 +228,9 @@ class Fleet(Shape):
         description="Of a slot's room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
     )
     breakers: dict[str, Breaker] = Field(default_factory=dict, description="Of couriers that fail.")
+    records: dict[str, dict[int, Record]] = Field(
+        default_factory=dict, description="Of couriers, by the number of the period (`records`)."
+    )
 
     def down(self, now: datetime) -> frozenset[str]:
         """Couriers that are left in peace at that moment."""

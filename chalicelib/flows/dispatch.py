@@ -34,6 +34,7 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.domain.quotas import Need, Needs, local_days, midnight
+from chalicelib.domain.records import by_record
 from chalicelib.domain.verdicts import (
     HOLDING,
     OF_THE_PLACES,
@@ -281,6 +282,8 @@ def decide(
     `is_ours`: holds the lease for another while. A city takes longer than a lease that nobody renews; whoever took it
     over would take as long, and none of them would ever save.
     """
+    known = world.memory.setdefault(f"by_record#{orders[0].market_id}", {})
+    on = replace(on, fleet=by_record(on.fleet, now, known))
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))

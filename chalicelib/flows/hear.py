@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, records
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import (
@@ -25,8 +25,8 @@ from chalicelib.domain.legs import (
     fold,
     replace_leg,
 )
-from chalicelib.domain.orders import MINUTE, POLL, Order, due_at, in_pool, moved
-from chalicelib.domain.ports import Change, Keep, Row, Topic, World
+from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
+from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase
 from chalicelib.flows import book, check, enlist
 from chalicelib.flows.receive import SKEW
@@ -171,8 +171,29 @@ def _folded(
         elif leg.assignment is not None and heard.cancel_reason != ORPHAN:
             changed, checked = _checked(world, changed, heard, booking.track, track)
             pieces += checked
+            more += _noted(order, heard, booking.track, track)
     after = moved(changed, now)
     return after, pieces, more
+
+
+def _noted(order: Order, booking: Booking, before: Track, track: Track) -> list[Take]:
+    """What it adds to its courier's record, once for an order: handed over, or failed with the gift on board. What was
+    called back says nothing of the courier."""
+    if (
+        before.has_ended
+        or track.at is None
+        or order.state in ENDED
+        or booking.state is not BookingState.BOOKED
+    ):
+        return []
+    if track.kind is EventKind.DELIVERED:
+        is_on_time = records.is_on_time(order.window, track.at)
+    elif track.kind is EventKind.FAILED:
+        is_on_time = False
+    else:
+        return []
+    fleet = facts.fleet_collection(order.market_id)
+    return [records.noted(fleet, booking.courier_id, track.at, on_time=is_on_time)]
 
 
 def _hinted(booking: Booking, said: Iterable[Event], now: datetime) -> Booking:

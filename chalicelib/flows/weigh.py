@@ -37,6 +37,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.reading import Faults, Reading
+from chalicelib.domain.records import by_record
 from chalicelib.domain.uploads import Difference, Mode, UploadStart, difference
 from chalicelib.domain.verdicts import Decision, Delivery, Phase
 from chalicelib.flows import consult, enlist, inquire, publish
@@ -207,7 +208,7 @@ def _replanned(
     world: World, impact: Impact, rules: _WhatIf, wanted: Sequence[Affected], all_open: Sequence[Affected]
 ) -> dict[str, Affected]:
     """Who would take these. The places of all that lose theirs are free."""
-    fleet = facts.load_fleet(world.table, impact.market_id, world.memory)
+    fleet = by_record(facts.load_fleet(world.table, impact.market_id, world.memory), impact.at)
     left = Counter(fleet.left)
     left.update(one.slot for one in all_open if one.outcome is Outcome.LOSES_SLOT and one.slot in fleet.slots)
     clearer = Clearer(rules.after, fleet, impact.at)

@@ -19,7 +19,7 @@ from pydantic import (
 
 from chalicelib import edge, wiring
 from chalicelib.domain.errors import Fault, Invalid, Missing
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Caller, Markets, Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
@@ -56,6 +56,10 @@ class FleetView(Shape):
     taken: dict[str, int] = Field(
         default={},
         description="Of slots that state their room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
+    )
+    records: dict[str, Record] = Field(
+        default={},
+        description="Of couriers, their gifts of the last 24 weeks: how many came within the hours asked for.",
     )
 
 
@@ -383,6 +387,13 @@ def _fleet_view(fleet: Fleet) -> FleetView:
             name: fleet.uses_left.get(name, 1) for name, permit in fleet.permits.items() if permit.single_use
         },
         taken=fleet.taken,
+        records={
+            name: Record(
+                on_time=sum(each.on_time for each in periods.values()),
+                late=sum(each.late for each in periods.values()),
+            )
+            for name, periods in fleet.records.items()
+        },
     )
 
 

@@ -232,6 +232,8 @@ def limits(here: Town) -> list[Limit]:
               f"{on_hook} write units a gift of {KEY_WRITES_S} a second", KEY_WRITES_S / on_hook),
         Limit("one slot's counter", f"{SLOT_TRANSACTIONS_S} transactions a second *, at most 20 gifts each",
               SLOT_TRANSACTIONS_S * 20),
+        Limit("the record of one courier", f"{SLOT_TRANSACTIONS_S} transactions a second *, one for each hand-over",
+              SLOT_TRANSACTIONS_S),
     ]  # fmt: skip
     return sorted(found, key=lambda limit: limit.gifts_a_second)
 
