@@ -316,11 +316,10 @@ class UberDirect:
         return _post(account, token, "delivery_quotes", _way(job, at))
 
     def quoted(self, reply: Reply, job: Job, at: datetime) -> QuoteAnswer:
-        """The fee and the `dqt_` that keeps it for some 15 minutes. All couriers busy, a 503, is a no here: nothing
-        hangs on it, while a booking may have been made before it was said."""
+        """The fee and the `dqt_` that keeps it for some 15 minutes. That all couriers are busy now (503) is no no: of
+        a gift for later it says nothing."""
         if reply.status != 200:
-            answer = _refusal(reply)
-            return NotTaken(answer.reason) if answer == Unsure("no_rider") else answer
+            return _refusal(reply)
         read = _read(_Quote, reply.body)
         fee = _money(read) if read else None
         if read is None or fee is None:
@@ -351,6 +350,7 @@ class UberDirect:
                     "quantity": item.quantity,
                     "price": item.value.amount,
                     "must_be_upright": item.item_class in _UPRIGHT,
+                    **({"weight": item.grams} if item.grams else {}),
                 }
                 for item in job.gift.items
             ],
@@ -375,9 +375,7 @@ class UberDirect:
             return Unsure("unreadable")
         if read.is_return or (read.names and job.reference not in read.names):
             return Unsure("another_job")
-        pin = _within(read.dropoff, "verification_requirements", "pincode", "value")
-        known = isinstance(pin, str) and pin.isascii() and pin.isdigit()
-        return Booked(read.id, _money(read), {Proof.RECEIPT_CODE.value: str(pin)} if known else {})
+        return Booked(read.id, _money(read), _codes(read))
 
     def cancel(
         self, account: Account, token: str, reference: str, delivery_id: str | None, reason: str, at: datetime
@@ -650,6 +648,14 @@ def _money(priced: _Delivery | _Quote) -> Money | None:
     return None if _NOT_IN_HUNDREDTHS.fullmatch(currency) else Money(amount=amount, currency=currency)
 
 
+def _codes(delivery: _Delivery) -> dict[str, str]:
+    pin = _within(delivery.dropoff, "verification_requirements", "pincode", "value")
+    return {Proof.RECEIPT_CODE.value: pin} if isinstance(pin, str) and _PIN.fullmatch(pin) else {}
+
+
+_PIN = re.compile(r"[0-9]{1,12}")
+
+
 def _row(row: object) -> _Delivery | None:
     try:
         return _Delivery.model_validate(row)
@@ -671,10 +677,12 @@ def _hides(rows: Sequence[_Delivery | None], since: datetime) -> bool:
 
 
 def _found(delivery: _Delivery, reference: str, courier_id: str, at: datetime) -> Found:
+    """And its code: the answer to the booking, which had it, may have been lost."""
     if delivery.status is None:
-        return Found(delivery.id, None)
+        return Found(delivery.id, None, _codes(delivery))
     occurred_at = delivery.updated or at
-    return Found(delivery.id, _event(delivery, reference, courier_id, occurred_at, at, "look_up"))
+    event = _event(delivery, reference, courier_id, occurred_at, at, "look_up")
+    return Found(delivery.id, event, _codes(delivery))
 
 
 # --- events ---------------------------------------------------------------------------------------------------

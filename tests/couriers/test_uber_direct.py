@@ -663,6 +663,13 @@ def test_phones_are_e164_and_money_is_in_hundredths() -> None:
     assert (asked["manifest_items"][0]["price"], asked["manifest_items"][0]["quantity"]) == (1234, 3)
 
 
+def test_what_is_stated_of_a_weight_is_told() -> None:
+    of = gift()
+    heavy = of.model_copy(update={"items": (of.items[0].model_copy(update={"grams": 1200}),)})
+    assert booking(job(of=heavy))["manifest_items"][0]["weight"] == 1200
+    assert "weight" not in booking()["manifest_items"][0]
+
+
 @pytest.mark.parametrize("currency", ["JPY", "KRW", "KWD", "CLP"])
 def test_a_currency_without_hundredths_cannot_be_asked_for_and_says_so_in_a_word(currency: str) -> None:
     for asking in (dialect.book, dialect.quote):
@@ -821,7 +828,7 @@ def test_the_documented_quote_is_a_price_for_a_quarter_of_an_hour() -> None:
         (reply(id="dqt_1", fee=600), Unsure("no_fee")),
         (reply(id="dqt_1", fee=600, currency="jpy"), Unsure("no_fee")),
         (reply(fee=600, currency="usd"), Unsure("unreadable")),
-        (refusal(503, "couriers_busy"), NotTaken("no_rider")),
+        (refusal(503, "couriers_busy"), Unsure("no_rider")),
         (refusal(503, "service_unavailable"), Unsure("http_503")),
         (refusal(400, "address_undeliverable"), NotTaken("out_of_area", whole_courier=True)),
         (refusal(400, "customer_limited"), Unsure("too_many_calls")),
@@ -984,6 +991,13 @@ def test_a_look_up_names_its_event_as_the_webhook_would() -> None:
 )
 def test_an_answer_to_a_look_up_means(answer: Reply, meaning: object) -> None:
     assert dialect.looked_up(answer, REFERENCE, "uber", NOON) == meaning
+
+
+def test_a_look_up_has_the_code_too_for_the_answer_to_the_booking_may_have_been_lost() -> None:
+    for answer in (made(id="del_1"), listed([delivery(REFERENCE, "del_1", "pickup", NOON)])):
+        found = dialect.looked_up(answer, REFERENCE, "uber", NOON)
+        assert isinstance(found, Found)
+        assert found.codes == {"receipt_code": "6066"}
 
 
 def listed(rows: Sequence[object], next_href: str | None = None) -> Reply:
