@@ -35,7 +35,7 @@ from chalicelib.domain.dialect import (
     Trust,
     Unsure,
 )
-from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised
+from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Unreached
 from chalicelib.domain.fleet import Proof
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.shapes import Money
@@ -221,6 +221,8 @@ class PaperCompany:
     """Verbs that are carried out and never answered."""
     deaf: set[str] = field(default_factory=set)
     """Verbs that are neither carried out nor answered."""
+    gone: set[str] = field(default_factory=set)
+    """Verbs for which nobody takes the connection."""
     jobs: dict[str, PaperJob] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     fee: int = 0
@@ -239,6 +241,8 @@ class PaperCompany:
 
     def __call__(self, request: Request) -> Reply:
         verb = request.url.rsplit("/", 1)[1]
+        if verb in self.gone:
+            raise Unreached("no connection")
         if verb == "login":
             self.logins += 1
             self.token = f"token-{self.logins}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.addresses import Address, is_public, literal
 from chalicelib.domain.dialect import Reply, Request
-from chalicelib.domain.errors import Forbidden, Invalid, Unanswered
+from chalicelib.domain.errors import Forbidden, Invalid, Unanswered, Unreached
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -58,7 +58,8 @@ class UrllibLine:
         """The reply, with lower-case header names and the body as it came.
 
         The whole exchange takes at most the connect timeout and the read timeout together. Raises
-        `Unanswered` with the host and a plain cause, never with the path or a query; before anything is sent
+        `Unanswered` with the host and a plain cause, never with the path or a query, and `Unreached` of these where
+        nobody took the connection; before anything is sent
         `Forbidden` and `Invalid`.
         """
         began = time.monotonic()
@@ -81,7 +82,7 @@ class UrllibLine:
                 return self._try(request, url, headers, address, port, server, began)
             except _NotConnected as error:
                 problem = str(error)
-        raise Unanswered(problem)
+        raise Unreached(problem)
 
     def _judged(self, host: str, port: int, seconds: float) -> list[str]:
         spelled = literal(host)

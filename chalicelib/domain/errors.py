@@ -17,6 +17,7 @@
         ├── Lost             a conditional write lost its race
         ├── Throttled        the table or a queue asked us to slow down
         ├── Unanswered       a courier or a brand did not answer in time: nothing is known
+        │   └── Unreached         no connection came about: it was asked nothing
         └── Newer            written by newer code than this: it waits for that code
 
 Anything else is our bug: 500, alarm, retry, dead-letter queue. The mapping lives in `edge.py` alone.
@@ -166,6 +167,10 @@ class Throttled(Delayed):
 
 class Unanswered(Delayed):
     """The other side did not answer in time, or the line broke: what it did is unknown."""
+
+
+class Unreached(Unanswered):
+    """No connection came about: nothing was sent, and so nothing was done there."""
 
 
 class Newer(Delayed):

@@ -177,6 +177,9 @@ class Booking(Shape):
     crew_id: str
     state: BookingState
     attempted_at: Instant
+    unsent: bool = Field(
+        default=False, description="No connection came about: the courier was asked nothing."
+    )
     next_look: Instant | None = None
     delivery_id: str | None = Field(default=None, description="The courier's own name for it.")
     fee: Money | None = None

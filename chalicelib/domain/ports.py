@@ -183,7 +183,8 @@ class Line(Protocol):
     """The only way out over HTTP."""
 
     def send(self, request: Request, *, public_only: bool = False) -> Reply:
-        """Raises `Unanswered` on a timeout or a broken line. Never follows redirects.
+        """Raises `Unanswered` on a timeout or a broken line, `Unreached` where nothing was sent. Never follows
+        redirects.
 
         `public_only`: the address is resolved, and refused with `Refused` when it is private, loopback,
         link-local or otherwise not on the public internet.

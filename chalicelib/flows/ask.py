@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request, Token, TokenRefused, Unsure
-from chalicelib.domain.errors import Refused, Unanswered
+from chalicelib.domain.errors import Refused, Unanswered, Unreached
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.ports import World
 from chalicelib.flows import spare
@@ -20,6 +20,8 @@ _Answer = TypeVar("_Answer")
 TOKEN_MARGIN = timedelta(minutes=5)
 WAITS = frozenset({429, 503})
 """Statuses with which a courier may say when it wants to be asked again (RFC 9110, 10.2.3)."""
+UNSENT = "unsent"
+"""The reason of `Unsure` where the request never went out: there was no connection, or nobody let us log in."""
 
 
 class NoAccount(Refused):
@@ -58,13 +60,15 @@ def ask(
         given = leave
     account = accounts[0]
     for fresh in (False, True):
+        token = None
         try:
             token = _token(world, courier, dialect, account, fresh=fresh)
             reply = world.line.send(speak(dialect, account, token))
         except Unanswered as error:
             note("Unanswered")
             spare.failed(world, courier, "unanswered", None)
-            return Unsure(type(error).__name__)
+            never_sent = token is None or isinstance(error, Unreached)
+            return Unsure(UNSENT if never_sent else type(error).__name__)
         answer = read(dialect, reply)
         if not isinstance(answer, TokenRefused):
             note(type(answer).__name__)

@@ -27,7 +27,7 @@ from chalicelib.domain.dialect import (
     Unsure,
 )
 from chalicelib.domain.errors import Lost, Missing, Refused, Unanswered, Uncarriable
-from chalicelib.domain.evidence import Step
+from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import (
     Assignment,
@@ -45,7 +45,7 @@ from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import brief, check, enlist, ration, receive, spare
-from chalicelib.flows.ask import NoAccount, ask
+from chalicelib.flows.ask import UNSENT, NoAccount, ask
 
 TRIES = 5
 ATTEMPTS = 4
@@ -166,7 +166,8 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     if not write(world, order, *ration.takes(order.market_id, owed)):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew
     answer = _call(world, order, booking, courier, given)
-    _record(world, order, booking, answer)
+    down = verdict._replace(decision=Decision.NO, reasons=(Reason.COURIER_DOWN,), handovers=())
+    _record(world, order, booking, answer, lambda order, now: check.evidence(order, Step.BOOK, down, on, now))
 
 
 def _too_late(assignment: Assignment, on: check.Ground, now: datetime) -> bool:
@@ -215,8 +216,17 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier, given:
     return answer
 
 
-def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) -> None:
-    """Save what the courier said to this attempt, whatever has happened to the order meanwhile."""
+def _record(
+    world: World,
+    saved: Order,
+    booking: Booking,
+    answer: BookAnswer,
+    unsent: Callable[[Order, datetime], Evidence],
+) -> None:
+    """Save what the courier said to this attempt, whatever has happened to the order meanwhile.
+
+    `unsent`: the evidence of it where nothing could be said to the courier.
+    """
 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if present.state not in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
@@ -226,6 +236,8 @@ def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) ->
             return _taken(order, now, present, delivery_id=answer.delivery_id, fee=fee, codes=codes), []
         if isinstance(answer, NotTaken):
             return _refused(order, now, present, answer)
+        if _was_never_sent(answer):
+            return _never_sent(order, now, present, unsent(order, now))
         look = max(now + _wished(answer), present.next_look or now)
         return _with(order, now, present, state=BookingState.UNKNOWN, next_look=look, looks=0), []
 
@@ -233,10 +245,24 @@ def _record(world: World, saved: Order, booking: Booking, answer: BookAnswer) ->
     world.queues.nudge(Topic.TELL, [saved.order_id])
     if order is None:
         return
-    if isinstance(answer, NotTaken):
+    if isinstance(answer, NotTaken) or _was_never_sent(answer):
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
     elif isinstance(answer, Booked) and order.cancel_asked_at is not None:
         world.queues.nudge(Topic.BOOK, [saved.order_id])
+
+
+def _was_never_sent(answer: BookAnswer) -> bool:
+    return isinstance(answer, Unsure) and answer.reason == UNSENT
+
+
+def _never_sent(order: Order, now: datetime, booking: Booking, piece: Evidence) -> tuple[Order, list[Change]]:
+    """The courier was asked nothing, so nothing is in doubt: the gift need not wait for it, and may come back to it."""
+    gone = booking.model_copy(update={"state": BookingState.LOST, "unsent": True, "next_look": None})
+    leg = order.leg.with_booking(gone)
+    freed = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    after = unassigned(freed, now, piece.reasons)
+    after = moved(after, now, evidence_count=order.evidence_count + 1)
+    return after, [check.keep_evidence(piece), *check.give_back(order, booking.slot_id)]
 
 
 def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) -> tuple[Order, list[Change]]:
@@ -453,7 +479,7 @@ def _has_reported(world: World, order: Order, booking: Booking) -> bool:
 
 def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:
     """The attempt never arrived: the leg is free for another, under a new number."""
-    tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id)
+    tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id and not b.unsent)
     gone = booking.model_copy(update={"state": BookingState.LOST, "next_look": None})
     leg = order.leg.with_booking(gone)
     if order.leg.assignment is not None and order.cancel_asked_at is not None:  # and nobody will try again

@@ -173,8 +173,8 @@ BUGS = (
         (
             "    if not write(world, order, *ration.takes(order.market_id, owed)):\n"
             "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
-            "    answer = _call(world, order, booking, courier)\n",
-            "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",
+            "    answer = _call(world, order, booking, courier, given)\n",
+            "    answer = _call(world, order, booking, courier, given)\n    if not write(world, order):\n        return\n",
         ),
         story="delivered",
     ),

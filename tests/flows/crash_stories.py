@@ -288,6 +288,11 @@ story(
     opening=_failing, ends={"key-1": DELIVERED, "key-2": DELIVERED},
 )  # fmt: skip
 story(
+    "courier_takes_no_connection",
+    company(gone={"book"}), place(), minutes(2), company(gone=set()), minutes(12), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
     "courier_reports_on_a_job_and_loses_it",
     company(silent={"book"}), place(), company(silent=set()),
     courier("courier_assigned", settled=False), lose_nudges, forget_jobs, minutes(8), cancel(), minutes(8),

@@ -12,13 +12,13 @@ from chalicelib.domain import facts
 from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.evidence import Evidence, Step
-from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import enlist, look, spare
 from chalicelib.flows.book import book
 from chalicelib.flows.place import place
+from tests.paper import TokenPaperDialect
 from tests.stage import Stage, crew, new_order, permit, slot, stage
 
 EVERY_VERB = {"book", "look", "cancel"}
@@ -80,17 +80,9 @@ def test_the_evidence_says_that_it_did_not_answer_and_so_does_the_question_who_c
 
 def test_the_gifts_go_to_another_courier_meanwhile() -> None:
     on = wide()
-    other = Courier(
-        courier_id="other-co", market_id="SHA", dialect="paper", account="main",
-        proofs=enlist.courier(on.world, "SHA", "paper-co").proofs,
-        insured_limit=enlist.courier(on.world, "SHA", "paper-co").insured_limit,
-    )  # fmt: skip
     names = down(on)
     on.company.deaf.clear()
-    enlist.put_courier(on.world, other)
-    enlist.put_crew(on.world, crew(2).model_copy(update={"courier_id": "other-co"}))
-    enlist.put_permit(on.world, permit(2))
-    enlist.put_slot(on.world, slot(2, 5).model_copy(update={"courier_id": "other-co"}))
+    second_courier(on)
     late = put(on, "key-late")
     on.settle()
     (booking,) = on.order(late).leg.bookings
@@ -98,6 +90,58 @@ def test_the_gifts_go_to_another_courier_meanwhile() -> None:
     assert all(on.live_bookings(name) == 1 for name in names), (
         "what was asked stays unknown until it is looked up"
     )
+
+
+def second_courier(on: Stage) -> None:
+    known = enlist.courier(on.world, "SHA", "paper-co")
+    enlist.put_courier(on.world, known.model_copy(update={"courier_id": "other-co"}))
+    enlist.put_crew(on.world, crew(2).model_copy(update={"courier_id": "other-co"}))
+    enlist.put_permit(on.world, permit(2))
+    enlist.put_slot(on.world, slot(2, 5).model_copy(update={"courier_id": "other-co"}))
+
+
+def test_what_was_never_sent_is_in_doubt_nowhere_and_the_gift_goes_to_another_at_once() -> None:
+    """A courier that takes no connection was asked nothing: only what went out can have been done."""
+    on = wide()
+    on.company.gone |= EVERY_VERB
+    name = put(on, "key-1")
+    on.settle()
+    gone = on.order(name)
+    assert gone.leg.live_booking is None
+    assert {booking.state for booking in gone.leg.bookings} == {BookingState.LOST}
+    assert len(gone.leg.bookings) <= FAILURES
+    assert (gone.state, gone.outlook and gone.outlook.reasons) == (OrderState.HELD, (Reason.COURIER_DOWN,))
+    rows = on.plain.table.read(name, "evidence#").rows
+    told = [Evidence.model_validate_json(row.body) for row in rows]
+    assert (Step.BOOK, (Reason.COURIER_DOWN,)) in {(piece.step, piece.reasons) for piece in told}
+    assert gone.leg.refusals == (), "it has refused nothing, and may be asked when it is back"
+    second_courier(on)
+    on.company.gone.clear()
+    on.minutes(2)
+    assert on.live_bookings(name) == 1
+    assert not on.company.doubled
+
+
+def test_where_nobody_lets_us_log_in_nothing_is_in_doubt_either() -> None:
+    on = wide()
+    on.world.dialects = {"paper": TokenPaperDialect()}
+    on.company.gone.add("login")
+    name = put(on, "key-1")
+    on.settle()
+    assert {booking.state for booking in on.order(name).leg.bookings} == {BookingState.LOST}
+    assert on.company.calls == []
+    on.company.gone.clear()
+    on.minutes(20)
+    assert on.order(name).state is OrderState.BOOKED
+
+
+def test_a_place_that_was_never_asked_for_is_free_again() -> None:
+    on = wide()
+    left = enlist.fleet(on.world, "SHA").left
+    on.company.gone |= EVERY_VERB
+    put(on, "key-1")
+    on.settle()
+    assert enlist.fleet(on.world, "SHA").left == left
 
 
 def test_one_question_goes_out_when_its_time_is_over_and_an_answer_brings_everything_back() -> None:

@@ -44,8 +44,8 @@ CLASSIC = (
         "flows.book",
         "    if not write(world, order, *ration.takes(order.market_id, owed)):\n"
         "        return  # somebody else is at it, or the order has changed: whoever comes next looks anew\n"
-        "    answer = _call(world, order, booking, courier)\n",
-        "    answer = _call(world, order, booking, courier)\n    if not write(world, order):\n        return\n",
+        "    answer = _call(world, order, booking, courier, given)\n",
+        "    answer = _call(world, order, booking, courier, given)\n    if not write(world, order):\n        return\n",
     ),
     Bug(
         "release before confirm",
@@ -56,8 +56,8 @@ CLASSIC = (
     Bug(
         "a new reference after a timeout",
         "flows.book",
-        "state=BookingState.UNKNOWN, next_look=max(now, present.next_look or now), looks=0,",
-        "state=BookingState.LOST, next_look=max(now, present.next_look or now), looks=0,",
+        "state=BookingState.UNKNOWN, next_look=look, looks=0)",
+        "state=BookingState.LOST, next_look=look, looks=0)",
     ),
     Bug(
         "an index that lags is believed",
