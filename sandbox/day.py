@@ -99,19 +99,27 @@ class Day:
         mishaps: Mapping[str, float] = MISHAPS,
     ) -> None:
         self.scenario, self.clock, self.say = scenario, clock, say
+        self.mishaps = mishaps
         fleet = scenario.couriers()
-        self.dialects = {courier.courier_id: courier.dialect for courier in fleet}
         self.accounts = {c.courier_id: voices.account(c.dialect, c.account) for c in fleet}
-        conduct = Conduct(seed=scenario.seed, at_gate=self._at_gate, **mishaps)  # type: ignore[arg-type]
         self.companies = {
-            name: CourierCompany(voices.speaking(self.dialects[name], known), clock, conduct=conduct)
-            for name, known in self.accounts.items()
+            courier.courier_id: CourierCompany(
+                voices.speaking(courier.dialect, self.accounts[courier.courier_id]),
+                clock,
+                conduct=self.conduct_of(courier),
+            )
+            for courier in fleet
         }
         self.references: dict[str, str] = {}
         """Order id to the brand's reference."""
         self.uploads: dict[str, str] = {}
         self.hours = scenario.fleet_by_hour()
         self._evidence = 0
+
+    def conduct_of(self, courier: Courier) -> Conduct:
+        """How that company behaves."""
+        chances: dict[str, Any] = {**self.mishaps}
+        return Conduct(seed=self.scenario.seed, at_gate=self._at_gate, **chances)
 
     def secrets(self) -> dict[str, Any]:
         """What goes into the secret store: our accounts, each at its company's own address."""

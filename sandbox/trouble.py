@@ -1,0 +1,272 @@
+"""`python -m sandbox trouble`: four fleets misbehave, each in its own way, and every gift arrives all the same, once.
+
+What happened is told twice and compared: from the companies' ledgers, and from what Cordon kept of each gift.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from chalicelib.domain import facts
+from chalicelib.domain.fleet import Courier
+from chalicelib.domain.legs import Booking, BookingState, Refusal
+from chalicelib.domain.orders import Order
+from sandbox import profiles, shanghai
+from sandbox.clock import VirtualClock
+from sandbox.conduct import Conduct
+from sandbox.day import Day, Outcome
+from sandbox.fleets import Fleet, Fleets
+from sandbox.ledger import Stage
+from sandbox.stand import HOME, Stand
+
+GRAIN = timedelta(minutes=1)
+OWNS_UP = timedelta(minutes=45)
+"""Somebody rings the liar up about a job that it knows nothing of, and it reports it as cancelled: what
+`docs/operate.md` has an operator do (Vanished bookings)."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One gift: what Cordon kept of it."""
+
+    reference: str
+    order: Order
+    pieces: tuple[Mapping[str, Any], ...]
+    """Its evidence."""
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        return self.order.leg.refusals
+
+    @property
+    def had_trouble(self) -> bool:
+        return len(self.order.leg.bookings) > 1 or bool(self.refusals)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fleet in the table: from its ledger, but for the last three, which are from Cordon's log."""
+
+    fleet: Fleet
+    taken: int
+    refused: int
+    forgot: int
+    boasted: int
+    delivered: int
+    answered: int
+    uncertain: int
+    unanswered: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """The played day, and what is to be told of it."""
+
+    outcome: Outcome
+    rows: tuple[Row, ...]
+    told: tuple[Told, ...]
+    wrong: tuple[str, ...]
+
+
+class Trouble(Day):
+    """A day on which each company is one of `profiles`."""
+
+    scenario: Fleets
+
+    def conduct_of(self, courier: Courier) -> Conduct:
+        fleet = next(fleet for fleet in self.scenario.fleets if fleet.courier_id == courier.courier_id)
+        more = {"own_up_after": OWNS_UP} if fleet.conduct == "lying" else {}
+        return profiles.conduct(
+            fleet.conduct,
+            self.scenario.seed,
+            self.scenario.begins,
+            self.scenario.ends,
+            at_gate=self._at_gate,
+            **more,
+        )
+
+    def account(self, outcome: Outcome, log: Path) -> Account:
+        told = tuple(self._told_of(order_id) for order_id in self.references)
+        wrong = [*map(str, outcome.report.violations), *outcome.faults]
+        for one in told:
+            wrong += self._against(one)
+        return Account(outcome, tuple(self._rows(log)), told, tuple(wrong))
+
+    def _told_of(self, order_id: str) -> Told:
+        row = self.stand.world.table.get(facts.order_key(order_id))
+        assert row is not None
+        pieces = self.operator("GET", f"/v1/orders/{order_id}/evidence")["data"]
+        return Told(self.references[order_id], facts.order_of_row(row), tuple(pieces))
+
+    def _against(self, one: Told) -> Iterator[str]:
+        """What is wrong with what became of this gift, or with what was kept of it."""
+        name, order = one.reference, one.order
+        if order.state.value != "delivered":
+            yield f"not_delivered: {name}: could have been, and is {order.state.value}"
+        for booking in order.leg.bookings:
+            job = self.companies[booking.courier_id].jobs.get(booking.reference)
+            said, was = booking.track.ended_at, job.handed_over_at if job else None
+            if booking.track.kind == "delivered" and (was is None or (said and said < was)):
+                yield f"boast_believed: {name}: {booking.courier_id} had not delivered it by {said}"
+        for refusal in one.refusals:
+            if not any(_names(piece, refusal) for piece in one.pieces):
+                yield f"no_evidence: {name}: {refusal.courier_id} refused it ({refusal.reason}), and nothing says so"
+        if not any(piece["step"] == "hand_over" and piece["decision"] == "yes" for piece in one.pieces):
+            yield f"no_evidence: {name}: nothing says that it might be handed over"
+
+    def _rows(self, log: Path) -> Iterator[Row]:
+        answers: dict[str, Counter[str]] = {}
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if '"courier_asked"' in line:
+                said = json.loads(line)
+                answers.setdefault(said["courier"], Counter())[said["answer"]] += 1
+        for fleet in self.scenario.fleets:
+            company = self.companies[fleet.courier_id]
+            jobs = list(company.jobs.values())
+            answer = answers.get(fleet.courier_id, Counter())
+            uncertain, unanswered = answer["Unsure"], answer["Unanswered"]
+            yield Row(
+                fleet,
+                taken=len(jobs.copy()) + len(company.forgotten.keys() - company.jobs.keys()),
+                refused=answer["NotTaken"],
+                forgot=len(company.forgotten),
+                boasted=sum(
+                    job.fate.boasts and any(s.stage is Stage.ASSIGNED for s in job.steps) for job in jobs
+                ),
+                delivered=sum(job.is_delivered for job in jobs),
+                answered=answer.total() - uncertain - unanswered,
+                uncertain=uncertain,
+                unanswered=unanswered,
+            )
+
+
+def _names(piece: Mapping[str, Any], refusal: Refusal) -> bool:
+    """Whether this decision says that the courier had refused."""
+    return datetime.fromisoformat(piece["decided_at"]) >= refusal.at and any(
+        entry["reason"] == "courier_refused" for entry in piece.get("turned_down", ())
+    )
+
+
+# --- the report -----------------------------------------------------------------------------------------------
+
+_HOW: Mapping[BookingState, str] = {
+    BookingState.REFUSED: "refused",
+    BookingState.LOST: "never got it",
+    BookingState.CANCELLED: "let go of it",
+}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The fleets, and what each was like."""
+    head = (
+        "fleet",
+        "dialect",
+        "is",
+        "took",
+        "refused",
+        "forgot",
+        "boasted",
+        "delivered",
+        "asked",
+        "unsure",
+        "silent",
+    )
+    cells = [
+        (
+            row.fleet.courier_id,
+            row.fleet.dialect,
+            row.fleet.conduct,
+            *map(str, (row.taken, row.refused, row.forgot, row.boasted, row.delivered)),
+            *map(str, (row.answered + row.uncertain + row.unanswered, row.uncertain, row.unanswered)),
+        )
+        for row in rows
+    ]
+    return _columns([head, *cells])
+
+
+def lines(account: Account) -> Iterator[str]:
+    """Every gift that did not go straight, and how it went."""
+    rows = [
+        (one.reference, "; ".join([*(_of_booking(one, b) for b in one.order.leg.bookings), _end(one)]))
+        for one in account.told
+        if one.had_trouble
+    ]
+    return iter(_columns(rows).splitlines()) if rows else iter(())
+
+
+def _of_booking(one: Told, booking: Booking) -> str:
+    said = f"{_clock(booking.attempted_at)} {booking.courier_id}"
+    if booking.track.kind == "delivered":
+        return said
+    refusal = next(
+        (r for r in one.refusals if r.slot_id == booking.slot_id and r.at >= booking.attempted_at), None
+    )
+    how = _HOW.get(booking.state, booking.state.value)
+    why = refusal.reason if refusal else booking.cancel_reason
+    return f"{said} {how}" + (f" ({why.replace('_', ' ')})" if why else "")
+
+
+def _end(one: Told) -> str:
+    last = one.order.history[-1]
+    return f"{_clock(last.at)} {last.state.value.replace('_', ' ')}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(shanghai.LOCAL):%H:%M}"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def play(scenario: Fleets, say: Any, log: Path) -> Account:
+    """The whole of it."""
+    clock = VirtualClock(scenario.begins, grain=GRAIN)
+    day = Trouble(scenario, clock, say)
+    try:
+        with Stand(clock, day.secrets(), log=log) as stand:
+            return day.account(day.play(stand), log)
+    finally:
+        day.close()
+
+
+def main(seed: int) -> int:
+    """Play and print; 1 when a gift did not arrive, went twice, or what became of it cannot be told."""
+    scenario = Fleets(seed)
+    print(
+        f"Trouble (seed {seed}): {len(scenario.orders)} gifts in one day, four fleets of four dialects over HTTP: one "
+        "down, one slow,\none refusing, one lying."
+    )
+    log = HOME / "trouble.log"
+    account = play(scenario, lambda line: print(line, flush=True), log)
+    print(f"\n{table(account.rows)}\n\nGifts that did not go straight:\n")
+    for line in lines(account):
+        print(line)
+    outcome = account.outcome
+    print(f"\n{outcome.report.table()}\n")
+    for note in outcome.report.notes:
+        print(f"note: {note}")
+    for fault in account.wrong:
+        print(f"WRONG: {fault}", file=sys.stderr)
+    if account.wrong:
+        print(f"\n{len(account.wrong)} things are wrong.", file=sys.stderr)
+        return 1
+    print(
+        f"{outcome.placed} gifts, all delivered, none twice. Recounted from the companies' own ledgers; every refusal "
+        f"stands in the\nevidence of its gift. {outcome.seconds:.0f} seconds; log: {log}"
+    )
+    return 0
