@@ -2,7 +2,7 @@
 
 A file here holds one class that satisfies `domain.dialect.Dialect`, and `dialect = ThatClass()`. Its name is
 what `Courier.dialect` says. Dropping a file in is all it takes: `Folder` finds it, and the shared contract
-test in `tests/couriers/` asks the same of it as of the others.
+test in `tests/couriers/` asks the same of it as of the others. `docs/add-a-courier.md` goes through it.
 """
 
 from __future__ import annotations

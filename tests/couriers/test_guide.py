@@ -75,3 +75,22 @@ def test_every_file_that_the_page_names_is_there_or_is_written_by_its_reader() -
     for name in re.findall(r"`((?:chalicelib|tests|docs|flows)/[\w./-]+)`", PAGE.read_text(encoding="utf-8")):
         path = f"chalicelib/{name}" if name.startswith("flows/") else name
         assert "heron" in name or (ROOT / path).exists(), name
+
+
+def test_another_adapter_that_was_written_from_the_page_alone_keeps_the_contract(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = ROOT / "tests" / "couriers" / "newcomer" / "doordash_drive.py"
+    assert main(["--file", str(file)]) == 0, capsys.readouterr().out
+    assert "doordash_drive keeps the contract: 50 kept, 0 broken, 3 not asked." in capsys.readouterr().out
+
+
+def test_a_courier_of_one_currency_is_asked_with_it_once_its_samples_name_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    written = ROOT / "tests" / "couriers" / "newcomer"
+    file = tmp_path / "doordash_drive.py"
+    file.write_text((written / file.name).read_text())
+    recorded = str(written / "recorded" / "doordash_drive")
+    assert main(["--file", str(file), "--recorded", recorded]) == 2
+    assert "samples name its CURRENCY" in capsys.readouterr().out

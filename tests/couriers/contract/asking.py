@@ -32,8 +32,11 @@ def book(subject: Subject, of: Job, token: str = "token", late: timedelta = time
         return subject.dialect.book(subject.account, token, of, NOON + late)
     except Uncarriable as error:
         value = of.gift.value
+        if not subject.has("CURRENCY"):
+            reason = f"it does not take a gift of {value.currency} ({error}): samples name its CURRENCY"
+            raise NotAsked(reason, wanting=True) from None
         raise Broken(
-            f"a request for an ordinary job, a gift of {value.amount} {value.currency} (CURRENCY of the samples)",
+            f"a request for an ordinary job, a gift of {value.amount} {value.currency}",
             f"raised Uncarriable({str(error)!r})",
         ) from None
 

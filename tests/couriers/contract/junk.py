@@ -75,7 +75,7 @@ def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
         for body in NASTY:
             stolen = replace(sent.callback, body=body)
             what = f"the body {shown(body)} with all else as in {sent.label}"
-            subject.refuses(what, stolen, sent.account, at=sent.came_at, or_hints=True)
+            subject.refuses(what, stolen, sent.account, at=sent.came_at, covered=True)
 
 
 @clause

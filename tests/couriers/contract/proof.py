@@ -64,8 +64,6 @@ def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> 
 
 @clause
 def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
-    if subject.dialect.trust == "shared_secret":
-        raise NotAsked("a secret that is only shown covers no body")
     for sent in subject.sent:
         body = sent.callback.body
         for position in range(0, len(body), 7 if sent in subject.recorded else 1):
@@ -77,15 +75,15 @@ def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
                     replace(sent.callback, body=flipped),
                     sent.account,
                     at=sent.came_at,
-                    or_hints=True,
+                    covered=True,
                 )
 
 
 @clause
 def the_bytes_are_proven_as_they_came(subject: Subject) -> None:
     """Whoever parses a body and writes it anew before comparing refuses what is spaced or escaped otherwise."""
-    if subject.dialect.trust == "hint":
-        raise NotAsked(HINT)
+    if subject.dialect.trust != "signed":
+        raise NotAsked("nothing is signed")
     subject.wants("enveloped")
     for what, inside in respaced(subject):
         heard = subject.heard(f"the same message {what}", subject.enveloped(inside))
@@ -118,7 +116,7 @@ def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> 
                         sent.part(where, name, flipped),
                         sent.account,
                         at=sent.came_at,
-                        or_hints=True,
+                        covered=subject.dialect.trust == "hint",
                     )
 
 

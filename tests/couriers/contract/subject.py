@@ -183,12 +183,17 @@ class Subject:
             raise Broken(f"{what} to be heard", crash(error, self.file)) from error
 
     def refuses(
-        self, what: str, callback: Callback, *accounts: Account, at: datetime = NOON, or_hints: bool = False
+        self, what: str, callback: Callback, *accounts: Account, at: datetime = NOON, covered: bool = False
     ) -> None:
-        """That callback is not proven. A hint proves nothing: it may be found malformed as well and, where
-        `or_hints`, be one more hint, which moves nothing."""
-        hint = self.dialect.trust == "hint"
-        allowed = (Unauthorised, Malformed) if hint else (Unauthorised,)
+        """That callback is not proven.
+
+        `covered`: only what a signature covers was changed. Where nothing is signed that is a callback like any
+        other, or junk. A hint proves nothing at all: it may be found malformed as well.
+        """
+        trust = self.dialect.trust
+        allowed = (Unauthorised,) if trust == "signed" else (Unauthorised, Malformed)
+        if trust == "shared_secret" and not covered:
+            allowed = (Unauthorised,)
         expected = f"{' or '.join(kind.__name__ for kind in allowed)} for {what}"
         try:
             heard = self.dialect.hear(accounts, callback, COURIER_ID, at)
@@ -198,7 +203,7 @@ class Subject:
             raise Broken(expected, f"raised {told_of(error)}") from None
         except Exception as error:
             raise Broken(expected, crash(error, self.file)) from error
-        if not (hint and or_hints):
+        if trust == "signed" or not covered:
             raise Broken(expected, described(heard))
 
     def is_heard(self, callback: Callback, *accounts: Account, at: datetime = NOON) -> bool:
