@@ -22,7 +22,8 @@ API reference; the OpenAPI in uber/uber-direct-sdk; `../shared/research/courier-
 Not verified, for want of an account: that the list is newest first and what page it grants; whether webhooks of a
 return (`ret_`) bear our reference; whether `canceled` can precede `returned`; amounts in currencies without
 hundredths, which are refused; codes of `undeliverable_reason` beyond the five that Uber names, which are from public
-integrations; that an address may lack state and postcode when its coordinates are given.
+integrations; that an address may lack state and postcode when its coordinates are given; that a quote without
+telephone numbers holds for a booking that has them.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from sandbox.voice import Answer, Ask, Call, Letter, News
 
 _TOKEN_LIVES = timedelta(days=30)
 _MINUTE = timedelta(minutes=1)
+_QUOTE_HOLDS = 15 * _MINUTE
 _NEEDED = ("pickup_address", "dropoff_address")
 _NEEDED_TO_BOOK = (
     *_NEEDED,
@@ -89,6 +90,8 @@ class UberDirect:
     def __init__(self, account: Mapping[str, str]) -> None:
         self.account = dict(account)
         self._tokens: dict[str, datetime] = {}
+        self._quotes: dict[str, tuple[datetime, str]] = {}
+        """Until when each holds, and for which way; empty once it is used."""
 
     def expire_tokens(self) -> None:
         """Every access token given out so far is refused from now on."""
@@ -171,20 +174,40 @@ class UberDirect:
         if code:
             return _no(400, code, "The windows do not fit.")
         if not booking:
-            return Ask("quote", order=asked)
+            # no reference is in it: the same question is the same quote
+            return Ask("quote", _letters(hashlib.sha256(call.body).digest()), order=(asked, call.at))
+        code = self._unquoted(asked, call.at)
+        if code:
+            return _no(400, code, "The price quote specified does not hold.")
         opens = windows.get("dropoff_ready", windows.get("pickup_ready", call.at))
         closes = windows.get("dropoff_deadline", opens + 60 * _MINUTE)
         wish = Wish(opens + (closes - opens) / 2, "arrival", windows.get("pickup_ready"))
         return Ask("book", reference=asked["external_id"], wish=wish, order=asked)
 
+    def _unquoted(self, asked: Mapping[str, Any], now: datetime) -> str:
+        """The code of what is wrong with the quote that this job names, if it names one."""
+        if "quote_id" not in asked:
+            return ""
+        until, way = self._quotes.get(str(asked["quote_id"]), (now, ""))
+        if until <= now:
+            return "expired_quote"
+        if not way:
+            return "used_quote"
+        return "" if way == _way(asked) else "mismatched_price_quote"
+
     # --- answering ---
 
     def quoted(self, ask: Ask, fee: int) -> Answer:
-        return _says(
-            {"kind": "delivery_quote", "id": "dqt_6gQ2dt31TjiOPfwux-NCXg", **_price(fee), "duration": 33}
-        )
+        asked, at = ask.order
+        name, until = f"dqt_{ask.reference}", at + _QUOTE_HOLDS
+        self._quotes[name] = until, _way(asked)
+        told = {"kind": "delivery_quote", "id": name, "created": _time(at), "expires": _time(until)}
+        return _says({**told, **_price(fee), "duration": 33})
 
     def booked(self, ask: Ask, job: CourierJob) -> Answer:
+        quote = job.order.get("quote_id")
+        if quote in self._quotes:
+            self._quotes[quote] = self._quotes[quote][0], ""
         return _says(_delivery(job, job.steps[-1]))
 
     def exists(self, ask: Ask, job: CourierJob) -> Answer:
@@ -279,6 +302,11 @@ def _wrong(asked: Mapping[str, Any], booking: bool) -> dict[str, str]:
     if not isinstance(asked.get("manifest_total_value", 0), int):
         wrong["manifest_total_value"] = "An integer was expected."
     return wrong
+
+
+def _way(asked: Mapping[str, Any]) -> str:
+    """What a price is for."""
+    return f"{asked['pickup_address']} {asked['dropoff_address']}"
 
 
 def _is_address(text: object) -> bool:
