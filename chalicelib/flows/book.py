@@ -58,6 +58,11 @@ FRESH_SHARE = 4
 """Within this part of the settle time after it was saved an attempt is made, or not at all."""
 INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
+OFFER = timedelta(minutes=20)
+"""So long a courier company may look for one of its people to take a gift, once it could be fetched; then the gift is
+given to another."""
+LAPSED = "offer_lapsed"
+"""Why a job's end is asked for that nobody took in time."""
 BACK_OFF = (1, 2, 4, 8, 15)
 """Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer ..."""
 JITTER = 0.25
@@ -375,7 +380,12 @@ def _why_end(order: Order, booking: Booking, now: datetime) -> str:
         return booking.cancel_reason
     if order.cancel_asked_at is not None:
         return "brand"
-    return "too_late" if assignment is not None and now >= assignment.end else ""
+    if assignment is None:
+        return ""
+    if now >= assignment.end:
+        return "too_late"
+    is_waiting = booking.state is BookingState.BOOKED and booking.track.kind is EventKind.ACCEPTED
+    return LAPSED if is_waiting and now >= max(assignment.start, booking.attempted_at) + OFFER else ""
 
 
 def _is_idle(booking: Booking, assignment: Assignment | None, now: datetime) -> bool:
@@ -579,6 +589,11 @@ def let_go(
     )
     leg = order.leg.with_booking(gone)
     assignment = leg.assignment
+    if (
+        booking.cancel_reason == LAPSED
+    ):  # another slot, or another courier, is better than the same wait again
+        refusal = Refusal(slot_id=gone.slot_id, courier_id=gone.courier_id, reason=LAPSED, at=now)
+        leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
     with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     if assignment is None or assignment.slot_id != booking.slot_id or leg.deciding_booking is not None:
         return with_gone, []  # an orphan of an assignment that was given back long ago

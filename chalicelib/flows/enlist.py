@@ -92,11 +92,18 @@ def _memory(market_id: str) -> str:
 
 
 def put_courier(world: World, courier: Courier) -> Courier:
-    """Create or replace a courier. Raises `Invalid` for a dialect that nobody here speaks."""
+    """Create or replace a courier. Raises `Invalid` for a dialect that nobody here speaks, and for proofs that it
+    has no words for: clearance would let it carry what it can prove nothing of."""
     if courier.dialect not in world.dialects:
         spoken = ", ".join(sorted(world.dialects))
         detail = f"a dialect that is spoken here was expected: {spoken}"
         raise Invalid(f"/dialect: {detail}", [Fault("/dialect", detail, courier.dialect)])
+    able = world.dialects[courier.dialect].proofs
+    if not courier.proofs <= able:
+        detail = f"proofs that {courier.dialect!r} can bring back were expected: {', '.join(sorted(able)) or 'none'}"
+        raise Invalid(
+            f"/proofs: {detail}", [Fault("/proofs", detail, ", ".join(sorted(courier.proofs - able)))]
+        )
     return _put(world, courier.market_id, "courier", courier.courier_id, courier)
 
 

@@ -309,3 +309,35 @@ def test_what_becomes_of_a_booking_while_an_orphan_of_the_same_order_is_settled_
     recalled = on.order(order_id).leg.bookings[1]
     assert (recalled.state, recalled.cancel_reason) == (BookingState.CANCELLING, "not_cleared")
     assert not on.order(order_id).leg.bookings[0].is_live
+
+
+def test_a_job_that_nobody_of_the_courier_takes_goes_to_another_slot_after_twenty_minutes() -> None:
+    on = stage(crews=2)
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    start = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    on.clock.now = start
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(first, "accepted", on.clock()))
+    on.settle()
+    on.minutes(19)
+    assert on.company.jobs[first].is_open, "it is still being looked for"
+    on.minutes(20)
+    after = on.order(order.order_id)
+    assert [b.state for b in after.leg.bookings] == [BookingState.CANCELLED, BookingState.BOOKED]
+    assert [b.slot_id for b in after.leg.bookings] == ["slot-1", "slot-2"]
+    assert [r.reason for r in after.leg.refusals] == ["offer_lapsed"]
+
+
+def test_a_job_that_somebody_has_taken_is_left_to_them() -> None:
+    on = stage(crews=2)
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    on.clock.now = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    for kind in ("accepted", "courier_assigned"):
+        receive.receive(on.world, "SHA", "paper-co", on.company.move(first, kind, on.clock()))
+        on.clock.forward(minutes=1)
+    on.settle()
+    on.minutes(60)
+    assert [b.state for b in on.order(order.order_id).leg.bookings] == [BookingState.BOOKED]

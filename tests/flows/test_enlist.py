@@ -10,13 +10,15 @@ import pytest
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Delayed, Invalid, Lost, Missing
-from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
+from chalicelib.domain.fleet import Courier, Crew, Permit, Proof, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.flows import enlist
 from tests import fakes
 from tests.maps import feature, market, part, policy, published
+from tests.paper import PaperDialect
+from tests.stage import stage
 
 CHANGED = [(Topic.RULES, "rezone:SHA:")]
 
@@ -57,7 +59,7 @@ def slot(**changes: Any) -> Slot:
 
 
 def empty(**changes: Any) -> World:
-    return fakes.world(**{"dialects": {"paper": object()}, **changes})
+    return fakes.world(**{"dialects": {"paper": PaperDialect()}, **changes})
 
 
 def staffed(**changes: Any) -> World:
@@ -373,3 +375,19 @@ def test_a_disabled_key_stays_disabled() -> None:
     assert enlist.disable_key(world, name).disabled
     with pytest.raises(Missing):
         enlist.disable_key(world, "0" * 64)
+
+
+def test_a_courier_is_not_believed_to_bring_back_what_its_language_has_no_words_for() -> None:
+    on = stage()
+    able = Courier(
+        courier_id="able",
+        market_id="SHA",
+        dialect="paper",
+        account="main",
+        proofs=frozenset({Proof.RECEIPT_CODE}),
+    )
+    enlist.put_courier(on.world, able)
+    with pytest.raises(Invalid, match="pickup_code, receipt_code") as said:
+        enlist.put_courier(on.world, able.model_copy(update={"proofs": frozenset({Proof.PHOTO})}))
+    (fault,) = said.value.faults
+    assert (fault.pointer, fault.value) == ("/proofs", "photo")

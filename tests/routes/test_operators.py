@@ -17,6 +17,7 @@ from chalicelib.routes import operators
 from tests import fakes
 from tests.flows.test_enlist import courier, crew, permit, slot
 from tests.maps import SHANGHAI, feature, part, policy
+from tests.paper import PaperDialect
 
 
 class Api:
@@ -42,7 +43,7 @@ class Api:
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    world = fakes.world(dialects={"paper": object()})
+    world = fakes.world(dialects={"paper": PaperDialect()})
     wiring.use(world)
     yield Api(world)
     wiring.use(None)
