@@ -56,13 +56,8 @@ CLASSIC = (
     Bug(
         "a new reference after a timeout",
         "flows.book",
-<<<<<<< HEAD
         "state=BookingState.UNKNOWN, next_look=look, looks=0)",
         "state=BookingState.LOST, next_look=look, looks=0)",
-=======
-        "_with(order, now, present, state=BookingState.UNKNOWN, next_look=look, looks=0)",
-        "_with(order, now, present, state=BookingState.LOST, next_look=look, looks=0)",
->>>>>>> 87c3078 (An offer lapses: a job that nobody takes goes to another slot; no courier is believed to prove what it has no words for)
     ),
     Bug(
         "an index that lags is believed",
