@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 
 import pytest
@@ -18,16 +19,22 @@ from chalicelib.couriers import Folder
 from tests.couriers.contract import CLAUSES
 from tests.couriers.contract.clause import Clause, NotAsked
 from tests.couriers.contract.loading import ROOT, of_the_folder
+from tests.couriers.contract.subject import Subject
 
 NAMES = tuple(Folder())
 EVERY = pytest.mark.parametrize("name", NAMES)
+
+
+@cache
+def subject(name: str) -> Subject:
+    return of_the_folder(name)
 
 
 @EVERY
 @pytest.mark.parametrize("clause", CLAUSES, ids=str)
 def test_every_courier_keeps(clause: Clause, name: str) -> None:
     try:
-        clause.ask(of_the_folder(name))
+        clause.ask(subject(name))
     except NotAsked as reason:
         if reason.wanting:
             pytest.fail(str(reason))
