@@ -156,7 +156,10 @@ def _folded(
     pieces: list[Evidence] = []
     more: list[Change] = []
     for booking, track in fresh:
-        heard = booking.model_copy(update={"track": track, **_becomes(order, booking, track, now)})
+        becomes = _becomes(order, booking, track, now)
+        if booking.may_have_news:
+            becomes["next_look"] = booking.next_look  # what was confirmed before puts off no look into a hint
+        heard = booking.model_copy(update={"track": track, **becomes})
         leg = changed.leg.with_booking(heard)
         changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
         if heard.state is BookingState.CANCELLING and not booking.is_live:

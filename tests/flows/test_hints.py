@@ -61,6 +61,17 @@ def test_a_hint_that_the_courier_confirms_moves_the_order_at_once() -> None:
         assert on.order(name).state is state
 
 
+def test_a_hint_that_comes_with_what_was_confirmed_before_is_looked_into_at_once() -> None:
+    """A word of where the courier is on its way is folded with the next, which may be a hint: it puts off no look."""
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    for kind in ("courier_assigned", "at_pick_up", "picked_up"):
+        on.clock.forward(minutes=5)
+        hint(on, reference, kind, is_true=True)
+        on.settle()
+    assert on.order(name).state is OrderState.PICKED_UP
+
+
 def test_before_the_stay_begins_too_a_hint_is_looked_into() -> None:
     on, name, reference = on_stage(HintingPaperDialect())
     hint(on, reference, "cancelled", is_true=True)
