@@ -306,6 +306,9 @@ def decide(
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
         verdicts[order.order_id] = asked(delivery, order.leg.refused_by)
+    parties, waiting = companions.parties(orders, deliveries)
+    for name in waiting:  # no courier is asked for a price, and nothing is planned
+        verdicts[name] = [_not_without_companions(verdict) for verdict in verdicts[name]]
     orders, prices = quote.quoted(world, orders, verdicts, on, now)
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
@@ -319,7 +322,6 @@ def decide(
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
             if wanted:
                 needs[order.order_id, slot_id] = wanted
-    parties, waiting = companions.parties(orders, deliveries)
     parties_of = {name: party for party in parties for name in party}
     party_of = {name: min(party) for name, party in parties_of.items()}
     states = ((slot.slot_id, rooms.left_of(slot, on.fleet.taken)) for slot in slots)
@@ -333,7 +335,6 @@ def decide(
         sizes={order.order_id: rooms.size_of(order.gift) for order in orders} if room else {},
         rooms=room,
         together=parties,
-        waiting=waiting,
         loads=fair_loads(slots, on.fleet.left, fair_load) if fair_load else (),
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
@@ -343,7 +344,7 @@ def decide(
     if needs:
         _plan_with_other_permits(world, planned, orders, deliveries, verdicts, on, now)
     # who goes lacks nothing, and of who shares its answers with others only what is its own is said anew
-    lacking = {name for name, _ in needs} | (deliveries.keys() - planned.chosen.keys() if room else waiting)
+    lacking = {name for name, _ in needs} | (deliveries.keys() - planned.chosen.keys() if room else set())
     for name in lacking:
         verdicts[name] = _as_can_be_taken(planned, name, verdicts[name])
     assert planned.rationing is not None
@@ -513,6 +514,12 @@ def _plan_with_other_permits(
             return  # what there is is better than what would be done in haste
         else:
             planned.plan_anew(world)
+
+
+def _not_without_companions(verdict: Verdict) -> Verdict:
+    if verdict.decision is not Decision.YES:
+        return verdict
+    return verdict._replace(decision=Decision.NO, reasons=(Reason.COMPANIONS_MISSING,), handovers=())
 
 
 def _as_can_be_taken(planned: ration.Round, name: str, answers: Sequence[Verdict]) -> Sequence[Verdict]:

@@ -10,7 +10,7 @@ left; what is with a courier by then is not counted any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -152,8 +152,6 @@ class Round:
     """What is left of that in the slots that state it."""
     together: Sequence[frozenset[str]] = ()
     """Orders that go with one slot or not at all."""
-    waiting: Collection[str] = frozenset()
-    """Orders that travel with others who are not placed yet."""
     loads: Sequence[Limit] = ()
     """Of each courier, where the market shares gifts out fairly."""
     seed: str = ""
@@ -166,8 +164,6 @@ class Round:
 
     def lacks(self, pair: Pair) -> Reason | None:
         """Why that order cannot go with that slot any more, or None."""
-        if pair[0] in self.waiting:
-            return Reason.COMPANIONS_MISSING
         needs = self.needs.get(pair)
         why = lacking(needs, self.taken) if needs else None
         if why is None and not self._has_room(*pair):
@@ -228,8 +224,7 @@ class Round:
         known: dict[tuple[int, Size], Choices] = {}
         found: dict[str, Choices] = {}
         for order in orders:
-            options = () if order in self.waiting else self.choices.get(order, ())
-            size = self.sizes.get(order)
+            options, size = self.choices.get(order, ()), self.sizes.get(order)
             if self.rooms and size is not None:
                 key = id(options), size
                 if key not in known:
