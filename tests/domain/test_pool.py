@@ -50,6 +50,8 @@ class Dice:
             slots=slots,
         ).model_copy(update={"uses_left": {f"permit-{n}": 0 for n in self.some(range(6), 3)}})
         self.deliveries = [self.delivery() for _ in range(8)]
+        self.down = ("c1",) if self.dice.random() < 0.1 else ()
+        """A courier that does not answer."""
 
     def rarely(self, value: Any, otherwise: Any = None, chance: float = 0.15) -> Any:
         return value if self.dice.random() < chance else otherwise
@@ -272,13 +274,13 @@ def said_together(pool: Pool, delivery: Delivery, refused: frozenset[str]) -> An
 def test_a_pool_says_of_every_pair_what_clearance_says_of_it_alone(seed: int) -> None:
     dice = Dice(seed)
     slots = list(dice.fleet.slots.values())
-    pool = Pool(Clearer(dice.rules, dice.fleet, NOON), slots)
+    pool = Pool(Clearer(dice.rules, dice.fleet, NOON, dice.down), slots)
     for delivery in dice.deliveries:
         refused = dice.refused()
-        alone = said_alone(Clearer(dice.rules, dice.fleet, NOON), delivery, slots, refused)
+        alone = said_alone(Clearer(dice.rules, dice.fleet, NOON, dice.down), delivery, slots, refused)
         assert said_together(pool, delivery, refused) == alone
         assert given_together(pool, delivery, refused) == alone
-        if rest_on_counters(Clearer(dice.rules, dice.fleet, NOON), delivery, slots, refused):
+        if rest_on_counters(Clearer(dice.rules, dice.fleet, NOON, dice.down), delivery, slots, refused):
             assert pool.ask(delivery, refused).is_rationed
 
 
@@ -286,7 +288,7 @@ def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
     counted: Counter[str] = Counter()
     for seed in range(300):
         dice = Dice(seed)
-        clearer = Clearer(dice.rules, dice.fleet, NOON)
+        clearer = Clearer(dice.rules, dice.fleet, NOON, dice.down)
         for delivery in dice.deliveries:
             for slot in dice.fleet.slots.values():
                 verdict = clearer.clear(delivery, slot, dice.refused(), Phase.OPEN)
