@@ -207,6 +207,9 @@ def a_hard_day(watch: Watch) -> None:
     on.company.refuse["book"] = "no_riders"
     watch.place("k-refused")
     watch.settle()
+    on.company.refuse["book"] = "closed_area"
+    watch.place("k-shut")
+    watch.settle()
     on.company.refuse.clear()
     watch.minutes(10, every=5)
     watch.place("k-nowhere", stage.body("Nowhere"))  # no rules are known there

@@ -22,6 +22,7 @@
     fleet#<market>         courier# crew# permit# slot#   Courier, Crew, Permit, Slot (counter: left)
     fleet#<market>         used#<permit>                  of a permit for a single use (counter: taken)
     fleet#<market>         breaker#<courier>              Breaker, of a courier that fails  (flows.spare)
+    fleet#<market>         suspicion#<unreadable>         Suspicion, of a compound  (flows.suspect)
     fleet#<market>         volume#<slot> weight#<slot>    of a slot's room, millilitres and grams (counter: taken)
     fleet#<market>         record#<courier>#<period>      its gifts of four weeks (counters: on_time, late)  (records)
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
@@ -51,6 +52,7 @@ from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at,
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table, Take
 from chalicelib.domain.shapes import stamp
+from chalicelib.domain.suspicion import WITHIN, Suspicion
 
 ORDER: Final = "order"
 LEFT: Final = "left"
@@ -338,6 +340,21 @@ def breaker_of_row(row: Row) -> Breaker:
     return Breaker.model_validate_json(row.body)
 
 
+def suspicion_key(market_id: str, suspicion_id: str) -> Key:
+    return Key(fleet_collection(market_id), f"suspicion#{suspicion_id}")
+
+
+def suspicion_row(suspicion: Suspicion, version: int) -> Row:
+    """It vanishes when nothing in it counts any more."""
+    key = suspicion_key(suspicion.market_id, suspicion.suspicion_id)
+    body = suspicion.model_dump_json(exclude_defaults=True)
+    return Row(key, version, body, expires_at=epoch(suspicion.last_at + WITHIN))
+
+
+def suspicion_of_row(row: Row) -> Suspicion:
+    return Suspicion.model_validate_json(row.body)
+
+
 def slot_key(market_id: str, slot_id: str) -> Key:
     return Key(fleet_collection(market_id), f"slot#{slot_id}")
 
@@ -418,6 +435,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     left: dict[str, int] = {}
     uses_left: dict[str, int] = {}
     breakers: dict[str, Breaker] = {}
+    suspicions: dict[str, Suspicion] = {}
     taken: dict[str, int] = {}
     records: dict[str, dict[int, Record]] = {}
     for row in rows:
@@ -427,6 +445,9 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
             continue
         if kind == "breaker":
             breakers[name] = breaker_of_row(row)
+            continue
+        if kind == "suspicion":
+            suspicions[name] = suspicion_of_row(row)
             continue
         if kind == "record":
             courier, period = name.rsplit("#", 1)
@@ -451,6 +472,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         left=left,
         uses_left=uses_left,
         breakers=breakers,
+        suspicions=suspicions,
         taken=taken,
         records=records,
     )

@@ -17,6 +17,7 @@ from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.places import Address
 from chalicelib.domain.policies import CredentialKind
 from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window
+from chalicelib.domain.suspicion import Suspicion, suspicion_id_of
 
 
 class Proof(StrEnum):
@@ -228,9 +229,19 @@ class Fleet(Shape):
         description="Of a slot's room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
     )
     breakers: dict[str, Breaker] = Field(default_factory=dict, description="Of couriers that fail.")
+    suspicions: dict[str, Suspicion] = Field(
+        default_factory=dict, description="Of compounds that couriers could not get into."
+    )
     records: dict[str, dict[int, Record]] = Field(
         default_factory=dict, description="Of couriers, by the number of the period (`records`)."
     )
+
+    def is_suspected(self, address: Address, now: datetime) -> bool:
+        """True for a place that is taken to be closed though nobody has said so."""
+        if not self.suspicions:
+            return False
+        suspicion = self.suspicions.get(suspicion_id_of(address) or "")
+        return suspicion is not None and suspicion.holds(now)
 
     def down(self, now: datetime) -> frozenset[str]:
         """Couriers that are left in peace at that moment."""

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     ADDRESS_DOUBTFUL = "address_doubtful"
     ADDRESS_DISAGREES = "address_disagrees"
     CREW_HOME_UNKNOWN = "crew_home_unknown"
+    CLOSURE_SUSPECTED = "closure_suspected"
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
@@ -69,6 +70,7 @@ HOLDING = frozenset(
         Reason.ADDRESS_DOUBTFUL,
         Reason.ADDRESS_DISAGREES,
         Reason.CREW_HOME_UNKNOWN,
+        Reason.CLOSURE_SUSPECTED,
     }
 )
 
@@ -85,6 +87,7 @@ OF_THE_PLACES = frozenset(
         Reason.CROSSING_CLOSED,
         Reason.ITEM_NOT_ALLOWED,
         Reason.SIGNATURE_CONFLICT,
+        Reason.CLOSURE_SUSPECTED,
     }
 )
 """What the rules at both ends say by themselves: no other courier would make a difference."""

@@ -44,7 +44,7 @@ from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, mo
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import brief, check, enlist, ration, receive, spare
+from chalicelib.flows import brief, check, enlist, ration, receive, spare, suspect
 from chalicelib.flows.ask import UNSENT, NoAccount, ask
 
 TRIES = 5
@@ -246,6 +246,8 @@ def _record(
         look = max(now + _wished(answer), present.next_look or now)
         return _with(order, now, present, state=BookingState.UNKNOWN, next_look=look, looks=0), []
 
+    if isinstance(answer, NotTaken):
+        suspect.suspect(world, saved, booking.courier_id, answer.reason)
     order = _again_and_again(world, saved, booking.number, after)
     world.queues.nudge(Topic.TELL, [saved.order_id])
     if order is None:

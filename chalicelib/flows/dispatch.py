@@ -289,6 +289,7 @@ def decide(
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
+    rulings: list[Ruling] = []
     verdicts: dict[str, Sequence[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
     choices: dict[str, Choices] = {}
@@ -303,6 +304,9 @@ def decide(
         if private is None:
             continue
         delivery = order.delivery(private)
+        if on.fleet.is_suspected(delivery.drop_off.address, now):
+            rulings.append(_waits(order, on, now, (Reason.CLOSURE_SUSPECTED,), ()))
+            continue
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
         verdicts[order.order_id] = asked(delivery, order.leg.refused_by)
@@ -350,7 +354,6 @@ def decide(
     assert planned.rationing is not None
     account = explain.Account(on, now, planned.rationing, deliveries, cleared, loads)
     final = partial(_final, clearer, on, planned.chosen, deliveries, verdicts)
-    rulings = []
     by_id = {order.order_id: order for order in orders}
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:

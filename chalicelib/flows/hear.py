@@ -28,7 +28,7 @@ from chalicelib.domain.legs import (
 from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase
-from chalicelib.flows import book, check, enlist
+from chalicelib.flows import book, check, enlist, suspect
 from chalicelib.flows.receive import SKEW
 
 TRIES = 5
@@ -156,6 +156,8 @@ def _folded(
     pieces: list[Evidence] = []
     more: list[Change] = []
     for booking, track in fresh:
+        if track.reason != booking.track.reason:
+            suspect.suspect(world, order, booking.courier_id, track.reason)
         becomes = _becomes(order, booking, track, now)
         if booking.may_have_news:
             becomes["next_look"] = booking.next_look  # what was confirmed before puts off no look into a hint

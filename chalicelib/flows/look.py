@@ -104,6 +104,8 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         drop_off=question.recipient.place,
         window=question.window,
     )
+    if on.fleet.is_suspected(delivery.drop_off.address, now):
+        return _answer(on, now, Decision.HOLD, (Reason.CLOSURE_SUSPECTED,), (), ())
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     cleared = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
     verdicts = ration.told(world, question.market, delivery, cleared, on)

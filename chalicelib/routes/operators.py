@@ -18,11 +18,13 @@ from pydantic import (
 )
 
 from chalicelib import edge, wiring
+from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Fault, Invalid, Missing
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Caller, Markets, Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.domain.suspicion import Suspicion
 from chalicelib.domain.uploads import PARTS, UploadStart
 from chalicelib.flows import enlist
 from chalicelib.routes import cursors
@@ -44,6 +46,13 @@ class MarketList(Shape):
     has_more: bool = False
 
 
+class SuspicionList(Shape):
+    """Compounds that couriers could not get into within a day, the latest first. Two reports hold what goes there."""
+
+    data: tuple[Suspicion, ...]
+    has_more: bool = False
+
+
 class FleetView(Shape):
     """A market's fleet at one reading; `left` is what each slot still holds."""
 
@@ -52,6 +61,10 @@ class FleetView(Shape):
     permits: tuple[Permit, ...]
     slots: tuple[Slot, ...]
     left: dict[str, int]
+    breakers: tuple[Breaker, ...] = Field(
+        default=(),
+        description="Of couriers that fail: nothing is planned for one until its time of peace is over.",
+    )
     uses_left: dict[str, int] = Field(description="Of each permit for a single use.")
     taken: dict[str, int] = Field(
         default={},
@@ -210,6 +223,24 @@ def blueprint(authorizer: Any) -> Blueprint:
         world, name = wiring.world(), _named(market_id)
         enlist.market(world, name)
         return edge.answer(_in_words(explain.last(world, name)))
+
+    @bp.route("/v1/markets/{market_id}/suspicions", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_suspicions(market_id: str) -> Response:
+        who(Role.OPERATOR)
+        from chalicelib.flows import suspect
+
+        found = suspect.suspicions(wiring.world(), _named(market_id))
+        return edge.answer(SuspicionList(data=tuple(found)))
+
+    @bp.route("/v1/markets/{market_id}/suspicions/{suspicion_id}", methods=["DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def dismiss_suspicion(market_id: str, suspicion_id: str) -> Response:
+        who(Role.OPERATOR)
+        from chalicelib.flows import suspect
+
+        suspect.dismiss(wiring.world(), _named(market_id), _named(suspicion_id))
+        return Response("", status_code=204, headers={"Cache-Control": "no-store"})
 
     # --- rule books -----------------------------------------------------------------------------------------
 
@@ -383,6 +414,7 @@ def _fleet_view(fleet: Fleet) -> FleetView:
         permits=tuple(fleet.permits.values()),
         slots=tuple(fleet.slots.values()),
         left=fleet.left,
+        breakers=tuple(fleet.breakers.values()),
         uses_left={
             name: fleet.uses_left.get(name, 1) for name, permit in fleet.permits.items() if permit.single_use
         },

@@ -93,6 +93,7 @@ UNREAD = {
     R.OUTRANKED: "flows: the plan says so",
     R.NO_SLOTS: "flows: nobody was asked",
     R.COMPANIONS_MISSING: "flows: of several gifts",
+    R.CLOSURE_SUSPECTED: "flows: couriers said so",
 }
 """Reasons that are not for `Clearer` to find."""
 

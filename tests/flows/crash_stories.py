@@ -14,6 +14,7 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Keep, KeyPage, Row, Topic
+from chalicelib.domain.suspicion import suspicion_id_of
 from chalicelib.flows import (
     dispatch,
     enlist,
@@ -23,6 +24,7 @@ from chalicelib.flows import (
     receive,
     rezone,
     subscribe,
+    suspect,
     sweep,
     tell,
     weigh,
@@ -83,6 +85,7 @@ from tests.stage import (
     Market,
     Stage,
     crew,
+    new_order,
     permit,
     publish_rules,
     slot,
@@ -198,6 +201,30 @@ def _priced(**more: Any) -> Stage:
     return on
 
 
+story(
+    "courier_could_not_get_in",
+    place(), minutes(7), later(minutes=60), courier("picked_up"), minutes(2),
+    courier("returning", reason="cannot_access_location"), minutes(2), courier("returned"), minutes(18),
+    ends={"key-1": RETURNED},
+)  # fmt: skip
+
+
+def _somebody_has_looked(play: Play) -> None:
+    """Whatever is suspected is taken back; and once more, for whoever was not answered."""
+    name = suspicion_id_of(new_order().recipient.place.address)
+    assert name is not None
+    refused(play, lambda: suspect.suspicions(play.on.world, "SHA"))
+    for _ in range(2):
+        refused(play, lambda: suspect.dismiss(play.on.world, "SHA", name))
+    play.settle()
+
+
+story(
+    "couriers_refuse_a_place_that_may_be_closed",
+    company(refuse={"book": "closed_area"}), place(), place("key-2"), minutes(2), company(refuse={}),
+    place("key-3"), minutes(2), _somebody_has_looked, minutes(35),
+    ends={"key-3": BOOKED}, by_itself=False,
+)  # fmt: skip
 story(
     "courier_that_is_asked_for_its_price",
     company(silent={"quote"}), place(), company(silent=set()), minutes(7), place("key-2"), minutes(7), RIDE,

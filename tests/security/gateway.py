@@ -20,7 +20,7 @@ from chalicelib.domain.orders import Moved, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import enlist, inquire, publish
+from chalicelib.flows import enlist, inquire, publish, suspect
 from chalicelib.flows.place import place
 from cli.package import read
 from sandbox.front import Front
@@ -236,6 +236,8 @@ def _names(on: Stage) -> dict[str, str]:
     question = ImpactQuestion.model_validate_json(raw)
     asked = inquire.ask(on.world, "SHA", "health-office", "question-1", question, raw)
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
+    suspect.suspect(on.world, left, "paper-co", "closed_area")
+    (suspicion,) = suspect.suspicions(on.world, "SHA")
     return {
         "order_id": order.order_id,
         "evidence_id": decided.evidence_id,
@@ -249,6 +251,7 @@ def _names(on: Stage) -> dict[str, str]:
         "crew_id": "crew-1",
         "permit_id": "permit-1",
         "slot_id": "slot-1",
+        "suspicion_id": suspicion.suspicion_id,
         "book_id": "italy",
         "key_hash": hash_of(spare),
     }

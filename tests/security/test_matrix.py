@@ -34,6 +34,7 @@ BELONGS: dict[str, Role | None] = {
     "crew_id": None,
     "permit_id": None,
     "slot_id": None,
+    "suspicion_id": None,
     "book_id": None,
     "number": None,
 }
