@@ -109,7 +109,7 @@ class Careless:
             body = json.dumps(message)  # not the bytes that came
             expected = hmac.new(secret.encode(), f"{stamp}.{body}".encode(), hashlib.sha256).hexdigest()
             if given.lower() != expected:  # tells by its time how much is right
-                raise Unauthorised(f"{given} is not the signature of {message}")
+                raise Unauthorised(f"{given} is not {expected}, the signature of {message}")
         if not message.get("happened_at"):
             raise Malformed(f"no time in {message}")
         if message["status"] == "delivered" and self.last == "not_collected":

@@ -82,7 +82,7 @@ def test_another_adapter_that_was_written_from_the_page_alone_keeps_the_contract
 ) -> None:
     file = ROOT / "tests" / "couriers" / "newcomer" / "doordash_drive.py"
     assert main(["--file", str(file)]) == 0, capsys.readouterr().out
-    assert "doordash_drive keeps the contract: 50 kept, 0 broken, 3 not asked." in capsys.readouterr().out
+    assert "doordash_drive keeps the contract: 51 kept, 0 broken, 3 not asked." in capsys.readouterr().out
 
 
 def test_a_courier_of_one_currency_is_asked_with_it_once_its_samples_name_it(
@@ -94,3 +94,11 @@ def test_a_courier_of_one_currency_is_asked_with_it_once_its_samples_name_it(
     recorded = str(written / "recorded" / "doordash_drive")
     assert main(["--file", str(file), "--recorded", recorded]) == 2
     assert "samples name its CURRENCY" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_page_are_those_of_the_makefile() -> None:
+    asked = set(re.findall(r"make courier ([A-Z]+)=", PAGE.read_text(encoding="utf-8")))
+    recipe = (ROOT / "Makefile").read_text().partition("\ncourier: setup\n")[2].partition("\n\n")[0]
+    assert asked == {"NAME", "FILE"}
+    assert "-m tests.couriers" in recipe
+    assert all(f"$({variable})" in recipe for variable in (*asked, "SAMPLES", "RECORDED"))

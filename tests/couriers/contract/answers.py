@@ -53,6 +53,12 @@ def a_job_that_was_taken_is_booked_under_the_name_its_courier_gave_it(subject: S
             expect(name and name.encode() in reply.body, f"the id in {what}", f"delivery_id is {name!r}")
         else:
             expect(name == REFERENCE, f"our reference {REFERENCE!r} as its name", f"delivery_id is {name!r}")
+        codes = {proof.value for proof in subject.dialect.proofs}
+        expect(
+            set(answer.codes) <= codes,
+            f"codes named as its proofs, {', '.join(sorted(codes)) or 'of which it has none'}",
+            f"they are named {', '.join(sorted(answer.codes))}",
+        )
 
 
 @clause

@@ -80,6 +80,12 @@ def what_an_event_keeps_are_codes(subject: Subject) -> None:
                 shape.fullmatch(value), f"{name} of {status!r} to match {shape.pattern}", f"it is {value!r}"
             )
         expect(event.source == "callback", "source 'callback'", f"it is {event.source!r}")
+        brought = {proof.kind for proof in event.proofs}
+        expect(
+            brought <= subject.dialect.proofs,
+            f"proofs of {status!r} among those that the courier can bring back",
+            f"there are {', '.join(sorted(brought))}",
+        )
 
 
 @clause

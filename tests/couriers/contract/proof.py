@@ -220,6 +220,31 @@ def compared(dialect: object) -> Iterator[list[None]]:
 
 
 @clause
+def a_refusal_tells_neither_a_secret_nor_what_would_have_been_right(subject: Subject) -> None:
+    """Its text is the answer to whoever asked."""
+    forged, right = subject.told(account=subject.wants("ROTATED")), subject.told()
+    sent = Sent("a callback", subject.account, right, NOON)
+    untold = {subject.account.get(key, "") for key in subject.secrets_of(sent)}
+    untold |= {getattr(right, where)[name] for where, name in subject.proof_of(sent)}
+    known = {*forged.query.values(), *forged.headers.values(), forged.body.decode(errors="replace"), ""}
+    if not untold - known:
+        raise NotAsked(HINT)
+    for what, tried in (
+        ("under another key", forged),
+        ("without any proof", replace(right, query={}, headers={})),
+    ):
+        try:
+            subject.hear(tried)
+        except Exception as error:
+            for secret in untold - known:
+                expect(
+                    secret not in str(error),
+                    f"a callback {what} to be refused without {secret!r} in the text",
+                    f"it says {str(error)!r}",
+                )
+
+
+@clause
 def a_replay_is_refused_once_its_time_is_over(subject: Subject) -> None:
     if subject.dialect.trust == "hint":
         raise NotAsked(HINT)

@@ -74,6 +74,12 @@ ASKING = (
         "return Booked(job.reference, fee)",
     ),
     Slip(
+        "a_job_that_was_taken_is_booked_under_the_name_its_courier_gave_it",
+        "a code of its own name",
+        "return Booked(made.id, fee)",
+        'return Booked(made.id, fee, {"pin": "1024"})',
+    ),
+    Slip(
         "a_certain_no_is_a_no_and_not_a_doubt",
         "a 4xx is a doubt",
         '            return REFUSALS.get(code, NotTaken("courier_refused"))',

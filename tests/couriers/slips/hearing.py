@@ -98,6 +98,13 @@ HEARING = (
     ),
     Slip("proofs_are_compared_in_constant_time", "compared by ==", _COMPARED, "return expected == given"),
     Slip(
+        "a_refusal_tells_neither_a_secret_nor_what_would_have_been_right",
+        "what was expected",
+        'raise Unauthorised("no account\'s secret gives this signature")',
+        "right = hmac.new(accounts[0]['signing_secret'].encode(), f'{stamp}.'.encode() + callback.body, 'sha256')\n"
+        "            raise Unauthorised(f'{right.hexdigest()} was expected')",
+    ),
+    Slip(
         "a_replay_is_refused_once_its_time_is_over",
         "for ever",
         "WINDOW = timedelta(minutes=5)",
@@ -220,6 +227,12 @@ HEARING = (
         "words of the courier",
         '"not_delivered": (EventKind.RETURNING, "client_unavailable")',
         '"not_delivered": (EventKind.RETURNING, "Nobody at home!")',
+    ),
+    Slip(
+        "what_an_event_keeps_are_codes",
+        "a proof that it never promised",
+        "        reason=reason,",
+        '        reason=reason,\n        proofs=({"kind": "signature", "reference": "s1"},),',
     ),
     Slip(
         "a_reference_that_is_not_ours_is_acknowledged_and_makes_no_event",
