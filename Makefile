@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean
+.PHONY: demo sealed trouble sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean
 
 setup: $(STAMP) node_modules/.installed
 
@@ -21,6 +21,9 @@ demo: setup
 
 sealed: setup
 	@$(PYTHON) -m sandbox sealed
+
+trouble: setup
+	@$(PYTHON) -m sandbox trouble
 
 sixteen: setup
 	@$(PYTHON) -m sandbox sixteen

@@ -1,4 +1,4 @@
-"""`python -m sandbox demo` plays a day, `sealed` another, `sixteen` a week of planning; `run` stays up."""
+"""`python -m sandbox demo` plays a day, `sealed` and `trouble` others, `sixteen` a week of planning; `run` stays up."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 
 USAGE = """usage: python -m sandbox demo [SEED]     play Shanghai, 11 April 2022, and recount it
        python -m sandbox sealed          close places while gifts travel, and show the evidence
+       python -m sandbox trouble [SEED]  let four fleets misbehave, and see every gift arrive
        python -m sandbox sixteen [SEED]  plan a week in which ten of sixteen crews fall out
        python -m sandbox run [PORT]      stay up in real time, and print the addresses"""
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in ("demo", "sealed", "sixteen", "run"):
+    if not arguments or arguments[0] not in ("demo", "sealed", "trouble", "sixteen", "run"):
         print(USAGE, file=sys.stderr)
         return 2
     number = 0
@@ -28,6 +29,10 @@ def main(arguments: list[str]) -> int:
         from sandbox import travels
 
         return travels.main()
+    if arguments[0] == "trouble":
+        from sandbox import trouble
+
+        return trouble.main(number or 20220411)
     if arguments[0] == "sixteen":
         from sandbox import attrition
 

@@ -33,28 +33,30 @@ HOMES: Final[tuple[checker.Site, ...]] = (
 )
 KINDS: Final = ("flowers", "tea_box", "dessert_box", "meal_box")
 GIFTS: Final = 48
-FIRST, EVERY, PATIENCE = local(8), timedelta(minutes=10), timedelta(hours=6)
+FIRST, EVERY, PATIENCE = local(8), timedelta(minutes=10), timedelta(hours=7)
 CREWS_EACH: Final = 2
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """One company: its dialect, which of `profiles.FLEETS` it is, and what a delivery costs.
+    """One company: its dialect, which of `profiles.FLEETS` it is, what a delivery costs, and how many a crew carries
+    in a shift.
 
-    The worst are the cheapest, so that they are the first to be asked.
+    The worst are the cheapest, so that they are the first to be asked; who is left could carry everything alone.
     """
 
     courier_id: str
     dialect: str
     conduct: str
     fen: int
+    places: int
 
 
 FLEETS: Final = (
-    Fleet("dada", "dada", "lying", 1_500),
-    Fleet("locals", "onfleet", "refusing", 1_700),
-    Fleet("sftc", "wechat", "down", 1_900),
-    Fleet("boutique", "partner", "slow", 4_000),
+    Fleet("dada", "dada", "lying", 1_500, 3),
+    Fleet("locals", "onfleet", "refusing", 1_700, 3),
+    Fleet("sftc", "wechat", "down", 1_900, 3),
+    Fleet("boutique", "partner", "slow", 4_000, 8),
 )
 
 
@@ -181,7 +183,7 @@ def _slots(crews: list[tuple[str, int, Fleet]]) -> list[Slot]:
             courier_id=fleet.courier_id,
             crew_id=crew,
             window=documents.window(start, end),
-            capacity=8,
+            capacity=fleet.places,
             price=Money(amount=fleet.fen, currency="CNY"),
             trip_minutes=45,
             return_minutes=30,

@@ -9,7 +9,7 @@ forged         strangers call in its name, as often as it does itself
 out_of_order   three callbacks of five come late, after those that follow them
 doubling       every callback comes twice
 silent         never calls: only a look-up tells
-down           gone for a third of its day, and for a while before that answering 503
+down           gone for a quarter of its day, and for a while before that answering 503
 busy           puts off every second request with 429 and Retry-After
 lapsed         its couriers' passes have lapsed: every third is turned back at the cordon
 """
@@ -58,9 +58,9 @@ def conduct(name: str, seed: int, begins: datetime, ends: datetime, **more: Any)
 
 
 def _down(seed: int, begins: datetime, ends: datetime) -> tuple[Down, ...]:
-    """Unavailable for a tenth of the day, then gone for a third of it, somewhere in its first two thirds."""
-    third = (ends - begins) / 3
+    """Unavailable for a thirtieth of the day, then gone for a quarter of it, somewhere in its first half."""
+    day = ends - begins
     dice = random.Random(f"{seed}/down")  # nosec B311 - dice of a game
-    start = begins + third / 3 + dice.random() * third / 2
-    gone = start + third * 0.3
-    return Down(start, gone, "unavailable"), Down(gone, gone + third)
+    start = begins + day / 8 + dice.random() * day / 8
+    gone = start + day / 30
+    return Down(start, gone, "unavailable"), Down(gone, gone + day / 4)

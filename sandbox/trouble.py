@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,17 +52,31 @@ class Told:
 
 @dataclass(frozen=True)
 class Row:
-    """One fleet in the table: from its ledger, but for the last three, which are from Cordon's log."""
+    """One fleet in the table: what it did is from its ledger, how it answered from Cordon's log."""
 
     fleet: Fleet
     taken: int
-    refused: int
     forgot: int
     boasted: int
     delivered: int
-    answered: int
-    uncertain: int
+    asked: int
+    refused: int
+    unsure: int
+    """Answered with an error of its own."""
     unanswered: int
+    spared: int
+    """Not asked, because it was left in peace."""
+
+
+@dataclass(frozen=True)
+class Boast:
+    """A courier said that it had delivered."""
+
+    reference: str
+    courier_id: str
+    said_at: datetime
+    delivered_at: datetime | None
+    """When it had."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,9 @@ class Account:
     outcome: Outcome
     rows: tuple[Row, ...]
     told: tuple[Told, ...]
+    boasts: tuple[Boast, ...]
+    breaks: tuple[tuple[str, str, datetime], ...]
+    """Courier, `breaker_opened` or `breaker_closed`, when."""
     wrong: tuple[str, ...]
 
 
@@ -97,7 +114,14 @@ class Trouble(Day):
         wrong = [*map(str, outcome.report.violations), *outcome.faults]
         for one in told:
             wrong += self._against(one)
-        return Account(outcome, tuple(self._rows(log)), told, tuple(wrong))
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if "event" in line]
+        breaks = tuple(
+            (line["courier"], line["event"], datetime.fromisoformat(line["at"]))
+            for line in lines
+            if line.get("event") in ("breaker_opened", "breaker_closed")
+        )
+        rows = tuple(self._rows(lines))
+        return Account(outcome, rows, told, tuple(self._boasts()), breaks, tuple(wrong))
 
     def _told_of(self, order_id: str) -> Told:
         row = self.stand.world.table.get(facts.order_key(order_id))
@@ -115,36 +139,48 @@ class Trouble(Day):
             said, was = booking.track.ended_at, job.handed_over_at if job else None
             if booking.track.kind == "delivered" and (was is None or (said and said < was)):
                 yield f"boast_believed: {name}: {booking.courier_id} had not delivered it by {said}"
+            if booking.unsent and not any(_says_down(piece, booking) for piece in one.pieces):
+                yield f"no_evidence: {name}: {booking.courier_id} took no connection, and nothing says so"
         for refusal in one.refusals:
             if not any(_names(piece, refusal) for piece in one.pieces):
                 yield f"no_evidence: {name}: {refusal.courier_id} refused it ({refusal.reason}), and nothing says so"
-        if not any(piece["step"] == "hand_over" and piece["decision"] == "yes" for piece in one.pieces):
+        handed_over = any(piece["step"] == "hand_over" and piece["decision"] == "yes" for piece in one.pieces)
+        if order.state.value == "delivered" and not handed_over:
             yield f"no_evidence: {name}: nothing says that it might be handed over"
 
-    def _rows(self, log: Path) -> Iterator[Row]:
-        answers: dict[str, Counter[str]] = {}
-        for line in log.read_text(encoding="utf-8").splitlines():
-            if '"courier_asked"' in line:
-                said = json.loads(line)
-                answers.setdefault(said["courier"], Counter())[said["answer"]] += 1
+    def _boasts(self) -> Iterator[Boast]:
+        for name, company in self.companies.items():
+            for job in company.jobs.values():
+                said = next((step.at for step in job.steps if step.stage is Stage.ASSIGNED), None)
+                if job.fate.boasts and said is not None:
+                    yield Boast(self._reference(job), name, said, job.handed_over_at)
+
+    def _rows(self, lines: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+        answers: dict[str, Counter[str]] = defaultdict(Counter)
+        for line in lines:
+            if line.get("event") == "courier_asked":
+                answers[line["courier"]][line["answer"]] += 1
+        boasts = Counter(boast.courier_id for boast in self._boasts())
         for fleet in self.scenario.fleets:
-            company = self.companies[fleet.courier_id]
-            jobs = list(company.jobs.values())
-            answer = answers.get(fleet.courier_id, Counter())
-            uncertain, unanswered = answer["Unsure"], answer["Unanswered"]
+            company, answer = self.companies[fleet.courier_id], answers[fleet.courier_id]
             yield Row(
                 fleet,
-                taken=len(jobs.copy()) + len(company.forgotten.keys() - company.jobs.keys()),
-                refused=answer["NotTaken"],
+                taken=len(company.jobs.keys() | company.forgotten.keys()),
                 forgot=len(company.forgotten),
-                boasted=sum(
-                    job.fate.boasts and any(s.stage is Stage.ASSIGNED for s in job.steps) for job in jobs
-                ),
-                delivered=sum(job.is_delivered for job in jobs),
-                answered=answer.total() - uncertain - unanswered,
-                uncertain=uncertain,
-                unanswered=unanswered,
+                boasted=boasts[fleet.courier_id],
+                delivered=sum(job.is_delivered for job in company.jobs.values()),
+                asked=answer.total() - answer["Spared"],
+                refused=answer["NotTaken"],
+                unsure=answer["Unsure"],
+                unanswered=answer["Unanswered"],
+                spared=answer["Spared"],
             )
+
+
+def _says_down(piece: Mapping[str, Any], booking: Booking) -> bool:
+    """Whether this decision says that the courier could not be asked."""
+    decided = datetime.fromisoformat(piece["decided_at"])
+    return piece["step"] == "book" and decided >= booking.attempted_at and "courier_down" in piece["reasons"]
 
 
 def _names(piece: Mapping[str, Any], refusal: Refusal) -> bool:
@@ -164,31 +200,21 @@ _HOW: Mapping[BookingState, str] = {
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The fleets, and what each was like."""
-    head = (
-        "fleet",
-        "dialect",
-        "is",
-        "took",
-        "refused",
-        "forgot",
-        "boasted",
-        "delivered",
-        "asked",
-        "unsure",
-        "silent",
-    )
+    """The fleets, what each did, and how it answered."""
+    head = ("fleet", "dialect", "is", *_COUNTED)
     cells = [
         (
             row.fleet.courier_id,
-            row.fleet.dialect,
+            row.fleet.dialect.replace("_", " "),
             row.fleet.conduct,
-            *map(str, (row.taken, row.refused, row.forgot, row.boasted, row.delivered)),
-            *map(str, (row.answered + row.uncertain + row.unanswered, row.uncertain, row.unanswered)),
+            *(str(getattr(row, name)) for name in _COUNTED),
         )
         for row in rows
     ]
     return _columns([head, *cells])
+
+
+_COUNTED = ("taken", "forgot", "boasted", "delivered", "asked", "refused", "unsure", "unanswered", "spared")
 
 
 def lines(account: Account) -> Iterator[str]:
@@ -203,6 +229,8 @@ def lines(account: Account) -> Iterator[str]:
 
 def _of_booking(one: Told, booking: Booking) -> str:
     said = f"{_clock(booking.attempted_at)} {booking.courier_id}"
+    if booking.unsent:
+        return f"{said} took no connection"
     if booking.track.kind == "delivered":
         return said
     refusal = next(
@@ -211,6 +239,30 @@ def _of_booking(one: Told, booking: Booking) -> str:
     how = _HOW.get(booking.state, booking.state.value)
     why = refusal.reason if refusal else booking.cancel_reason
     return f"{said} {how}" + (f" ({why.replace('_', ' ')})" if why else "")
+
+
+def boasts(account: Account) -> Iterator[str]:
+    """Every time a courier said that it had delivered and had not."""
+    rows = [
+        (
+            boast.reference,
+            f"{boast.courier_id} said so at {_clock(boast.said_at)}",
+            f"and did so at {_clock(boast.delivered_at)}" if boast.delivered_at else "and did not",
+        )
+        for boast in account.boasts
+        if boast.delivered_at is None or boast.said_at < boast.delivered_at
+    ]
+    return iter(_columns(rows).splitlines()) if rows else iter(())
+
+
+def breaks(account: Account) -> Iterator[str]:
+    """Who was left in peace, how often, and until when."""
+    for courier in dict.fromkeys(courier for courier, _, _ in account.breaks):
+        opened = [at for name, what, at in account.breaks if (name, what) == (courier, "breaker_opened")]
+        closed = [at for name, what, at in account.breaks if (name, what) == (courier, "breaker_closed")]
+        times = "once" if len(opened) == 1 else f"{len(opened)} times"
+        back = f"; asked again as ever from {_clock(closed[-1])} on" if closed else ""
+        yield f"{courier} was left in peace {times}, first at {_clock(opened[0])}{back}"
 
 
 def _end(one: Told) -> str:
@@ -253,7 +305,13 @@ def main(seed: int) -> int:
     )
     log = HOME / "trouble.log"
     account = play(scenario, lambda line: print(line, flush=True), log)
-    print(f"\n{table(account.rows)}\n\nGifts that did not go straight:\n")
+    print(f"\n{table(account.rows)}\n")
+    for line in breaks(account):
+        print(line)
+    print("\nSaid to be delivered, and not believed:\n")
+    for line in boasts(account):
+        print(line)
+    print("\nGifts that did not go straight:\n")
     for line in lines(account):
         print(line)
     outcome = account.outcome
