@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bench import assigning, clearing, minute, placing, rezoning, zones
+from bench import assigning, clearing, hearing, minute, placing, rezoning, zones
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
     print(f"{'work':38}{'here, now':>14}{'to reach':>12}{'peer *':>10}")
     for name, ours, goal, peer in rows:
         print(f"{name:38}{ours:>14}{goal:>12}{peer:>10}")
+    _hearing()
     print(f"\n{'new rules, CPU of one process':48}{'here, now':>16}{'to reach':>12}")
     for name, ours, goal in rezoning.measured():
         print(f"{name:48}{ours:>16}{goal:>12}")
@@ -33,6 +34,17 @@ def main() -> None:
         "\n* aws-lambda-handler-cookbook, as measured on another day on a machine of the same kind;\n"
         "  not run here: compare orders of magnitude, not digits."
     )
+
+
+def _hearing() -> None:
+    print(
+        f"\n{'a callback taken, without AWS':38}{'bytes':>8}{'here, now':>14}{'to reach':>12}{'its dialect':>14}"
+    )
+    for cost in hearing.measured():
+        ours, alone = f"{cost.whole_ms:.3f} ms", f"{cost.dialect_ms:.3f} ms"
+        print(f"{cost.courier:38}{cost.body_bytes:>8}{ours:>14}{'<= 1 ms':>12}{alone:>14}")
+    name = "the partners', by Standard Webhooks' own library"
+    print(f"{name:72}{hearing.library_ms():>11.3f} ms")
 
 
 def _zones() -> None:
