@@ -52,6 +52,14 @@ class Courier(Shape):
     dialect: Slug
     account: Slug = Field(description="Which of our accounts at the courier: a key into the secret store.")
     proofs: frozenset[Proof] = frozenset()
+    offer_minutes: int | None = Field(
+        default=None,
+        strict=True,
+        ge=5,
+        le=240,
+        description="So long it may look for one of its people, from when a gift can be fetched; then it is called off "
+        "and given to another. Only for a courier that tells when somebody has taken a job. Absent: without end.",
+    )
     insured_limit: Money | None = Field(default=None, description="Absent: nothing of value.")
     suspended: bool = False
     asks_price: bool = Field(

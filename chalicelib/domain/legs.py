@@ -167,6 +167,15 @@ def _order(event: Event) -> tuple[datetime, int, str, bool, str, str]:
     return event.occurred_at, _RANK[event.kind], name, *told
 
 
+def with_hinted_reason(track: Track, events: Iterable[Event]) -> Track:
+    """What a look-up confirmed without saying why, for the reason that the hint of it gave."""
+    if track.reason or track.kind is None:
+        return track
+    hints = [e for e in events if e.source == HINT and e.kind is track.kind and e.reason]
+    last = max(hints, key=lambda e: (e.occurred_at, e.event_id), default=None)
+    return track if last is None else track.model_copy(update={"reason": last.reason})
+
+
 class Booking(Shape):
     """One attempt to have a courier carry this leg."""
 
@@ -181,6 +190,10 @@ class Booking(Shape):
         default=False, description="No connection came about: the courier was asked nothing."
     )
     next_look: Instant | None = None
+    lapses_at: Instant | None = Field(
+        default=None,
+        description="Who has named nobody by then loses the job to another. Absent: it is left to it.",
+    )
     delivery_id: str | None = Field(default=None, description="The courier's own name for it.")
     fee: Money | None = None
     codes: str | None = Field(default=None, description="Pick-up and receipt codes, sealed.")
@@ -194,6 +207,7 @@ class Booking(Shape):
     looked_at: Instant | None = Field(default=None, description="When it was last looked up and answered.")
     hints: int = Field(default=0, description="Hints that were seen; more of them are news.")
     is_hinted: bool = Field(default=False, description="There may be news: a look-up has yet to confirm it.")
+    hint_looks: int = Field(default=0, description="Look-ups that brought no news of it.")
     let_go_at: Instant | None = Field(default=None, description="When the courier had let go of it.")
     track: Track = Track()
 

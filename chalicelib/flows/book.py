@@ -29,6 +29,7 @@ from chalicelib.domain.dialect import (
 from chalicelib.domain.errors import Lost, Missing, Refused, Unanswered, Uncarriable
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Courier
+from chalicelib.domain.jobs import job_of
 from chalicelib.domain.legs import (
     Assignment,
     Booking,
@@ -44,7 +45,7 @@ from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, mo
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import brief, check, enlist, ration, receive, spare, suspect
+from chalicelib.flows import check, enlist, ration, receive, spare, suspect
 from chalicelib.flows.ask import UNSENT, NoAccount, ask
 
 TRIES = 5
@@ -56,11 +57,10 @@ ECHO = timedelta(minutes=5)
 """So long after a booking, at most, it is looked at and told again: the first nudge to tell it may have been lost."""
 FRESH_SHARE = 4
 """Within this part of the settle time after it was saved an attempt is made, or not at all."""
+HINT_LOOKS = 1
+"""Look-ups without news, after which a hint is looked into once more, a minute later."""
 INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
-OFFER = timedelta(minutes=20)
-"""So long a courier company may look for one of its people to take a gift, once it could be fetched; then the gift is
-given to another."""
 LAPSED = "offer_lapsed"
 """Why a job's end is asked for that nobody took in time."""
 BACK_OFF = (1, 2, 4, 8, 15)
@@ -165,6 +165,9 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         attempted_at=now,
         handover=told.handover,
         next_look=now + world.dialects[courier.dialect].settle,
+        lapses_at=None
+        if courier.offer_minutes is None
+        else max(assignment.start, now) + timedelta(minutes=courier.offer_minutes),
     )
     leg = order.leg.model_copy(update={"assignment": told})
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
@@ -192,7 +195,7 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier, given:
     assignment = order.leg.assignment
     assert assignment is not None
     private = facts.unseal_private(world.sealer, order)
-    job = brief.job_of(order, private, assignment, courier, booking.reference, world.clock())
+    job = job_of(order, private, assignment, courier, booking.reference, world.clock())
     now = world.clock()
 
     def speak(dialect: Dialect, account: Account, token: str) -> Request:
@@ -386,8 +389,8 @@ def _why_end(order: Order, booking: Booking, now: datetime) -> str:
         return ""
     if now >= assignment.end:
         return "too_late"
-    is_waiting = booking.state is BookingState.BOOKED and booking.track.kind is EventKind.ACCEPTED
-    return LAPSED if is_waiting and now >= max(assignment.start, booking.attempted_at) + OFFER else ""
+    is_waiting = booking.state is BookingState.BOOKED and booking.track.kind in (None, EventKind.ACCEPTED)
+    return LAPSED if is_waiting and booking.lapses_at is not None and now >= booking.lapses_at else ""
 
 
 def _is_idle(booking: Booking, assignment: Assignment | None, now: datetime) -> bool:
@@ -439,10 +442,16 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
     def after(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if not (present.is_hinted and is_sure):
             return step(order, present, now)
-        quiet = present.model_copy(update={"is_hinted": False, "looked_at": now})
-        leg = next(leg for leg in order.legs if leg.booking(quiet.reference) is not None)
-        told = order.model_copy(update={"legs": replace_leg(order.legs, leg.with_booking(quiet))})
-        return step(told, quiet, now) or (moved(told, now), [])
+        # what a courier shows may lag behind what it has just sent: it is looked up once more before that counts
+        again = news is None and present.hint_looks < HINT_LOOKS
+        looked = {"is_hinted": again, "hint_looks": present.hint_looks + 1, "looked_at": now}
+        order = _changed(order, present.model_copy(update=looked))
+        stepped, more = step(order, _same_in(order, present), now) or (moved(order, now), [])
+        if again:
+            after_look = _same_in(stepped, present)
+            soon = min(after_look.next_look or now + MINUTE, now + MINUTE)
+            stepped = _changed(stepped, after_look.model_copy(update={"next_look": soon}))
+        return stepped, more
 
     def step(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
         if present.state is BookingState.LOST:
@@ -617,6 +626,17 @@ def _with(order: Order, now: datetime, booking: Booking, **changes: object) -> O
     leg = next(leg for leg in order.legs if leg.booking(booking.reference) is not None)
     changed = leg.with_booking(booking.model_copy(update=changes))
     return moved(order, now, legs=replace_leg(order.legs, changed))
+
+
+def _changed(order: Order, booking: Booking) -> Order:
+    """The order with that booking in its place; no step yet."""
+    leg = next(leg for leg in order.legs if leg.booking(booking.reference) is not None)
+    return order.model_copy(update={"legs": replace_leg(order.legs, leg.with_booking(booking))})
+
+
+def _same_in(order: Order, booking: Booking) -> Booking:
+    found = next(found for leg in order.legs if (found := leg.booking(booking.reference)) is not None)
+    return found
 
 
 def _same(order: Order, number: int) -> Booking:

@@ -24,6 +24,7 @@ from chalicelib.domain.legs import (
     Track,
     fold,
     replace_leg,
+    with_hinted_reason,
 )
 from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
@@ -148,7 +149,7 @@ def _folded(
         if booking is not known:
             leg = changed.leg.with_booking(booking)
             changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
-        track = fold(said)
+        track = with_hinted_reason(fold(said), said)
         if track != booking.track:
             fresh.append((booking, track))
     if not fresh and changed is order:
@@ -211,7 +212,7 @@ def _hinted(booking: Booking, said: Iterable[Event], now: datetime) -> Booking:
     look = now if booking.looked_at is None else max(now, booking.looked_at + MINUTE)
     if booking.next_look is not None and booking.is_live:
         look = min(look, booking.next_look)
-    return booking.model_copy(update={"is_hinted": True, "hints": hints, "next_look": look})
+    return booking.model_copy(update={"is_hinted": True, "hints": hints, "hint_looks": 0, "next_look": look})
 
 
 def _believed(world: World, order: Order, booking: Booking, events: Iterable[Event]) -> Iterable[Event]:

@@ -15,11 +15,12 @@ from chalicelib.domain import facts
 from chalicelib.domain.dialect import Account, Dialect, Job, NotTaken, Quoted, Request, Unsure
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier
+from chalicelib.domain.jobs import job_of
 from chalicelib.domain.legs import Quote, Refusal, reference_of, replace_leg
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
-from chalicelib.flows import brief, check
+from chalicelib.flows import check
 from chalicelib.flows.ask import ask
 
 Asked = tuple[str, str]
@@ -100,7 +101,7 @@ def _questions(
         reference = reference_of(order.order_id, order.leg.leg_no, number)
         for courier_id, verdict in first.items():
             courier, given = on.fleet.couriers[courier_id], check.assigned(verdict, on, now)
-            job = brief.job_of(order, private, given, courier, reference, now)
+            job = job_of(order, private, given, courier, reference, now)
             found.append(Question(order.order_id, courier, verdict.slot_id, job))
     return found
 

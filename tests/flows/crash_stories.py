@@ -336,7 +336,7 @@ def _job_turns_up(play: Play) -> None:
 story(
     "hint_of_a_job_given_up_for_lost",
     company(deaf={"book"}), place(), company(deaf=set()), minutes(14), _job_turns_up,
-    courier("accepted", number=1), minutes(4), courier("accepted", number=1), minutes(4), RIDE,
+    courier("courier_assigned", number=1), minutes(4), courier("courier_assigned", number=1), minutes(4), RIDE,
     opening=_hinting, ends={"key-1": DELIVERED}, by_itself=False,
 )  # fmt: skip
 story(

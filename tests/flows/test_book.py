@@ -311,8 +311,17 @@ def test_what_becomes_of_a_booking_while_an_orphan_of_the_same_order_is_settled_
     assert not on.order(order_id).leg.bookings[0].is_live
 
 
-def test_a_job_that_nobody_of_the_courier_takes_goes_to_another_slot_after_twenty_minutes() -> None:
-    on = stage(crews=2)
+def impatient(crews: int = 2) -> Stage:
+    """A courier that has twenty minutes to find somebody for a job."""
+    on = stage(crews=crews)
+    patient = enlist.courier(on.world, "SHA", "paper-co")
+    enlist.put_courier(on.world, patient.model_copy(update={"offer_minutes": 20}))
+    on.settle()
+    return on
+
+
+def test_a_job_that_nobody_of_the_courier_takes_goes_to_another_slot_after_its_time() -> None:
+    on = impatient()
     order, _ = place(on.world, "maison", "key-1", new_order())
     on.settle()
     (first,) = on.company.jobs
@@ -330,7 +339,7 @@ def test_a_job_that_nobody_of_the_courier_takes_goes_to_another_slot_after_twent
 
 
 def test_a_job_that_somebody_has_taken_is_left_to_them() -> None:
-    on = stage(crews=2)
+    on = impatient()
     order, _ = place(on.world, "maison", "key-1", new_order())
     on.settle()
     (first,) = on.company.jobs
@@ -341,3 +350,15 @@ def test_a_job_that_somebody_has_taken_is_left_to_them() -> None:
     on.settle()
     on.minutes(60)
     assert [b.state for b in on.order(order.order_id).leg.bookings] == [BookingState.BOOKED]
+
+
+def test_a_courier_without_such_a_time_is_waited_for_until_the_stay_is_over() -> None:
+    on = stage(crews=2)
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    on.clock.now = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(first, "accepted", on.clock()))
+    on.settle()
+    on.minutes(60)
+    assert list(on.company.jobs) == [first]

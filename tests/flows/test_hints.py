@@ -10,7 +10,7 @@ from chalicelib.domain.dialect import Dialect
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
-from chalicelib.flows import receive
+from chalicelib.flows import receive, suspect
 from chalicelib.flows.place import place
 from tests.paper import HintingPaperDialect, SecretPaperDialect, callback
 from tests.stage import Stage, new_order, stage
@@ -37,7 +37,7 @@ def looks(on: Stage) -> int:
     return sum(verb == "look" for verb, _ in on.company.calls)
 
 
-def test_a_hint_that_the_courier_does_not_confirm_moves_nothing_and_costs_one_look_up() -> None:
+def test_a_hint_that_the_courier_does_not_confirm_moves_nothing_and_costs_two_look_ups() -> None:
     on, name, reference = on_stage(HintingPaperDialect())
     before = looks(on)
     for kind in ("picked_up", "delivered"):
@@ -47,8 +47,36 @@ def test_a_hint_that_the_courier_does_not_confirm_moves_nothing_and_costs_one_lo
     assert order.state is OrderState.BOOKED
     assert order.leg.bookings[0].track.kind is None
     assert looks(on) == before + 1
-    on.minutes(3)
-    assert looks(on) == before + 1, "what was looked into once is not looked into again"
+    on.minutes(6)
+    assert looks(on) == before + 2, "once more, for what it shows may lag behind; and not again"
+    assert not on.order(name).leg.bookings[0].is_hinted
+
+
+def test_what_a_courier_shows_a_moment_later_than_it_says_it_is_heard_a_minute_later() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    hint(on, reference, "picked_up")
+    on.settle()
+    assert on.order(name).state is OrderState.BOOKED
+    on.company.move(reference, "picked_up", on.clock())
+    on.minutes(2)
+    assert on.order(name).state is OrderState.PICKED_UP
+
+
+def test_the_reason_that_a_hint_gave_is_kept_with_what_the_look_up_confirmed() -> None:
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    hint(on, reference, "picked_up", is_true=True)
+    on.settle()
+    on.clock.forward(minutes=2)
+    on.company.move(reference, "returning", on.clock())
+    said = callback(reference, "returning", on.clock(), reason="cannot_access_location")
+    receive.receive(on.world, "SHA", "paper-co", said)
+    on.settle()
+    order = on.order(name)
+    assert order.state is OrderState.RETURNING
+    assert order.leg.bookings[0].track.reason == "cannot_access_location"
+    assert len(suspect.suspicions(on.world, "SHA")) == 1
 
 
 def test_a_hint_that_the_courier_confirms_moves_the_order_at_once() -> None:
@@ -120,6 +148,9 @@ def test_a_hint_of_an_attempt_whose_answer_is_awaited_gives_nothing_up_before_it
     reference = f"{order.order_id}-1-1"
     hint(on, reference, "accepted")
     on.settle()
+    (booking,) = on.order(order.order_id).leg.bookings
+    assert booking.state is BookingState.UNKNOWN
+    on.minutes(1)
     (booking,) = on.order(order.order_id).leg.bookings
     assert booking.state is BookingState.UNKNOWN
     assert booking.next_look == booking.attempted_at + timedelta(minutes=2)

@@ -1,4 +1,4 @@
-"""Brief a courier: one leg of an order as it is asked to carry it."""
+"""One leg of an order as a courier is asked to carry it."""
 
 from __future__ import annotations
 
