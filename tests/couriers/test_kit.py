@@ -61,6 +61,44 @@ def test_its_verdict_has_no_traceback_and_ends_with_a_count(
     assert said.splitlines()[-1] == "careless breaks the contract: 4 kept, 49 broken, 1 not asked."
 
 
+# --- samples that are wrong ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"job": delivery_id,', '"job": delivery,', "said of the samples crashed with NameError"),
+        (
+            "return json.dumps(message).encode()",
+            "return json.dumps(message)",
+            "said of the samples gives bytes",
+        ),
+        ('"heron-timestamp": stamp', '"Heron-Timestamp": stamp', "names headers in lower case"),
+        ('return Callback("POST", {}, headers, inside)', "return headers", "gives a Callback"),
+    ],
+)
+def test_a_slip_in_the_samples_is_not_laid_at_the_adapters_door(
+    old: str, new: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = files()["samples_heron.py"]
+    assert samples.count(old) == 1
+    file = write(tmp_path)
+    (tmp_path / "samples_heron.py").write_text(samples.replace(old, new))
+    assert main(["--file", str(file)]) == 2
+    said, _ = capsys.readouterr()
+    assert Ruling.BROKEN.value not in said
+    assert says in said
+
+
+def test_what_is_refused_proves_nothing_where_all_is_refused(tmp_path: Path) -> None:
+    deaf = files()["heron.py"].replace("return hmac.compare_digest(", "return False and hmac.compare_digest(")
+    subject = of_a_file(write(tmp_path, adapter=deaf))
+    found = {clause.name: answer(subject, clause).ruling for clause in CLAUSES if clause.chapter == "Proof"}
+    assert found["an_authentic_callback_is_heard"] is Ruling.BROKEN
+    assert found["one_flipped_byte_anywhere_in_the_body_is_refused"] is Ruling.NOT_ASKED
+    assert found["without_a_secret_nothing_is_proven"] is Ruling.NOT_ASKED
+
+
 # --- what it cannot use ---
 
 
@@ -84,6 +122,7 @@ def test_a_courier_that_is_not_there_is_told_with_those_that_are(capsys: pytest.
         ("def (", "SyntaxError"),
         ("import nothing_of_that_name", "ModuleNotFoundError"),
         ("class Heron: pass", "dialect = Heron()"),
+        ("class Heron: pass\n\ndialect = Heron", "with the brackets"),
     ],
 )
 def test_a_file_that_is_no_courier_is_told_in_one_line(

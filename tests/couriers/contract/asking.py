@@ -29,7 +29,7 @@ OTHER = reference_of(ORDER_ID, 1, 2)
 
 def book(subject: Subject, of: Job, token: str = "token", late: timedelta = timedelta()) -> Request:
     try:
-        return subject.dialect.book(subject.account, token, of, NOON + late)
+        return request_of("book", subject.dialect.book(subject.account, token, of, NOON + late))
     except Uncarriable as error:
         value = of.gift.value
         if not subject.has("CURRENCY"):
@@ -55,7 +55,12 @@ def every_request(subject: Subject, **changes: str) -> list[tuple[str, Request]]
     ]
     if not dialect.cancels_by_id:
         found.append(("cancel", dialect.cancel(account, "token", REFERENCE, None, "closed", NOON)))
-    return [(name, request) for name, request in found if request is not None]
+    return [(name, request_of(name, request)) for name, request in found if request is not None]
+
+
+def request_of(name: str, request: object) -> Request:
+    expect(isinstance(request, Request), f"a Request from {name}", f"it gave {request!r}")
+    return cast("Request", request)
 
 
 def names(request: Request, what: str) -> bool:

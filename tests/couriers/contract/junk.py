@@ -71,7 +71,7 @@ def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
 
     subject.account  # noqa: B018  (nothing to ask without one)
     asked()
-    for sent in subject.sent[:FEW]:  # under a proof that was copied from another message
+    for sent in subject.sent_and_heard[:FEW]:  # under a proof that was copied from another message
         for body in NASTY:
             stolen = replace(sent.callback, body=body)
             what = f"the body {shown(body)} with all else as in {sent.label}"
@@ -99,7 +99,7 @@ def junk_is_not_greeted(subject: Subject) -> None:
 
 @clause
 def junk_in_the_place_of_the_proof_is_never_a_crash(subject: Subject) -> None:
-    for sent in subject.sent[:FEW]:
+    for sent in subject.sent_and_heard[:FEW]:
         proof = subject.proof_of(sent)
         if proof:
             _junk_as_proof(subject, sent, proof)
@@ -161,7 +161,7 @@ def junk_that_is_proven_is_an_error_and_never_a_crash(subject: Subject) -> None:
 
 def damaged(subject: Subject) -> list[bytes]:
     """A message of the courier with each of its fields, however deep, missing or of another kind."""
-    said = subject.wants("said")(subject.account, REFERENCE, "SF1", subject.wants("STATUSES")[0], NOON)
+    said = subject.said()
     try:
         message = json.loads(said)
     except ValueError:

@@ -43,6 +43,8 @@ def of_a_file(file: Path, samples: Path | None = None, recorded: Path | None = N
     dialect = getattr(_module(file, f"courier_{name}"), "dialect", None)
     if dialect is None:
         raise Unusable(f"{file}: a line such as 'dialect = {name.title()}()' at its end was expected")
+    if isinstance(dialect, type):
+        raise Unusable(f"{file}: 'dialect = {dialect.__name__}()' was expected, with the brackets")
     beside = samples or file.parent / f"samples_{name}.py"
     told = _module(beside.resolve(), f"samples_{name}") if samples or beside.is_file() else None
     return _with_recordings(Subject(name, file, dialect, told), recorded or file.parent / "recorded" / name)

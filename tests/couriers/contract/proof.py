@@ -28,7 +28,7 @@ SECOND = timedelta(seconds=1)
 
 def with_secrets(subject: Subject) -> Iterator[tuple[Sent, Sequence[str]]]:
     """Each authentic callback and the secrets it rests on; of a hint that rests on none there is nothing to ask."""
-    found = [(sent, subject.secrets_of(sent)) for sent in subject.sent]
+    found = [(sent, subject.secrets_of(sent)) for sent in subject.sent_and_heard]
     if subject.dialect.trust == "hint" and not any(secrets for _, secrets in found):
         raise NotAsked(HINT)
     yield from found
@@ -54,7 +54,7 @@ def an_authentic_callback_is_heard(subject: Subject) -> None:
 def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> None:
     if subject.dialect.trust == "hint":
         raise NotAsked(HINT)
-    for sent in subject.sent:
+    for sent in subject.sent_and_heard:
         expect(
             subject.secrets_of(sent),
             f"{sent.label} to be refused under an account with other secrets",
@@ -64,7 +64,7 @@ def an_authentic_callback_rests_on_a_secret_of_the_account(subject: Subject) -> 
 
 @clause
 def one_flipped_byte_anywhere_in_the_body_is_refused(subject: Subject) -> None:
-    for sent in subject.sent:
+    for sent in subject.sent_and_heard:
         body = sent.callback.body
         for position in range(0, len(body), 7 if sent in subject.recorded else 1):
             for mask in (0x01, 0x20, 0x80):
@@ -92,7 +92,7 @@ def the_bytes_are_proven_as_they_came(subject: Subject) -> None:
 
 def respaced(subject: Subject) -> Iterator[tuple[str, bytes]]:
     """The same message in other bytes, where it is JSON."""
-    said: bytes = subject.wants("said")(subject.account, REFERENCE, "SF1", subject.wants("STATUSES")[0], NOON)
+    said = subject.said()
     try:
         message: Any = json.loads(said)
     except ValueError:
@@ -105,7 +105,7 @@ def respaced(subject: Subject) -> Iterator[tuple[str, bytes]]:
 
 @clause
 def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> None:
-    for sent in subject.sent:
+    for sent in subject.sent_and_heard:
         for where, name in subject.proof_of(sent):
             value = getattr(sent.callback, where)[name]
             for position in range(len(value)):
@@ -122,7 +122,7 @@ def one_flipped_character_anywhere_in_the_proof_is_refused(subject: Subject) -> 
 
 @clause
 def a_missing_or_empty_part_of_the_proof_is_refused(subject: Subject) -> None:
-    for sent in subject.sent:
+    for sent in subject.sent_and_heard:
         for where, name in subject.proof_of(sent):
             for value in (None, ""):
                 how = "without" if value is None else "with an empty"

@@ -159,24 +159,59 @@ class Subject:
         status = self.wants("STATUSES")[0] if status is None else status
         account = self.account if account is None else account
         if self.has("told"):
-            made = self.wants("told")(account, reference, DELIVERY_ID, status, occurred_at, sent_at)
-            return cast("Callback", made)
-        said = self.wants("said")(account, reference, DELIVERY_ID, status, occurred_at)
-        return self.enveloped(said, account, sent_at)
+            return self._made("told", account, reference, DELIVERY_ID, status, occurred_at, sent_at)
+        return self.enveloped(self.said(status, account, reference, occurred_at), account, sent_at)
+
+    def said(
+        self,
+        status: str | None = None,
+        account: Account | None = None,
+        reference: str = REFERENCE,
+        occurred_at: datetime = NOON,
+    ) -> bytes:
+        """The message alone."""
+        status = self.wants("STATUSES")[0] if status is None else status
+        account = self.account if account is None else account
+        said = self._asked("said", account, reference, DELIVERY_ID, status, occurred_at)
+        if not isinstance(said, bytes):
+            raise NotAsked(f"said of the samples gives bytes, and gave {said!r}", wanting=True)
+        return said
 
     def enveloped(self, inside: bytes, account: Account | None = None, sent_at: datetime = NOON) -> Callback:
-        envelope: Callable[..., Callback] = self.wants("enveloped")
-        return envelope(self.account if account is None else account, inside, sent_at)
+        return self._made("enveloped", self.account if account is None else account, inside, sent_at)
+
+    def _made(self, name: str, *arguments: Any) -> Callback:
+        callback = self._asked(name, *arguments)
+        if not isinstance(callback, Callback):
+            raise NotAsked(f"{name} of the samples gives a Callback, and gave {callback!r}", wanting=True)
+        odd = [header for header in callback.headers if header != header.lower()]
+        if odd:
+            raise NotAsked(
+                f"{name} of the samples names headers in lower case, and named {odd!r}", wanting=True
+            )
+        return callback
+
+    def _asked(self, name: str, *arguments: Any) -> Any:
+        asked: Callable[..., Any] = self.wants(name)
+        try:
+            return asked(*arguments)
+        except Exception as error:
+            raise NotAsked(f"{name} of the samples {crash(error, self.file)}", wanting=True) from error
 
     # --- what it hears ---
 
     def hear(self, callback: Callback, *accounts: Account, at: datetime = NOON) -> Heard:
-        return self.dialect.hear(accounts or (self.account,), callback, COURIER_ID, at)
+        heard = self.dialect.hear(accounts or (self.account,), callback, COURIER_ID, at)
+        if not isinstance(heard, Heard):
+            raise Broken("hear to give Heard", f"it gave {heard!r}")
+        return heard
 
     def heard(self, what: str, callback: Callback, *accounts: Account, at: datetime = NOON) -> Heard:
         """What it made of a callback that has to be heard."""
         try:
             return self.hear(callback, *accounts, at=at)
+        except Broken:
+            raise
         except CordonError as error:
             raise Broken(f"{what} to be heard", f"raised {told_of(error)}") from None
         except Exception as error:
@@ -203,7 +238,7 @@ class Subject:
             raise Broken(expected, f"raised {told_of(error)}") from None
         except Exception as error:
             raise Broken(expected, crash(error, self.file)) from error
-        if trust == "signed" or not covered:
+        if trust == "signed" or not covered or not isinstance(heard, Heard):
             raise Broken(expected, described(heard))
 
     def is_heard(self, callback: Callback, *accounts: Account, at: datetime = NOON) -> bool:
@@ -224,6 +259,14 @@ class Subject:
         if not found:
             raise NotAsked("there is neither a recorded callback nor a sample that tells one", wanting=True)
         return found
+
+    @property
+    def sent_and_heard(self) -> Sequence[Sent]:
+        """Those of them that are heard: a refusal proves something only beside what is not refused."""
+        heard = [sent for sent in self.sent if self.is_heard(sent.callback, sent.account, at=sent.came_at)]
+        if not heard:
+            raise NotAsked("no authentic callback is heard as it is")
+        return heard
 
     def proof_of(self, sent: Sent) -> Sequence[tuple[str, str]]:
         """Where the proof stands, as ('query' or 'headers', name): without it, or with it changed, nothing is heard."""
@@ -273,8 +316,10 @@ def told_of(error: CordonError) -> str:
     return f"{type(error).__name__}({str(error)[:160]!r})"
 
 
-def described(heard: Heard) -> str:
+def described(heard: object) -> str:
     """What a callback was read as, in words."""
+    if not isinstance(heard, Heard):
+        return f"it gave {heard!r}"
     events = [
         f"{event.kind} (their {event.raw_status!r}) of {event.reference} at {event.occurred_at:%Y-%m-%dT%H:%M:%SZ}"
         for event in heard.events

@@ -27,6 +27,8 @@ LONGEST_SETTLE = timedelta(hours=1)
 @clause
 def it_says_everything_that_a_courier_file_says(subject: Subject) -> None:
     dialect = subject.dialect
+    for name in inspect.get_annotations(Dialect):
+        expect(hasattr(dialect, name), f"an attribute {name!r}", "there is none")
     expect(
         dialect.name == subject.name, f"the name {subject.name!r}, as the file's", f"it is {dialect.name!r}"
     )

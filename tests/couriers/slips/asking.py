@@ -25,6 +25,12 @@ ASKING = (
         '            "reference": job.reference[:30],\n',
     ),
     Slip(
+        "booking_another_job_or_the_same_one_anew_is_another_request",
+        "no request at all",
+        'return _request("POST", account, "", json',
+        '_request("POST", account, "", json',
+    ),
+    Slip(
         "a_job_is_asked_for_or_cannot_be_and_there_is_no_third",
         "one currency",
         "        value = job.gift.value\n",

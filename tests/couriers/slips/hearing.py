@@ -26,6 +26,12 @@ HEARING = (
     # --- the file ---
     Slip("it_says_everything_that_a_courier_file_says", "another name", 'name = "heron"', 'name = "Heron"'),
     Slip("it_says_everything_that_a_courier_file_says", "no time to settle", "timedelta(minutes=2)", "0"),
+    Slip(
+        "it_says_everything_that_a_courier_file_says",
+        "an attribute is missing",
+        "    settle = timedelta(minutes=2)\n",
+        "",
+    ),
     Slip("it_says_everything_that_a_courier_file_says", "a method is missing", "def greet(", "def greets("),
     Slip(
         "asking_for_one_courier_loads_that_one_only",
@@ -47,6 +53,7 @@ HEARING = (
         "hashlib.sha256).hexdigest()",
         "hashlib.sha256).hexdigest().upper()",
     ),
+    Slip("an_authentic_callback_is_heard", "and nothing said of it", _TOLD, "        return None\n"),
     Slip(
         "an_authentic_callback_rests_on_a_secret_of_the_account",
         "never compared",
