@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.pairs import brands, edges, quotas
+from bench.pairs import brands, edges, in_pairs, loads, quotas, rooms
 from chalicelib.domain import proof
 from chalicelib.domain.assignment import NOBODY, Plan, Problem, named
 from chalicelib.domain.planning import planned
@@ -114,6 +114,10 @@ def _with_quotas() -> list[tuple[str, str, str, str]]:
         for zones, homes in ((25, 50), (25, 1_000))
     ]
     kinds.append(("10 quotas of brands that cross", Problem.among(*city, rations=brands(city, 5))))
+    kinds.append(("rooms by volume", Problem.among(*city, **rooms(city))))
+    paired, groups = in_pairs(city, 200)
+    kinds.append(("200 pairs that travel together", Problem.among(*paired, together=groups)))
+    kinds.append(("a fair load for 12 couriers", Problem.among(*city, slot_limits=loads(city, 12, 50))))
     rows = []
     for name, problem in kinds:
         began = time.process_time()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from itertools import accumulate
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chalicelib.domain.assignment import Choices, Limit, Problem, Ration, cost_of
 
@@ -125,6 +125,39 @@ def brands(city: Edges, count: int) -> list[Ration]:
             pairs.setdefault((brand[order], half[slot]), set()).add((order, slot))
     most = len(city.tiers) // 20
     return [Ration(f"brand-{each}", most, frozenset(those)) for each, those in sorted(pairs.items())]
+
+
+def rooms(city: Edges) -> dict[str, Any]:
+    """Gifts of 2 to 40 litres and vehicles of 100 to 400: more than half of these are full before their places are."""
+    dice = random.Random(5)
+    return {
+        "sizes": {order: (dice.choice((2, 5, 10, 20, 40)),) for order in city.tiers},
+        "rooms": {slot: (dice.choice((100, 200, 400)),) for slot in city.places},
+    }
+
+
+def in_pairs(city: Edges, count: int) -> tuple[Edges, list[frozenset[str]]]:
+    """The city with so many pairs of gifts that go to one door and travel together."""
+    names, choices = list(city.tiers), dict(city.choices)
+    groups = []
+    for one, other in zip(names[0 : 10 * count : 10], names[1 : 10 * count : 10], strict=False):
+        choices[other] = choices[one]
+        groups.append(frozenset((one, other)))
+    return city._replace(choices=choices), groups
+
+
+def loads(city: Edges, couriers: int, step: int) -> list[Limit]:
+    """Every slot is one of so many couriers', whose deliveries cost more and more."""
+    names = list(city.places)
+    return [
+        Limit(
+            f"courier-{n}",
+            sum(city.places[slot] for slot in names[n::couriers]),
+            frozenset(names[n::couriers]),
+            step,
+        )
+        for n in range(couriers)
+    ]
 
 
 def _crews(dice: random.Random, slots: int, zones: int, reach: float) -> list[list[_Crew]]:
