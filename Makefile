@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed trouble sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean
+.PHONY: demo sealed trouble sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady
 
 setup: $(STAMP) node_modules/.installed
 
@@ -73,6 +73,10 @@ bench: setup
 # a whole minute of a city on the embedded AWS; some four minutes on two cores
 minute: setup
 	@$(PYTHON) -m bench.emulated
+
+# two hundred orders a minute for half an hour of virtual time
+steady: setup
+	@$(PYTHON) -m bench.steady
 
 cost: setup
 	@$(PYTHON) -m tests.ledger

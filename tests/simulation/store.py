@@ -87,7 +87,7 @@ class Store(FakeTable):
         if after is not None:
             low = max(low, bisect_right(places, after))
         high = bisect_left(places, prefix + _LAST) if prefix else len(places)
-        found = [self.rows[pk, sk] for sk in places[low:high]]  # a key is equal to the tuple of its parts
+        found = [self.rows[pk, sk] for sk in places[low:high]]  # type: ignore[index]  # a key equals the tuple of its parts
         if limit is None or len(found) < limit:
             return Page(tuple(found), None)
         return Page(tuple(found[:limit]), found[limit - 1].key.sk)
