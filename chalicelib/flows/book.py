@@ -63,6 +63,8 @@ INSIST = timedelta(hours=1)
 """A job that a courier keeps and does not begin is ended as often as this, once its time is over."""
 LAPSED = "offer_lapsed"
 """Why a job's end is asked for that nobody took in time."""
+WAITING = (None, EventKind.ACCEPTED)
+"""What a courier has said of a job for which it has named nobody."""
 BACK_OFF = (1, 2, 4, 8, 15)
 """Minutes between look-ups, and between tries at a cancellation, while a courier gives no certain answer ..."""
 JITTER = 0.25
@@ -335,6 +337,8 @@ def silent_until(order: Order, now: datetime) -> datetime:
 def _settle(world: World, order: Order, booking: Booking) -> None:
     now = world.clock()
     reason = _why_end(order, booking, now)
+    if reason == LAPSED and (booking.is_hinted or _reported(world, order, booking) not in WAITING):
+        reason = ""  # that somebody has taken it may have been heard, and stand in its events as yet
     if booking.state is BookingState.BOOKED and reason:
         marked = _with(
             order, now, booking, state=BookingState.CANCELLING, cancel_reason=reason, next_look=now
@@ -389,7 +393,7 @@ def _why_end(order: Order, booking: Booking, now: datetime) -> str:
         return ""
     if now >= assignment.end:
         return "too_late"
-    is_waiting = booking.state is BookingState.BOOKED and booking.track.kind in (None, EventKind.ACCEPTED)
+    is_waiting = booking.state is BookingState.BOOKED and booking.track.kind in WAITING
     return LAPSED if is_waiting and booking.lapses_at is not None and now >= booking.lapses_at else ""
 
 
@@ -475,7 +479,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 ), []
             if now < settled:  # asked before its time because of a hint: that proves nothing yet
                 return _with(order, now, present, next_look=settled), []
-            if _has_reported(world, order, present):
+            if _reported(world, order, present) is not None:
                 # nobody has folded that yet: whoever reports on a job has it
                 world.queues.nudge(Topic.HEAR, [order.order_id])
                 look = _later(world, now, present.looks)
@@ -491,11 +495,11 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         world.queues.nudge(Topic.BOOK, [order.order_id])
 
 
-def _has_reported(world: World, order: Order, booking: Booking) -> bool:
-    """True when its courier has said something of this job that can be read and believed."""
+def _reported(world: World, order: Order, booking: Booking) -> EventKind | None:
+    """What its courier has said of this job that can be read and believed, folded into the order or not yet."""
     rows = world.table.read(order.order_id, facts.event_prefix(booking.reference)).rows
     events = [Event.model_validate_json(row.body) for row in rows]
-    return fold(event for event in events if event.courier_id == booking.courier_id).kind is not None
+    return fold(event for event in events if event.courier_id == booking.courier_id).kind
 
 
 def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:

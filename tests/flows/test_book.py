@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import CancelConfirmed
 from chalicelib.domain.errors import Clashing, Invalid
-from chalicelib.domain.legs import Booking, BookingState
+from chalicelib.domain.legs import Booking, BookingState, EventKind
 from chalicelib.domain.orders import OrderState, moved
 from chalicelib.domain.ports import Topic
 from chalicelib.flows import enlist, receive
@@ -19,7 +19,7 @@ from chalicelib.flows.book import ECHO, book
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
-from tests.paper import PaperDialect
+from tests.paper import HintingPaperDialect, PaperDialect
 from tests.stage import NOON, Stage, crew, new_order, slot, stage
 
 
@@ -350,6 +350,28 @@ def test_a_job_that_somebody_has_taken_is_left_to_them() -> None:
     on.settle()
     on.minutes(60)
     assert [b.state for b in on.order(order.order_id).leg.bookings] == [BookingState.BOOKED]
+
+
+@pytest.mark.parametrize(
+    "dialect", [PaperDialect(), HintingPaperDialect()], ids=lambda dialect: dialect.trust
+)
+def test_a_job_that_somebody_has_taken_is_left_to_them_though_that_stands_in_its_events_as_yet(
+    dialect: PaperDialect,
+) -> None:
+    """Where a courier is on its way waits for the next word that matters; until then the order says "accepted"."""
+    on = impatient()
+    on.world.dialects = {"paper": dialect}
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    on.clock.now = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    for kind in ("accepted", "courier_assigned"):
+        on.minutes(6)
+        receive.receive(on.world, "SHA", "paper-co", on.company.move(first, kind, on.clock()))
+        on.settle()
+    on.minutes(40)
+    assert on.order(order.order_id).leg.bookings[0].track.kind is EventKind.ACCEPTED
+    assert on.company.jobs[first].is_open
 
 
 def test_a_courier_without_such_a_time_is_waited_for_until_the_stay_is_over() -> None:
