@@ -10,7 +10,7 @@ import pytest
 from tests.couriers.__main__ import main
 from tests.couriers.contract import CLAUSES
 from tests.couriers.contract.loading import of_a_file
-from tests.couriers.contract.verdict import WIDTH, Ruling, answer
+from tests.couriers.contract.verdict import WIDTH, Ruling, answers
 from tests.couriers.guide import files, write
 from tests.couriers.slips import SLIPS
 from tests.couriers.slips.slip import Slip
@@ -21,7 +21,7 @@ def test_a_slip_breaks_the_sentence_that_is_there_to_find_it(slip: Slip, tmp_pat
     adapter = slip.made_in(files()["heron.py"])
     subject = of_a_file(write(tmp_path, adapter=adapter))
     clause = next(clause for clause in CLAUSES if clause.name == slip.breaks)
-    found = answer(subject, clause)
+    (found,) = answers(subject, [clause])
     assert found.ruling is Ruling.BROKEN, found
 
 
@@ -42,7 +42,7 @@ RIGHT_IN_SPITE_OF_ITSELF = {
 def test_a_careless_adapter_breaks_every_sentence_that_it_is_careless_of(tmp_path: Path) -> None:
     write(tmp_path)
     subject = of_a_file(CARELESS, tmp_path / "samples_heron.py", tmp_path / "recorded" / "heron")
-    found = {clause.name: answer(subject, clause) for clause in CLAUSES}
+    found = {one.clause.name: one for one in answers(subject)}
     kept = {name for name, one in found.items() if one.ruling is not Ruling.BROKEN}
     assert kept == set(RIGHT_IN_SPITE_OF_ITSELF)
     assert all(one.expected and one.did for one in found.values() if one.ruling is Ruling.BROKEN)
@@ -93,7 +93,8 @@ def test_a_slip_in_the_samples_is_not_laid_at_the_adapters_door(
 def test_what_is_refused_proves_nothing_where_all_is_refused(tmp_path: Path) -> None:
     deaf = files()["heron.py"].replace("return hmac.compare_digest(", "return False and hmac.compare_digest(")
     subject = of_a_file(write(tmp_path, adapter=deaf))
-    found = {clause.name: answer(subject, clause).ruling for clause in CLAUSES if clause.chapter == "Proof"}
+    proof = [clause for clause in CLAUSES if clause.chapter == "Proof"]
+    found = {one.clause.name: one.ruling for one in answers(subject, proof)}
     assert found["an_authentic_callback_is_heard"] is Ruling.BROKEN
     assert found["one_flipped_byte_anywhere_in_the_body_is_refused"] is Ruling.NOT_ASKED
     assert found["without_a_secret_nothing_is_proven"] is Ruling.NOT_ASKED

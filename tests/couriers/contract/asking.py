@@ -17,7 +17,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import reference_of
 from chalicelib.domain.policies import Handover
 from tests.couriers.contract.clause import Broken, NotAsked, clause, crash, expect
-from tests.couriers.contract.junk import WITHOUT_WAITING
+from tests.couriers.contract.junk import patiently
 from tests.couriers.contract.subject import COURIER_ID, DELIVERY_ID, Subject
 from tests.couriers.jobs import NOON, ORDER_ID, REFERENCE, gift, job
 
@@ -87,7 +87,7 @@ def booking_another_job_or_the_same_one_anew_is_another_request(subject: Subject
 
 @clause
 def a_job_is_asked_for_or_cannot_be_and_there_is_no_third(subject: Subject) -> None:
-    @WITHOUT_WAITING
+    @patiently
     @given(of=_jobs())
     def asked(of: Job) -> None:
         for verb in (subject.dialect.book, subject.dialect.quote):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +15,6 @@ from tests.couriers.contract.clause import Broken, NotAsked, clause, crash, expe
 from tests.couriers.contract.subject import COURIER_ID, Sent, Subject, told_of
 from tests.couriers.jobs import NOON, REFERENCE
 
-WITHOUT_WAITING = settings(
-    deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
-)
 NASTY = (
     b"",
     b"null",
@@ -57,13 +54,21 @@ _body = st.lists(st.integers(0, 255), max_size=100).map(bytes) | st.sampled_from
 """Not `binary`: it draws from the texts of the project's own files, and what a courier answers stands there."""
 
 
+def patiently(test: Callable[..., None]) -> Callable[..., None]:
+    """Enough examples, however slow the machine; for the rest as the profile of the moment says."""
+    asked = settings(
+        deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    )
+    return asked(test)
+
+
 def shown(body: bytes) -> str:
     return repr(body) if len(body) <= 80 else f"{body[:40]!r}... of {len(body)} bytes"
 
 
 @clause
 def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
-    @WITHOUT_WAITING
+    @patiently
     @given(method=st.sampled_from(["POST", "GET", ""]), query=_text, headers=_text, body=_body)
     def asked(method: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
         what = f"junk ({method!r}, query {query!r}, headers {headers!r}, body {shown(body)})"
@@ -80,7 +85,7 @@ def junk_from_anybody_is_an_error_and_never_a_crash(subject: Subject) -> None:
 
 @clause
 def junk_is_not_greeted(subject: Subject) -> None:
-    @WITHOUT_WAITING
+    @patiently
     @given(query=_text, headers=_text, body=_body)
     def asked(query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
         callback = Callback("GET", query, headers, body)
@@ -108,7 +113,7 @@ def junk_in_the_place_of_the_proof_is_never_a_crash(subject: Subject) -> None:
 def _junk_as_proof(subject: Subject, sent: Sent, proof: Sequence[tuple[str, str]]) -> None:
     odd = st.sampled_from(ODD) | st.text(alphabet=st.characters(), max_size=40)
 
-    @WITHOUT_WAITING
+    @patiently
     @given(data=st.data())
     def asked(data: st.DataObject) -> None:
         where, name = data.draw(st.sampled_from(proof))
@@ -148,7 +153,7 @@ def junk_that_is_proven_is_an_error_and_never_a_crash(subject: Subject) -> None:
         except Exception as error:
             raise Broken(f"Malformed for the proven {shown(inside)}", crash(error, subject.file)) from error
 
-    @WITHOUT_WAITING
+    @patiently
     @given(inside=_body)
     def asked(inside: bytes) -> None:
         tried(inside)
@@ -192,7 +197,7 @@ def _paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, .
 
 @clause
 def junk_for_an_answer_books_and_cancels_nothing(subject: Subject) -> None:
-    @WITHOUT_WAITING
+    @patiently
     @given(
         status=st.sampled_from([200, 200, 200, 204, 400, 404, 429, 500, 503]),
         body=_body,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.dialect import Callback
 from chalicelib.domain.legs import ENDS, Event, fold
 from tests.couriers.contract.clause import clause, expect
-from tests.couriers.contract.junk import WITHOUT_WAITING
+from tests.couriers.contract.junk import patiently
 from tests.couriers.contract.meaning import event_of, said
 from tests.couriers.contract.subject import Sent, Subject
 from tests.couriers.jobs import NOON
@@ -141,7 +141,7 @@ def replays_in_any_order_come_to_the_same(subject: Subject) -> None:
             expect(track == tracks[0], f"the recorded callbacks to come to {tracks[0]!r}", f"or to {track!r}")
     known = st.sampled_from([*subject.wants("STATUSES"), subject.wants("UNKNOWN_STATUS")])
 
-    @WITHOUT_WAITING
+    @patiently
     @given(data=st.data())
     def asked(data: st.DataObject) -> None:
         story = data.draw(
