@@ -268,6 +268,7 @@ def _couriers_in_doubt(watch: Watch) -> None:
     watch.settle()
     enlist.put_slot(on.plain, stage.slot(1, 30))
     watch.settle()
+    _a_gift_goes_out_again(watch)
     _a_courier_is_down(watch)
     secrets: Any = world.secrets
     secrets.by_account["paper", "second"] = [{"secret": "second-secret"}]
@@ -315,6 +316,23 @@ def _couriers_in_doubt(watch: Watch) -> None:
         watch.deliver(nudges.write(left), Topic.BOOK)
     on.clock.forward(hours=1)
     stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "banned@1", "sealed"))  # a crew may be in it
+    watch.settle()
+
+
+def _a_gift_goes_out_again(watch: Watch) -> None:
+    """It came back; and when it is on its way once more, the first courier says that it had delivered it before."""
+    on = watch.on
+    back = watch.place("k-back")
+    watch.settle()
+    for kind in ("picked_up", "returned"):
+        on.clock.forward(minutes=5)
+        watch.say(back, kind)
+        watch.settle()
+    again = {"window": stage.body()["window"]}
+    asked = watch.ask("POST", f"/v1/orders/{back}/attempts", again, If_Match=f'"v{on.order(back).version}"')
+    assert asked.status_code == 202, asked.body
+    watch.settle()
+    watch.call(f"{back}-1-1", "delivered", minutes=-2)
     watch.settle()
 
 

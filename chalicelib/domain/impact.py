@@ -229,7 +229,7 @@ def judged(
 def _waiting(
     order: Order, delivery: Delivery, before: Clearer, after: Clearer, slots: Sequence[Slot]
 ) -> Affected | None:
-    if order.window.end <= after.now:
+    if order.window.end <= after.now or not order.can_be_fetched:
         return None
     candidates = near(slots, order.window, after.now)
     could, _ = _anybody(order, delivery, before, candidates)

@@ -16,8 +16,8 @@ from typing import Literal
 from pydantic import Field
 
 from chalicelib.domain.fleet import Proof
-from chalicelib.domain.policies import Handover
-from chalicelib.domain.shapes import Instant, Money, Shape, Slug
+from chalicelib.domain.policies import TO_THE_CLIENT, Handover
+from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Window
 
 
 class BookingState(StrEnum):
@@ -295,13 +295,28 @@ class Refusal(Shape):
     whole_courier: bool = Field(default=False, description="It holds for every slot of that courier.")
 
 
+MOST_LEGS = 6
+"""A gift that came back so often is not sent out once more: somebody should call the client."""
+
+
 class Leg(Shape):
-    """One stretch of the way. Most orders have one; a relay has more."""
+    """One stretch of the way. Most orders have one; a gift that came back and was sent out again has more."""
 
     leg_no: int = Field(default=1, ge=1)
     assignment: Assignment | None = None
     bookings: tuple[Booking, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    begun_at: Instant | None = Field(default=None, description="Of a further leg: when it was asked for.")
+    begun_from: int | None = Field(
+        default=None,
+        description="The version of the order that this was asked of: the same again is a repeat.",
+    )
+    window: Window | None = Field(
+        default=None, description="Of a leg that another has followed: the window it was for."
+    )
+    back_at: Instant | None = Field(
+        default=None, description="The gift was seen in the shop again, though no courier said so."
+    )
 
     @property
     def live_booking(self) -> Booking | None:
@@ -322,6 +337,12 @@ class Leg(Shape):
         if live is None or (last is not None and last.number > live.number and not live.track.has_custody):
             return last
         return live
+
+    def reaches_client(self, booking: Booking) -> bool:
+        """True when what that booking handed over went to the client, and not to a compound's gate: both what the
+        courier was told and what is allowed have to say so."""
+        allowed = self.assignment.handover if self.assignment else None
+        return {allowed, booking.handover or allowed} <= TO_THE_CLIENT
 
     def booking(self, reference: str) -> Booking | None:
         return next((b for b in self.bookings if b.reference == reference), None)

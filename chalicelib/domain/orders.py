@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated
@@ -12,10 +13,10 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
+from chalicelib.domain.custody import Chain, Holder, chain
 from chalicelib.domain.gifts import Gift
-from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg
+from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import Market, Place
-from chalicelib.domain.policies import TO_THE_CLIENT
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
@@ -233,8 +234,38 @@ class Order(Shape):
 
     @property
     def was_given(self) -> bool:
-        """To a courier, once at least."""
-        return any(step.state is OrderState.ASSIGNED for step in self.history)
+        """To a courier, once at least; or it is sent out again, and goes by itself."""
+        return len(self.legs) > 1 or any(step.state is OrderState.ASSIGNED for step in self.history)
+
+    @property
+    def custody(self) -> Chain:
+        """Who had the gift from when until when."""
+        return chain(self.placed_at, self.legs, self.received_at)
+
+    @property
+    def can_be_fetched(self) -> bool:
+        """Law 0: it is where its leg begins, and no courier of an earlier leg may be coming for it."""
+        if any(b.is_live for leg in self.legs[:-1] for b in leg.bookings):
+            return False
+        if not any(b.track.events for leg in self.legs for b in leg.bookings):
+            return True  # nearly all that wait: nobody has said a word of them
+        return self.custody.is_with(Holder.SHOP)
+
+    def leg_of(self, booking: Booking) -> Leg:
+        """The leg that it is for."""
+        return next(leg for leg in self.legs if leg.booking(booking.reference) is not None)
+
+    def with_booking(self, booking: Booking) -> Order:
+        """This order with that booking in the place of what it was. No step yet."""
+        changed = self.leg_of(booking).with_booking(booking)
+        return self.model_copy(update={"legs": replace_leg(self.legs, changed)})
+
+    def up_to(self, leg: Leg) -> Order:
+        """As it stood while that leg was the last: what was done on it is judged by the window it was for."""
+        if leg.leg_no == self.leg.leg_no:
+            return self
+        legs = tuple(each for each in self.legs if each.leg_no <= leg.leg_no)
+        return self.model_copy(update={"legs": legs, "window": leg.window or self.window})
 
     def delivery(self, private: Private) -> Delivery:
         """What clearance has to know."""
@@ -294,9 +325,7 @@ def state_of(order: Order) -> OrderState:
     if booking is not None:
         track = booking.track
         if track.kind is EventKind.DELIVERED:
-            allowed = leg.assignment.handover if leg.assignment else None
-            said = {allowed, booking.handover or allowed}
-            return OrderState.DELIVERED if said <= TO_THE_CLIENT else OrderState.AT_GATE
+            return OrderState.DELIVERED if leg.reaches_client(booking) else OrderState.AT_GATE
         if track.kind is EventKind.RETURNED:
             return OrderState.RETURNED
         if track.kind is EventKind.RETURNING:
@@ -304,7 +333,7 @@ def state_of(order: Order) -> OrderState:
         if track.has_custody:
             return OrderState.PICKED_UP
         if track.has_ended and track.picked_up_at is not None:
-            return OrderState.FAILED
+            return OrderState.FAILED if leg.back_at is None else OrderState.RETURNED
         if booking.is_live:
             if booking.state in (BookingState.BOOKED, BookingState.CANCELLING):
                 return OrderState.BOOKED
@@ -346,8 +375,8 @@ def due_at(order: Order) -> datetime | None:
     """
     if in_pool(order):
         looked = order.outlook.next_look if order.outlook else None
-        return looked or order.placed_at
-    looks = [when for leg in order.legs for b in leg.bookings if (when := _booking_due(b)) is not None]
+        return min([looked or order.leg.begun_at or order.placed_at, *_looks(order.legs[:-1])])
+    looks = list(_looks(order.legs))
     if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
         looks.append(order.leg.assignment.assigned_at + SETTLE)
     if looks:
@@ -359,6 +388,10 @@ def due_at(order: Order) -> datetime | None:
     waiting = [b.next_look for leg in order.legs for b in leg.bookings if b.next_look is not None]
     soon = [look for look in waiting if ended + MINUTE <= look <= ended + POLL]
     return _full_minute(min(soon, default=ended + TOLD_WITHIN))
+
+
+def _looks(legs: Iterable[Leg]) -> Iterator[datetime]:
+    return (when for leg in legs for b in leg.bookings if (when := _booking_due(b)) is not None)
 
 
 def _full_minute(moment: datetime) -> datetime:
@@ -392,6 +425,8 @@ class OrderView(Shape):
     courier: str | None = None
     cancel_asked_at: Instant | None = None
     cancel_refused: str | None = None
+    leg_no: int = Field(default=1, description="How often it has been sent out; 1: once, or not yet.")
+    custody: Chain = Field(description="Who had the gift from when until when, as far as is known.")
     history: tuple[Moved, ...]
 
 
@@ -417,6 +452,8 @@ def view(order: Order) -> OrderView:
         courier=leg.assignment.courier_id if leg.assignment else None,
         cancel_asked_at=order.cancel_asked_at,
         cancel_refused=_cancel_refused(order),
+        leg_no=leg.leg_no,
+        custody=order.custody,
         history=order.history,
     )
 
@@ -441,6 +478,9 @@ def first_view(order: Order) -> OrderView:
             "courier": None,
             "cancel_asked_at": None,
             "cancel_refused": None,
+            "window": order.legs[0].window or order.window,
+            "leg_no": 1,
+            "custody": chain(order.placed_at, ()),
             "history": order.history[:1],
         }
     )

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     ADDRESS_DISAGREES = "address_disagrees"
     CREW_HOME_UNKNOWN = "crew_home_unknown"
     CLOSURE_SUSPECTED = "closure_suspected"
+    GIFT_ELSEWHERE = "gift_elsewhere"
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
@@ -71,6 +72,7 @@ HOLDING = frozenset(
         Reason.ADDRESS_DISAGREES,
         Reason.CREW_HOME_UNKNOWN,
         Reason.CLOSURE_SUSPECTED,
+        Reason.GIFT_ELSEWHERE,
     }
 )
 

@@ -41,7 +41,7 @@ from chalicelib.domain.legs import (
     reference_of,
     replace_leg,
 )
-from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, is_over, moved
+from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, in_pool, is_over, moved
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
@@ -131,6 +131,8 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     assignment = order.leg.assignment
     assert assignment is not None
     verdict, on = check.check_now(world, order, now, seen=seen)
+    if not order.can_be_fetched:
+        verdict = verdict._replace(decision=Decision.HOLD, reasons=(Reason.GIFT_ELSEWHERE,), handovers=())
     owed: Needs = {}
     if verdict.decision is Decision.YES:
         owed = ration.owed(world, order, verdict, on)
@@ -253,7 +255,7 @@ def _record(
 
     if isinstance(answer, NotTaken):
         suspect.suspect(world, saved, booking.courier_id, answer.reason)
-    order = _again_and_again(world, saved, booking.number, after)
+    order = _again_and_again(world, saved, booking, after)
     world.queues.nudge(Topic.TELL, [saved.order_id])
     if order is None:
         return
@@ -313,7 +315,7 @@ def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, 
         return {"state": BookingState.CANCELLING, "cancel_reason": reason, "next_look": now, "looks": 0}
     look = booking.next_look
     if booking.state is BookingState.BOOKED:
-        look = silent_until(order, now)
+        look = silent_until(order, booking, now)
     elif (
         look is None or not now + MINUTE <= look <= now + ECHO
     ):  # else it is soon enough, and the index stays
@@ -321,10 +323,10 @@ def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, 
     return {"state": BookingState.BOOKED, "next_look": look, "looks": 0}
 
 
-def silent_until(order: Order, now: datetime) -> datetime:
+def silent_until(order: Order, booking: Booking, now: datetime) -> datetime:
     """When a courier that says nothing is asked: nothing is expected of it before the stay begins, and at the
     end of the stay a job that was never begun is over."""
-    assignment = order.leg.assignment
+    assignment = order.leg_of(booking).assignment
     if assignment is None:
         return now + POLL
     look = max(now, assignment.start) + POLL
@@ -345,7 +347,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         )
         if not write(world, marked):
             return
-        order, booking = marked, _same(marked, booking.number)
+        order, booking = marked, _same(marked, booking)
     if booking.next_look is not None and booking.next_look > now:
         return
     try:
@@ -360,10 +362,10 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         elif (
             booking.state is BookingState.BOOKED
             and not booking.is_hinted
-            and now < silent_until(order, now) - POLL
+            and now < silent_until(order, booking, now) - POLL
         ):
             # nothing can have happened yet; but that it is booked may not have been told
-            write(world, _with(order, now, booking, next_look=silent_until(order, now)))
+            write(world, _with(order, now, booking, next_look=silent_until(order, booking, now)))
             world.queues.nudge(Topic.TELL, [order.order_id])
         else:
             _look_up(world, order, booking, courier)
@@ -382,7 +384,7 @@ def _ask_later(world: World, order: Order, booking: Booking) -> None:
 
 def _why_end(order: Order, booking: Booking, now: datetime) -> str:
     """Why a job the courier has not begun should be ended; empty when it should not, or cannot."""
-    assignment = order.leg.assignment
+    assignment = order.leg_of(booking).assignment
     if not booking.can_be_ended and not _is_idle(booking, assignment, now):
         return ""
     if booking.cancel_reason:
@@ -449,12 +451,12 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         # what a courier shows may lag behind what it has just sent: it is looked up once more before that counts
         again = news is None and present.hint_looks < HINT_LOOKS
         looked = {"is_hinted": again, "hint_looks": present.hint_looks + 1, "looked_at": now}
-        order = _changed(order, present.model_copy(update=looked))
-        stepped, more = step(order, _same_in(order, present), now) or (moved(order, now), [])
+        order = order.with_booking(present.model_copy(update=looked))
+        stepped, more = step(order, _same(order, present), now) or (moved(order, now), [])
         if again:
-            after_look = _same_in(stepped, present)
+            after_look = _same(stepped, present)
             soon = min(after_look.next_look or now + MINUTE, now + MINUTE)
-            stepped = _changed(stepped, after_look.model_copy(update={"next_look": soon}))
+            stepped = stepped.with_booking(after_look.model_copy(update={"next_look": soon}))
         return stepped, more
 
     def step(order: Order, present: Booking, now: datetime) -> tuple[Order, list[Change]] | None:
@@ -474,9 +476,8 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
             if present.state is BookingState.BOOKED:
                 # it said yes and now knows nothing: alarming, but nobody may conclude that the gift is free
                 world.log("booking_vanished", order=order.order_id, courier=present.courier_id)
-                return _with(
-                    order, now, present, next_look=silent_until(order, now), looks=present.looks + 1
-                ), []
+                look = silent_until(order, present, now)
+                return _with(order, now, present, next_look=look, looks=present.looks + 1), []
             if now < settled:  # asked before its time because of a hint: that proves nothing yet
                 return _with(order, now, present, next_look=settled), []
             if _reported(world, order, present) is not None:
@@ -488,7 +489,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
         look = _later(world, now, present.looks, answer)
         return _with(order, now, present, next_look=look, looks=present.looks + 1), []
 
-    changed = _again_and_again(world, order, booking.number, after)
+    changed = _again_and_again(world, order, booking, after)
     if news is None and changed is not None and now - changed.history[-1].at <= 2 * POLL:
         world.queues.nudge(Topic.TELL, [order.order_id])
     if isinstance(answer, NotFound) and booking.state not in (BookingState.CANCELLING, BookingState.LOST):
@@ -525,7 +526,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
     if booking.delivery_id is None and world.dialects[courier.dialect].cancels_by_id:
         _look_up(world, order, booking, courier)
         order = facts.load_order(world.table, order.order_id)
-        booking = _same(order, booking.number)
+        booking = _same(order, booking)
         if booking.state is not BookingState.CANCELLING or not booking.is_live:
             return
         if booking.delivery_id is None:
@@ -565,7 +566,7 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             next_look=_later(world, now, present.cancel_tries, answer), cancel_tries=present.cancel_tries + 1,
         ), []  # fmt: skip
 
-    changed = _again_and_again(world, order, booking.number, after)
+    changed = _again_and_again(world, order, booking, after)
     told_nothing = isinstance(answer, CancelConfirmed) and answer.returning is None
     if isinstance(answer, CancelUnknown):
         world.log("booking_vanished", order=order.order_id, courier=booking.courier_id)
@@ -586,7 +587,7 @@ def _answered(order: Order, now: datetime, booking: Booking, answer: str) -> Ord
     """The courier's last word on a cancellation, and it keeps the job."""
     return _with(
         order, now, booking,
-        state=BookingState.BOOKED, next_look=silent_until(order, now),
+        state=BookingState.BOOKED, next_look=silent_until(order, booking, now),
         cancel_tries=booking.cancel_tries + 1, cancel_answer=answer,
     )  # fmt: skip
 
@@ -602,7 +603,7 @@ def let_go(
     gone = booking.model_copy(
         update={"state": BookingState.CANCELLED, "next_look": None, "fee": fee, "let_go_at": now}
     )
-    leg = order.leg.with_booking(gone)
+    leg = order.leg_of(gone).with_booking(gone)
     assignment = leg.assignment
     if (
         booking.cancel_reason == LAPSED
@@ -610,10 +611,26 @@ def let_go(
         refusal = Refusal(slot_id=gone.slot_id, courier_id=gone.courier_id, reason=LAPSED, at=now)
         leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
     with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
-    if assignment is None or assignment.slot_id != booking.slot_id or leg.deciding_booking is not None:
-        return with_gone, []  # an orphan of an assignment that was given back long ago
+    if (
+        assignment is None
+        or assignment.slot_id != booking.slot_id
+        or leg.leg_no != order.leg.leg_no
+        or leg.deciding_booking is not None
+    ):
+        # an orphan of an assignment that was given back long ago, or of an earlier leg
+        return looked_at(with_gone, now), []
     after = unassigned(with_gone, now, (Reason.COURIER_REFUSED,))
     return after, [*check.give_back(order, booking.slot_id)]
+
+
+def looked_at(order: Order, now: datetime) -> Order:
+    """The order, to be looked at at once if it waited for its gift to be where the leg begins, and it is. No step."""
+    outlook = order.outlook
+    if outlook is None or outlook.next_look is None or not in_pool(order):
+        return order
+    if Reason.GIFT_ELSEWHERE not in outlook.reasons or not order.can_be_fetched:
+        return order
+    return order.model_copy(update={"outlook": outlook.model_copy(update={"next_look": now})})
 
 
 # --- saving ---------------------------------------------------------------------------------------------------
@@ -627,24 +644,13 @@ def unassigned(order: Order, now: datetime, reasons: tuple[Reason, ...]) -> Orde
 
 
 def _with(order: Order, now: datetime, booking: Booking, **changes: object) -> Order:
-    leg = next(leg for leg in order.legs if leg.booking(booking.reference) is not None)
-    changed = leg.with_booking(booking.model_copy(update=changes))
-    return moved(order, now, legs=replace_leg(order.legs, changed))
+    changed = order.with_booking(booking.model_copy(update=changes))
+    return moved(order, now, legs=changed.legs)
 
 
-def _changed(order: Order, booking: Booking) -> Order:
-    """The order with that booking in its place; no step yet."""
-    leg = next(leg for leg in order.legs if leg.booking(booking.reference) is not None)
-    return order.model_copy(update={"legs": replace_leg(order.legs, leg.with_booking(booking))})
-
-
-def _same_in(order: Order, booking: Booking) -> Booking:
-    found = next(found for leg in order.legs if (found := leg.booking(booking.reference)) is not None)
-    return found
-
-
-def _same(order: Order, number: int) -> Booking:
-    return next(b for b in order.leg.bookings if b.number == number)
+def _same(order: Order, booking: Booking) -> Booking:
+    """That booking as it stands in this order, on whichever leg."""
+    return next(b for leg in order.legs for b in leg.bookings if b.reference == booking.reference)
 
 
 def write(world: World, order: Order, *more: Change) -> bool:
@@ -664,12 +670,12 @@ def write(world: World, order: Order, *more: Change) -> bool:
 def _again_and_again(
     world: World,
     order: Order,
-    number: int,
+    booking: Booking,
     after: Callable[[Order, Booking, datetime], tuple[Order, list[Change]] | None],
 ) -> Order | None:
     """Apply a step to the order as it was read, and as it is if it has moved since. None: nothing to do."""
     for _ in range(TRIES):
-        step = after(order, _same(order, number), world.clock())
+        step = after(order, _same(order, booking), world.clock())
         if step is None:
             return None
         changed, more = step

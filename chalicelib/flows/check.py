@@ -152,6 +152,7 @@ def evidence(
         Evidence(
             evidence_id=f"{order.evidence_count + 1:04d}",
             order_id=order.order_id,
+            leg_no=order.leg.leg_no,
             step=step,
             decided_at=at,
             decision=verdict.decision,

@@ -223,6 +223,10 @@ def _round(
     if account is not None and is_first:
         is_large = holder is not None and len(keys) > UNLEASED  # not by those alone that stand by
         explain.note(world, market.market_id, account, saved, is_large=is_large)
+    # of an earlier leg somebody may have to be asked or called off: the sweep looks for that outside the pool
+    earlier = [order.order_id for order in orders if _has_earlier_courier(order)]
+    if earlier:
+        world.queues.nudge(Topic.BOOK, earlier)
     kept = {ruling.after.order_id for ruling in saved}
     lost = [name for r in rulings if (name := r.after.order_id) not in kept]
     return len(saved), [facts.order_key(name) for name in lost]
@@ -244,6 +248,11 @@ def _has_lost_its_place(ruling: Ruling) -> bool:
         and has is not None
         and has.decision is not had.decision
     )
+
+
+def _has_earlier_courier(order: Order) -> bool:
+    """True when a courier of an earlier leg may be holding a job of it, or have news."""
+    return any(b.is_live or b.may_have_news for leg in order.legs[:-1] for b in leg.bookings)
 
 
 def _is_ours(world: World, market_id: str, holder: str | None) -> bool:
@@ -300,6 +309,9 @@ def decide(
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
             is_ours()
+        if not order.can_be_fetched:  # law 0
+            rulings.append(_waits(order, on, now, (Reason.GIFT_ELSEWHERE,), ()))
+            continue
         private = _opened(world, order)
         if private is None:
             continue
@@ -637,7 +649,7 @@ def _waits(
         reasons = told  # what kept it waiting, not that it is too late now
     elif not TOO_LATE.isdisjoint(reasons):
         # the places are judged anew; of the couriers' reasons those stay that were given while there still were any
-        kept = [r for r in told if r not in OF_THE_PLACES and r not in TOO_LATE]
+        kept = [r for r in told if r not in OF_THE_PLACES | TOO_LATE | {Reason.GIFT_ELSEWHERE}]
         of_places = [r for r in reasons if r not in TOO_LATE]
         reasons = (*of_places, *kept, *(r for r in reasons if r in TOO_LATE))
     decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO

@@ -28,7 +28,7 @@ from chalicelib.domain.legs import (
 )
 from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
-from chalicelib.domain.verdicts import Decision, Phase
+from chalicelib.domain.verdicts import Decision, Phase, Reason
 from chalicelib.flows import book, check, enlist, suspect
 from chalicelib.flows.receive import SKEW
 
@@ -113,7 +113,7 @@ def _can_wait(before: Order, after: Order, now: datetime) -> bool:
     """True when nothing is new but where the courier is on its way: that stands in its events, and is folded in
     with the next thing that matters. The look at a silent courier stays where it is, and so it is not put off by
     this when it is near: a look costs more than a write."""
-    if after.history != before.history:
+    if after.history != before.history or after.legs[:-1] != before.legs[:-1]:
         return False
     for was in before.leg.bookings:
         now_is = after.leg.booking(was.reference)
@@ -143,12 +143,11 @@ def _folded(
     now = world.clock()
     fresh: list[tuple[Booking, Track]] = []
     changed = order
-    for known in order.leg.bookings:
+    for known in (b for leg in order.legs for b in leg.bookings):
         said = list(_believed(world, order, known, events.get(known.reference, ())))
         booking = _hinted(known, said, now)
         if booking is not known:
-            leg = changed.leg.with_booking(booking)
-            changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
+            changed = changed.with_booking(booking)
         track = with_hinted_reason(fold(said), said)
         if track != booking.track:
             fresh.append((booking, track))
@@ -163,21 +162,26 @@ def _folded(
         if booking.may_have_news:
             becomes["next_look"] = booking.next_look  # what was confirmed before puts off no look into a hint
         heard = booking.model_copy(update={"track": track, **becomes})
-        leg = changed.leg.with_booking(heard)
-        changed = changed.model_copy(update={"legs": replace_leg(changed.legs, leg)})
+        changed = changed.with_booking(heard)
         if heard.state is BookingState.CANCELLING and not booking.is_live:
             world.log("orphan_found", order=order.order_id, courier=booking.courier_id)
             heard = heard.model_copy(update={"cancel_reason": ORPHAN, "next_look": now})
-            changed = changed.model_copy(
-                update={"legs": replace_leg(changed.legs, changed.leg.with_booking(heard))}
-            )
+            changed = changed.with_booking(heard)
+        leg = changed.leg_of(heard)
         if _let_go(heard, track):
             changed, given = _back(changed, now, heard, track)
             more += given
         elif leg.assignment is not None and heard.cancel_reason != ORPHAN:
-            changed, checked = _checked(world, changed, heard, booking.track, track)
+            then, checked = _checked(world, changed.up_to(leg), heard, booking.track, track)
+            legs = replace_leg(changed.legs, then.leg)
+            changed = changed.model_copy(update={"legs": legs, "evidence_count": then.evidence_count})
             pieces += checked
-            more += _noted(order, heard, booking.track, track)
+            more += _noted(order.up_to(leg), heard, booking.track, track)
+        if leg.leg_no != order.leg.leg_no:
+            word = str(track.kind)
+            world.log("earlier_leg_heard", order=order.order_id, courier=heard.courier_id, step=word)
+    if len(order.legs) > 1:
+        changed = _where_it_is(changed, now)
     after = moved(changed, now)
     return after, pieces, more
 
@@ -200,6 +204,21 @@ def _noted(order: Order, booking: Booking, before: Track, track: Track) -> list[
         return []
     fleet = facts.fleet_collection(order.market_id)
     return [records.noted(fleet, booking.courier_id, track.at, on_time=is_on_time)]
+
+
+def _where_it_is(order: Order, now: datetime) -> Order:
+    """The leg under way, now that a courier of an earlier one may have been heard: who was to fetch what is not there
+    any more is called off, and a gift that waited to come back is looked at."""
+    if order.can_be_fetched:
+        return book.looked_at(order, now)
+    live = order.leg.live_booking
+    if live is None or not live.can_be_ended or live.cancel_reason:
+        return order
+    stopped: dict[str, object] = {"cancel_reason": Reason.GIFT_ELSEWHERE.value}
+    # else whether there is anything to cancel has to be found out first
+    if live.state is BookingState.BOOKED:
+        stopped |= {"state": BookingState.CANCELLING, "next_look": now}
+    return order.with_booking(live.model_copy(update=stopped))
 
 
 def _hinted(booking: Booking, said: Iterable[Event], now: datetime) -> Booking:
@@ -251,7 +270,7 @@ def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dic
     if booking.state is BookingState.BOOKED and track.has_ended:
         return {}  # the look that was due is soon enough to see that the end was told
     if booking.state is BookingState.BOOKED:
-        return {"next_look": book.silent_until(order, now), "looks": 0}
+        return {"next_look": book.silent_until(order, booking, now), "looks": 0}
     if booking.state is BookingState.CANCELLING or track.has_ended:
         return {}  # what is being cancelled keeps its own pace
     if _is_old_news(booking, track):
@@ -280,7 +299,7 @@ def _let_go(booking: Booking, track: Track) -> bool:
 
 def _back(order: Order, now: datetime, booking: Booking, track: Track) -> tuple[Order, list[Change]]:
     by_us = booking.state is BookingState.CANCELLING
-    if not by_us:
+    if not by_us and order.leg.booking(booking.reference) is not None:
         refusal = Refusal(
             slot_id=booking.slot_id,
             courier_id=booking.courier_id,

@@ -83,7 +83,7 @@ def faults_of(market: Market, wanted: Wanted, now: datetime) -> list[Fault]:
         *_outside(market, wanted.pick_up.place, "/pick_up/place/coordinate"),
         *_outside(market, wanted.recipient.place, "/recipient/place/coordinate"),
         *_foreign(market, wanted.gift),
-        *_closed(wanted.window, now),
+        *closed(wanted.window, now),
     ]
 
 
@@ -103,7 +103,8 @@ def _outside(market: Market, place: Place, pointer: str) -> list[Fault]:
     return [Fault(pointer, f"a point inside the market {market.market_id!r} was expected{hint}")]
 
 
-def _closed(window: Window, now: datetime) -> list[Fault]:
+def closed(window: Window, now: datetime) -> list[Fault]:
+    """What is wrong with that window at this moment, each with its pointer."""
     start, end = window.start, window.end
     if end <= now:
         return [Fault("/window/end", "a window that is still open was expected", end.isoformat())]

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import Fault, Invalid
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
-from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.domain.shapes import Shape, Slug, Window
 from chalicelib.flows import look
 from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
@@ -51,6 +51,12 @@ class Codes(Shape):
 
     order_id: str
     codes: dict[str, str]
+
+
+class AnotherAttempt(Shape):
+    """When a gift that came back, or that nobody could take, is to be sent out again."""
+
+    window: Window
 
 
 class Which(Shape):
@@ -112,6 +118,28 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         order = cancelling.cancel(wiring.world(), brand.owner, order_id, version)
         return edge.answer(_seen(brand, order), 202, {"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/attempts", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def send_order_again(order_id: str) -> Response:
+        from chalicelib.flows.send_again import send_again
+
+        request = bp.current_request
+        who = caller(request, Role.BRAND, Role.OPERATOR)
+        version = edge.if_match(request)
+        wish = edge.body_of(request, AnotherAttempt)
+        brand_id = who.owner if who.role is Role.BRAND else None
+        order = send_again(wiring.world(), brand_id, order_id, wish.window, version)
+        return edge.answer(_seen(who, order), 202, {"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/returns", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def record_return(order_id: str) -> Response:
+        from chalicelib.flows.send_again import seen_back
+
+        caller(bp.current_request, Role.OPERATOR)
+        order = seen_back(wiring.world(), order_id)
+        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/evidence", methods=["GET"], authorizer=authorizer)
     @edge.spoken

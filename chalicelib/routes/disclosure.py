@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from chalicelib.domain.custody import Chain, Flaw, Holder
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown
 from chalicelib.domain.explanation import By, Explanation, Instead, NearestChange
 from chalicelib.domain.orders import OrderView, Tier
@@ -71,9 +72,27 @@ class BrandExplanation(Shape):
     nearest: tuple[BrandNearest, ...] = Field(default=(), description="Nobody may go; the nearest first.")
 
 
+class BrandStretch(Shape):
+    """Somebody had the gift from when until when."""
+
+    holder: Holder
+    since: Instant
+    until: Instant | None = Field(default=None, description="Absent: has it still, for all that is known.")
+    leg_no: int | None = Field(default=None, description="Of a courier: on which leg.")
+    courier: str | None = None
+
+
+class BrandChain(Shape):
+    """Who had the gift from when until when, the first first, and where that is not known for certain."""
+
+    stretches: tuple[BrandStretch, ...]
+    flaws: tuple[Flaw, ...] = ()
+
+
 class BrandOrder(OrderView):
     """An order as its brand reads it."""
 
+    custody: BrandChain = Field(description="Who had the gift from when until when, as far as is known.")  # type: ignore[assignment]
     reasons: tuple[BrandReason, ...] = Field(default=(), description="Why it is held or stranded.")  # type: ignore[assignment]
 
 
@@ -82,6 +101,7 @@ class BrandEvidence(Shape):
 
     evidence_id: str
     order_id: str
+    leg_no: int = Field(default=1, description="How often the gift had been sent out, this time included.")
     step: Step
     decided_at: Instant
     decision: Decision
@@ -137,7 +157,18 @@ class BrandClearance(Shape):
 def order(seen: OrderView) -> BrandOrder:
     """The order as its brand may read it."""
     fields = {name: getattr(seen, name) for name in OrderView.model_fields}
-    return BrandOrder.model_construct(**{**fields, "reasons": _reasons(seen.reasons)})
+    return BrandOrder.model_construct(
+        **{**fields, "reasons": _reasons(seen.reasons), "custody": _custody(seen.custody)}
+    )
+
+
+def _custody(chain: Chain) -> BrandChain:
+    """The chain with the company that the brand meets at its door, and without crews and references."""
+    names = BrandStretch.model_fields
+    stretches = (
+        BrandStretch(**{name: getattr(stretch, name) for name in names}) for stretch in chain.stretches
+    )
+    return BrandChain(stretches=tuple(stretches), flaws=chain.flaws)
 
 
 def evidence(piece: Evidence) -> BrandEvidence:

@@ -94,6 +94,7 @@ UNREAD = {
     R.NO_SLOTS: "flows: nobody was asked",
     R.COMPANIONS_MISSING: "flows: of several gifts",
     R.CLOSURE_SUSPECTED: "flows: couriers said so",
+    R.GIFT_ELSEWHERE: "flows: of the chain of custody",
 }
 """Reasons that are not for `Clearer` to find."""
 

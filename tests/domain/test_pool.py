@@ -299,6 +299,7 @@ def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
         Reason.SLOT_FULL,
         Reason.NO_ROOM,
         Reason.COMPANIONS_MISSING,
+        Reason.GIFT_ELSEWHERE,
         Reason.OUTRANKED,
         Reason.QUOTA_FULL,
     }

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from chalicelib.domain import facts
-from chalicelib.flows import book, cancel, dispatch, enlist, hear, place, publish, rezone, tell
+from chalicelib.flows import book, cancel, dispatch, enlist, hear, place, publish, rezone, send_again, tell
 from tests.flows.crash_ends import always, at_end, play_undisturbed
 from tests.flows.crash_play import Played, Story, play_stopped
 
@@ -120,6 +120,21 @@ BUGS = (
         story="cancelled_when_booked",
     ),
     _bug(
+        "a repeated second attempt nudges nobody",
+        send_again,
+        (
+            "        world.queues.nudge(Topic.DISPATCH, [order.market_id])\n        world.queues.nudge(Topic.TELL, [order_id])\n",
+            "        pass\n",
+        ),
+        story="came_back_and_sent_again",
+    ),
+    _bug(
+        "a repeated second attempt is not known for one",
+        send_again,
+        ("    if order.leg.begun_from == version and order.window == window:\n", "    if False:\n"),
+        story="came_back_and_sent_again",
+    ),
+    _bug(
         "a callback heard twice is told once or not at all",
         hear,
         (
@@ -220,7 +235,7 @@ BUGS = (
         (
             "    if booking.next_look is not None and booking.next_look > now:\n        return\n",
             "    if booking.state is BookingState.ATTEMPTED:\n"
-            "        _again_and_again(world, order, booking.number, lambda o, p, at: _lost(o, at, p))\n"
+            "        _again_and_again(world, order, booking, lambda o, p, at: _lost(o, at, p))\n"
             "        world.queues.nudge(Topic.BOOK, [order.order_id])\n        return\n",
         ),
         story="delivered",

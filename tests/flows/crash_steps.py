@@ -12,13 +12,16 @@ from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
+from chalicelib.domain.shapes import Window
 from chalicelib.flows import consult, explain, look, publish, recall, receive, replay
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.place import place as flow_place
+from chalicelib.flows.send_again import seen_back as flow_seen_back
+from chalicelib.flows.send_again import send_again as flow_send_again
 from tests.flows.crash_play import Play
 from tests.paper import callback
-from tests.stage import CLOSED, CONTACTLESS, OPEN_TO_THE_DOOR, new_order, zone
+from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, new_order, zone
 
 Step = Callable[[Play], None]
 
@@ -147,6 +150,33 @@ def cancel(key: str = "key-1", *, settled: bool = True) -> Step:
 
 
 @same
+def send_again(key: str = "key-1", *, start: float = 2, end: float = 4.5, times: int = 1) -> Step:
+    """A brand has it sent out again, in a window of so many hours after noon; not answered, it asks the very same."""
+
+    def step(play: Play) -> None:
+        version = play.order(key).version
+        first, last = NOON + timedelta(hours=start), NOON + timedelta(hours=end)
+        wish = Window(start=first, end=last, time_zone="Asia/Shanghai")
+        for _ in range(times):
+            refused(play, lambda: flow_send_again(play.on.world, "maison", play.order_id(key), wish, version))
+        play.settle()
+
+    return step
+
+
+@same
+def seen_back(key: str = "key-1", *, settled: bool = True) -> Step:
+    """An operator has seen it in the shop."""
+
+    def step(play: Play) -> None:
+        refused(play, lambda: flow_seen_back(play.on.world, play.order_id(key)))
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
 def receipt(key: str = "key-1", *, settled: bool = True) -> Step:
     def step(play: Play) -> None:
         refused(play, lambda: flow_receipt(play.on.world, play.order_id(key)))
@@ -255,12 +285,15 @@ def _receive(play: Play, said: Callback) -> None:
 
 
 @same
-def says(kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: str = "paper-co") -> Step:
-    """A callback about the last job that the courier had of this order, whatever its own books say."""
+def says(
+    kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: str = "paper-co", leg_no: int = 0
+) -> Step:
+    """A callback about the last job that the courier had of this order (on that leg), whatever its own books say."""
 
     def step(play: Play) -> None:
         at = play.on.clock.now - timedelta(minutes=minutes_ago)
-        for reference in [r for r in play.on.company.jobs if r.startswith(play.order_id(key))][-1:]:
+        of = f"{play.order_id(key)}-{leg_no or ''}"
+        for reference in [r for r in play.on.company.jobs if r.startswith(of)][-1:]:
             said = callback(reference, kind, at)
             refused(play, partial(receive.receive, play.on.world, "SHA", courier_id, said))
         play.settle()

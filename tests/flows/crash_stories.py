@@ -65,6 +65,8 @@ from tests.flows.crash_steps import (
     rules,
     says,
     says_of_nobody,
+    seen_back,
+    send_again,
     settle,
     silent,
     slow,
@@ -330,7 +332,11 @@ story(
 def _job_turns_up(play: Play) -> None:
     """The first request was not lost after all: the courier has two jobs now, and we made only one of them live."""
     job = f"{play.order_id()}-1-1"
-    play.on.company.jobs[job] = dataclasses.replace(next(iter(play.on.company.jobs.values())), reference=job)
+    other = next(iter(play.on.company.jobs.values()))
+    lost = dataclasses.replace(other, reference=job, state="accepted", since=None)
+    play.on.company.jobs.setdefault(
+        job, lost
+    )  # where a stop kept the first request back, that was never lost
 
 
 story(
@@ -351,6 +357,41 @@ story(
     lambda play: play.table.rows.pop(next(k for k in play.table.rows if k.sk == "courier#paper-co")),
     later(minutes=20), minutes(3), later(minutes=75), minutes(3),
     ends={"key-1": BOOKED}, by_itself=False,
+)  # fmt: skip
+
+# --- second attempts ----------------------------------------------------------------------------------------
+
+CAME_BACK: list[Any] = [
+    place(), minutes(7), later(minutes=55), courier("picked_up"), minutes(5), courier("returned"), minutes(2),
+    expects(RETURNED),
+]  # fmt: skip
+"""Fetched, and brought back to the shop."""
+story(
+    "came_back_and_sent_again",
+    CAME_BACK, send_again(), expects(BOOKED), minutes(2), says("in_transit", leg_no=1, minutes_ago=12),
+    says("delivered", leg_no=1), minutes(6), RIDE, send_again(), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "sent_again_and_rather_cancelled",
+    CAME_BACK, send_again(times=2), expects(BOOKED), minutes(2), cancel(), minutes(6), send_again(), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "failed_seen_back_and_sent_again",
+    place(), minutes(7), later(minutes=55), courier("picked_up"), minutes(3), courier("failed"), send_again(),
+    seen_back(settled=False), seen_back(), minutes(2), send_again(), expects(BOOKED), minutes(7), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "the_first_courier_had_delivered_it_after_all",
+    CAME_BACK, send_again(), expects(BOOKED), minutes(2), says("delivered", leg_no=1, minutes_ago=7), expects(HELD), minutes(3),
+    later(hours=5), minutes(4), ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "the_second_attempt_waits_while_a_lost_job_of_the_first_is_called_off",
+    company(deaf={"book"}), place(), company(deaf=set()), minutes(14), later(minutes=45), courier("picked_up"), minutes(3),
+    courier("returned"), send_again(start=24, end=28), _job_turns_up, company(deaf={"cancel"}),
+    courier("accepted", number=1), minutes(3), company(deaf=set()), minutes(10), cancel(), minutes(3),
+    ends={"key-1": CANCELLED}, by_itself=False,
 )  # fmt: skip
 
 # --- rules change -------------------------------------------------------------------------------------------

@@ -209,6 +209,12 @@ def _keep(on: Stage, row: Row, was: int | None = None) -> None:
 def _names(on: Stage) -> dict[str, str]:
     order, _ = place(on.world, "maison", "gift-1", new_order())
     left, _ = place(on.world, "maison", "gift-2", new_order())
+    ended = {"at_gate": left.order_id}
+    for name, state in (("returned", OrderState.RETURNED), ("failed", OrderState.FAILED)):
+        other, _ = place(on.world, "maison", f"gift-{name}", new_order())
+        steps = (*other.history, Moved(state=state, at=NOON))
+        _keep(on, facts.order_row(other.model_copy(update={"history": steps})), was=1)
+        ended[name] = other.order_id
     history = (*left.history, Moved(state=OrderState.AT_GATE, at=NOON))
     decided = Evidence(
         evidence_id="0900",  # the planner writes its first
@@ -241,7 +247,7 @@ def _names(on: Stage) -> dict[str, str]:
     return {
         "order_id": order.order_id,
         "evidence_id": decided.evidence_id,
-        "at_gate": left.order_id,
+        **ended,
         "endpoint_id": "hook-1",
         "upload_id": upload.upload_id,
         "impact_id": asked.impact_id,

@@ -73,12 +73,17 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("PUT", f"{MEMBER}/rules/uploads/{{upload_id}}/parts/{{number}}"): lambda gate: {"released": ["zone-x"]},
     ("POST", f"{MEMBER}/rules/uploads/{{upload_id}}/finish"): lambda gate: {"parts": 1},
     ("POST", f"{MEMBER}/impact"): lambda gate: {"amendment": {"released": ["zone-Yongjia"]}},
+    ("POST", "/v1/orders/{order_id}/attempts"): lambda gate: {"window": body()["window"]},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
 """A body that whoever may send it gets through with."""
 HEADERS = {"Idempotency-Key": "gift-3", "If-Match": '"v1"'}
-OTHER_NAMES = {("POST", "/v1/orders/{order_id}/receipts"): {"order_id": "at_gate"}}
+OTHER_NAMES = {
+    ("POST", "/v1/orders/{order_id}/receipts"): {"order_id": "at_gate"},
+    ("POST", "/v1/orders/{order_id}/attempts"): {"order_id": "returned"},
+    ("POST", "/v1/orders/{order_id}/returns"): {"order_id": "failed"},
+}
 """Where the usual one of its kind is in the wrong state."""
 
 CALLBACK = json.dumps({"reference": "nobody's", "kind": "accepted", "at": NOON.isoformat()}).encode()
@@ -308,7 +313,7 @@ def test_a_flow_that_forgets_the_owner_is_found(gate: Gateway, monkeypatch: pyte
     owned = [
         route for route in routes() if "order_id" in names_of(route[1]) and "brand" in OPERATIONS[route].roles
     ]
-    assert len(owned) == 4
+    assert len(owned) == 5
     assert [route for route in owned if not breaches(gate, route)] == []
 
 
