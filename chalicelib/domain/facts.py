@@ -457,6 +457,8 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         if kind in MEASURES:
             taken[row.key.sk] = row.counters.get(TAKEN, 0)
             continue
+        if kind not in types:
+            continue  # of a newer version, while this one is being replaced
         known = parsed.get(row.key)
         # by its text: who is taken out and put in again starts at version 1 again
         noun = known[1] if known and known[0] == row.body else types[kind].model_validate_json(row.body)

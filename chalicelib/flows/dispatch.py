@@ -54,6 +54,9 @@ PASSES = 3
 """Over the shards of a market, for orders lie unevenly in them; what is left then follows in the next round."""
 LEAD = timedelta(hours=2)
 """So long before its stay begins, a gift is given away at the latest: time for a courier to refuse, and for another."""
+HORIZON = timedelta(hours=48)
+"""What begins later is not given away yet: passes and tests of then are not known, and a plan made now is in the way of
+better ones."""
 PLANNING_S = 60.0
 """A plan that takes longer is cut short, and its gap is told."""
 AT_A_TIME = 100
@@ -236,7 +239,14 @@ def _lacks_a_place(order: Order) -> bool:
     """True for an order of the pool that waits for nothing else, or for its last safe moment."""
     if not in_pool(order) or order.outlook is None:
         return False
+    if order.outlook.next_look == order.window.start - HORIZON:
+        return False  # it is too early for it
     return order.outlook.decision is Decision.YES or not CROWDED.isdisjoint(order.outlook.reasons)
+
+
+def _is_far(order: Order, now: datetime) -> bool:
+    """True for an order that is not planned yet."""
+    return order.window.start - HORIZON > now
 
 
 def _has_lost_its_place(ruling: Ruling) -> bool:
@@ -295,10 +305,13 @@ def decide(
     on = replace(on, fleet=by_record(on.fleet, now, known))
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
+    rulings = [_may_wait(o, on, now, o.window.start - HORIZON) for o in orders if _is_far(o, now)]
+    orders = [order for order in orders if not _is_far(order, now)]
+    if not orders:
+        return rulings, None
     clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
     slots = [slot for slot in on.fleet.slots.values() if slot.window.end > now]
     asked = _together(clearer, slots) if len(orders) * len(slots) > PAIRS else _alone(clearer, slots)
-    rulings: list[Ruling] = []
     verdicts: dict[str, Sequence[Verdict]] = {}
     deliveries: dict[str, Delivery] = {}
     choices: dict[str, Choices] = {}

@@ -9,11 +9,22 @@ from typing import Any
 import pytest
 
 from chalicelib.domain import nudges
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Count, KeyPage, Topic
+from chalicelib.domain.ports import Keep, Key, Row, Topic
 from chalicelib.flows import dispatch, enlist, lease
 from chalicelib.flows.place import place
-from tests.stage import MARKET, Stage, new_order, stage
+from tests.stage import (
+    MARKET,
+    NOON,
+    OPEN_TO_THE_DOOR,
+    Stage,
+    new_order,
+    publish_rules,
+    slot,
+    stage,
+    zone,
+)
 
 
 class Broken:
@@ -149,3 +160,47 @@ def test_a_large_round_writes_the_counter_of_each_slot_once_or_twice_and_not_for
     assert len(taken) <= 4 + 120 // dispatch.LEGS, (
         "at most once a transaction, and once more where one slot ends"
     )
+
+
+def test_a_gift_of_the_day_after_tomorrow_is_planned_when_its_hours_are_two_days_away() -> None:
+    on = stage()
+    free = {**OPEN_TO_THE_DOOR, "policy_id": "free", "requirements": [], "permit_needed": False}
+    places = (zone(name, "free@1", "precautionary") for name in ("Yongjia", "Kitchen"))
+    publish_rules(on.world, "amend", *places, policies=[free])
+    far = slot(1, 3)
+    window = far.window.model_copy(
+        update={"start": NOON + timedelta(hours=49), "end": NOON + timedelta(hours=54)}
+    )
+    enlist.put_slot(on.world, far.model_copy(update={"slot_id": "slot-far", "window": window}))
+    on.settle()
+    hours = {
+        "start": (NOON + timedelta(hours=50)).isoformat(),
+        "end": (NOON + timedelta(hours=53)).isoformat(),
+        "time_zone": "Asia/Shanghai",
+    }
+    order, _ = place(on.world, "maison", "key-1", new_order(window=hours))
+    on.settle()
+    early = on.order(order.order_id)
+    assert (early.state, early.evidence_count) == (OrderState.PLACED, 0), "nothing has been decided"
+    assert early.outlook is not None
+    assert early.outlook.next_look == NOON + timedelta(hours=2)
+    on.minutes(10)
+    assert on.order(order.order_id).version == early.version, "nobody looks at it before its time"
+    on.clock.now = NOON + timedelta(hours=2)
+    on.minutes(2)
+    looked = on.order(order.order_id)
+    assert (looked.state, looked.evidence_count) == (OrderState.HELD, 1), "these rules do not last until then"
+    on.clock.now = NOON + timedelta(hours=30)
+    places = (zone(name, "free@1", "precautionary") for name in ("Yongjia", "Kitchen"))
+    publish_rules(on.world, "amend", *places)
+    on.minutes(2)
+    late = on.order(order.order_id)
+    assert (late.state, late.leg.bookings[0].slot_id) == (OrderState.BOOKED, "slot-far")
+
+
+def test_what_only_a_newer_version_knows_of_the_fleet_stops_no_round() -> None:
+    on = stage()
+    on.world.table.write(Keep(Row(Key("fleet#SHA", "novelty#one"), 1, "{}"), was=None))
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    assert on.order(order.order_id).state is OrderState.BOOKED
