@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain import nudges
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Keep, Key, Row, Topic
+from chalicelib.domain.ports import Count, Keep, Key, KeyPage, Row, Topic
 from chalicelib.flows import dispatch, enlist, lease
 from chalicelib.flows.place import place
 from tests.stage import (
