@@ -68,6 +68,30 @@ CLASSIC = (
     ),
 )
 MORE = (
+    Bug(
+        "a hint is believed",
+        "flows.receive",
+        '    return trust == "hint" or (',
+        '    return trust == "h" or (',
+    ),
+    Bug(
+        "a courier that is to be left in peace is asked",
+        "flows.spare",
+        "    if state is BreakerState.CLOSED:\n",
+        "    if state is not BreakerState.HALF_OPEN:\n",
+    ),
+    Bug(
+        "everybody asks the one question",
+        "flows.spare",
+        "    if known.is_probed(now):\n",
+        "    if known.is_probed(now) and known.failures < 0:\n",
+    ),
+    Bug(
+        "a courier that is back stays on record",
+        "flows.spare",
+        "    if given.probe is None:\n",
+        "    if given.probe is None or given.probe.version:\n",
+    ),
     Bug("a late callback is believed", "flows.hear", "    if _is_old_news(booking, track):", "    if False:"),
     Bug(
         "nobody clears again before a booking",

@@ -1,4 +1,4 @@
-"""Courier companies that misbehave, each with a ledger that tells the truth, and the two languages they speak.
+"""Courier companies that misbehave, each with a ledger that tells the truth, and the languages they speak.
 
 A company keeps one promise, without which nobody could ever ask it twice: a job that it has taken is found under
 our reference within its settle time (`domain.dialect.Dialect.settle`).
@@ -21,6 +21,7 @@ from chalicelib.domain.dialect import (
     Request,
     Token,
     TokenRefused,
+    Trust,
 )
 from chalicelib.domain.dialect import Job as Asked
 from chalicelib.domain.errors import Unanswered
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 APPEARS = timedelta(seconds=40)
 """The longest that a job which was taken may stay hidden from look-ups."""
 TOKEN_LASTS = timedelta(minutes=30)
+OUT_CHANCE = 0.08
+"""That a courier goes out for a while, within an hour."""
 ENDED = frozenset({"delivered", "returned", "cancelled", "pick_up_failed", "failed"})
 
 
@@ -89,6 +92,13 @@ class Crane(Paper):
         return TokenRefused() if reply.status == 401 else super().looked_up(reply, reference, courier_id, at)
 
 
+class Heron(Paper):
+    """The same of a courier whose callbacks prove nothing."""
+
+    name = "heron"
+    trust: Trust = "hint"
+
+
 def _request(account: Account, token: str, verb: str, reference: str, **more: str) -> Request:
     body = json.dumps({"reference": reference, "token": token, **more}).encode()
     return Request("POST", f"https://{account['host']}/{verb}", {}, body)
@@ -136,6 +146,24 @@ class Company:
     jobs: dict[str, Job] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     tokens: dict[str, datetime] = field(default_factory=dict)
+    hints: bool = False
+    """What it calls proves nothing, so that anybody can call it."""
+    out_until: datetime | None = None
+    """Till then nobody there answers anything."""
+    out_with: Reply | None = None
+    """What its front door says meanwhile; None: nothing at all."""
+
+    def goes_out(self, where: str) -> None:
+        """For a while nobody there answers; its people go on with what they have."""
+        trouble, now = self.day.trouble, self.day.clock.now
+        if not trouble.strikes("courier_out", where, OUT_CHANCE):
+            return
+        self.out_until = now + timedelta(minutes=5 + 35 * trouble.roll(f"{where} lasts"))
+        how = trouble.roll(f"{where} how")
+        wait = {"retry-after": str(int(60 + 600 * trouble.roll(f"{where} wait")))} if how < 0.15 else {}
+        self.out_with = Reply(503, wait, b"") if how < 0.5 else None
+        self.day.judge.spared.out(self.market_id, self.courier_id, now, self.out_until)
+        self.day.tell("  {} is out until {}", self.courier_id, self.out_until)
 
     def __call__(self, request: Request) -> Reply:
         verb = request.url.rsplit("/", 1)[1]
@@ -144,6 +172,12 @@ class Company:
         self.asked[verb + reference] += 1
         where = f"{self.courier_id} {verb} {reference} {self.asked[verb + reference]}"
         strikes, now = self.day.trouble.strikes, self.day.clock.now
+        self.day.judge.asked(self, verb)
+        if self.out_until is not None and now < self.out_until and not self.day.trouble.over:
+            self.day.counted["asked while out"] += 1
+            if self.out_with is None:
+                raise Unanswered("out")
+            return self.out_with
         if verb == "login":
             return self._login(where)
         if self.needs_token and self.tokens.get(said["token"], now) <= now:
@@ -160,6 +194,7 @@ class Company:
             raise Unanswered("mute")
         if strikes("courier_odd", where, 0.02):  # done, and told as a failure
             return Reply(500, {}, b"")
+        self.day.judge.has_answered(self)
         return Reply(200, {}, json.dumps(answer).encode())
 
     def stop_tried(self, reference: str) -> None:

@@ -30,7 +30,7 @@ from tests.paper import callback
 from tests.simulation import plan as plans
 from tests.simulation import processes
 from tests.simulation.brands import Receiver
-from tests.simulation.couriers import Company, Crane, Job, Paper
+from tests.simulation.couriers import Company, Crane, Heron, Job, Paper
 from tests.simulation.judge import AT_AN_END, Broken, Judge
 from tests.simulation.processes import HELD_FOR, LIMITS, Hand, Killed, Run, closed
 from tests.simulation.quick import quickly
@@ -48,6 +48,8 @@ AT_THE_LATEST = 1200.0
 """Seconds that a deed waits for a planner in whose middle it can happen."""
 TRIES = 5
 """Then it goes to the dead letters."""
+OUT_HOURS = 5
+"""Within these a courier may go out; whoever does is back in fair weather."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Day:
         self.store = Store(self.clock, self.judge.committed)
         self.sealer = fakes.FakeSealer()
         self.secrets = fakes.FakeSecrets()
-        self.dialects = {"paper": Paper(), "crane": Crane()}
+        self.dialects = {"paper": Paper(), "crane": Crane(), "heron": Heron()}
         self.companies: dict[str, Company] = {}
         self.receivers: dict[str, Receiver] = {}
         self.uploads: dict[str, dict[str, str]] = {}
@@ -239,6 +241,7 @@ class Day:
             raise self.broken from run.error
         if run.outcome == "killed":
             run.process.world.memory.clear()  # the next process in its place remembers nothing
+        self.judge.ended(run)
         run.done(run)
 
     def _end_threads(self) -> None:
@@ -597,6 +600,12 @@ class Day:
                 where + " forged",
                 1,
             )
+        if company.hints and strikes("callback_false", where, 0.06):
+            lie = "delivered" if roll(where + " lie") < 0.5 else "cancelled"
+            body = callback(job.reference, lie, self.clock.now, secret=company.secret)
+            self.after(
+                20 * roll(where + " false"), self._call_back, company.market_id, at, body, where + " false", 1
+            )
         if strikes("callback_of_another", where, 0.03):
             other = next(
                 each
@@ -706,9 +715,18 @@ class Day:
             host = f"{courier.courier_id}.example"
             secret = f"secret of {courier.courier_id}"
             self.secrets.by_account[courier.dialect, courier.account] = [{"secret": secret, "host": host}]
-            self.companies[host] = Company(
-                self, courier.market_id, courier.courier_id, secret, courier.dialect == "crane"
+            company = self.companies[host] = Company(
+                self,
+                courier.market_id,
+                courier.courier_id,
+                secret,
+                courier.dialect == "crane",
+                hints=courier.dialect == "heron",
             )
+            for hour in range(OUT_HOURS):
+                where = f"{courier.courier_id} {hour}"
+                begins = self.began_at + timedelta(hours=hour + self.trouble.roll(f"{where} out"))
+                self.at(begins, company.goes_out, where)
         for facts in self.plan.crews:
             enlist.put_crew(quiet, Crew.model_validate(facts))
         for facts in self.plan.permits:

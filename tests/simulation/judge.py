@@ -15,9 +15,11 @@ from chalicelib.domain.ports import Row
 from tests.simulation.brands import Receiver
 from tests.simulation.couriers import Company, Job
 from tests.simulation.reading import CLOCKS, Reading
+from tests.simulation.spared import Spared
 
 if TYPE_CHECKING:
     from tests.simulation.day import Day
+    from tests.simulation.processes import Run
 
 LIVE = frozenset({"attempted", "unknown", "booked", "cancelling"})
 ENDS = frozenset({"delivered", "returned", "pick_up_failed", "cancelled", "failed"})
@@ -49,6 +51,7 @@ class Judge:
     def __init__(self, day: Day) -> None:
         self.day = day
         self.reading = Reading()
+        self.spared = Spared()
         self.orders: dict[str, dict[str, Any]] = {}
         """Each order as last written."""
         self.answered: dict[str, str] = {}
@@ -100,7 +103,9 @@ class Judge:
                 self.counted[counter] = 0 if after is None else after.counters["taken"]
             elif pk.startswith("fleet#"):
                 kind, _, name = sk.partition("#")
-                if kind == "slot":
+                if kind == "breaker":
+                    self._breaker(pk[6:], name, after)
+                elif kind == "slot":
                     slots.add((pk[6:], name))
                     self.left[pk[6:], name] = 0 if after is None else after.counters["left"]
                 elif before is None or after is None or before.body != after.body:
@@ -126,6 +131,14 @@ class Judge:
             if self.counted.get(counter, 0) != self.held[counter]:
                 said, held = self.counted.get(counter, 0), self.held[counter]
                 self.found("quota", f"{counter} says {said}, and {held} orders hold one")
+
+    def _breaker(self, market_id: str, courier_id: str, after: Row | None) -> None:
+        run = self.day.current
+        assert run is not None
+        told = None if after is None else from_json(after.body)
+        fault = self.spared.written(market_id, courier_id, told, self.day.clock.now, run)
+        if fault:
+            self.found("peace", fault)
 
     def _capacity(self, slot: tuple[str, str]) -> None:
         left, room, taken = self.left.get(slot), self.room.get(slot), self.taken[slot]
@@ -312,6 +325,34 @@ class Judge:
 
     # --- couriers ---------------------------------------------------------------------------------------------
 
+    def asked(self, company: Company, verb: str) -> None:
+        """A courier is being asked something."""
+        run = self.day.current
+        assert run is not None
+        if not self.spared.may_ask(company.market_id, company.courier_id, run):
+            self.found(
+                "peace", f"{company.courier_id} was asked to {verb} by {run.key}, and is to be left in peace"
+            )
+
+    def has_answered(self, company: Company) -> None:
+        """It has just answered."""
+        run = self.day.current
+        assert run is not None
+        self.spared.was_answered(company.market_id, company.courier_id, run)
+
+    def ended(self, run: Run) -> None:
+        """A run is over."""
+        for courier in self.spared.unforgiven(run):
+            self.found("peace", f"{courier} answered {run.key}, and is still on record")
+
+    def _reaction(self, company: Company) -> timedelta:
+        """How long what became known may take to reach a courier: as long as it could be told nothing is not counted."""
+        now = self.day.clock.now
+        silent = timedelta()
+        for _ in range(4):  # whatever it is longer by may have been silence, too
+            silent = self.spared.silence(company.market_id, company.courier_id, now - REACTION - silent, now)
+        return REACTION + silent
+
     def job_taken(self, company: Company, job: Job) -> None:
         """A courier has just taken a job."""
         name = job.order_id
@@ -353,14 +394,15 @@ class Judge:
         if job.stop_asked_at is not None or (job.is_late and step == "hand_over"):
             return  # what is done after it was asked to stop, or after its time, is the courier's doing
         faults = self._against(company, job, step, now, now)
+        reaction = self._reaction(company)
         if step == "pick_up":
-            self._holds_its_quotas(company, job, now - REACTION)
+            self._holds_its_quotas(company, job, now - reaction)
         if faults:
-            for known_at in (now - REACTION, *self.reading.changes(company.market_id, now - REACTION, now)):
+            for known_at in (now - reaction, *self.reading.changes(company.market_id, now - reaction, now)):
                 then = self._against(company, job, step, now, known_at)
                 faults = [fault for fault in faults if fault in then]  # known all the time, not now and again
         if faults:
-            self.found("clearance", f"{step} of {job.reference} although {faults} was known for {REACTION}")
+            self.found("clearance", f"{step} of {job.reference} although {faults} was known for {reaction}")
 
     def _holds_its_quotas(self, company: Company, job: Job, since: datetime) -> None:
         """Whoever goes there has taken of what was counted there, by what was known at one moment since then."""
@@ -431,6 +473,8 @@ class Judge:
             self.found("conservation", "two wishes were answered with one order")
         for name, order in self.orders.items():
             self._closed(name, order)
+        for courier in self.spared.still_open(self.day.clock.now):
+            self.found("peace", f"{courier} answers, and is left in peace at the end of the day")
         for company in self.day.companies.values():
             for job in company.jobs.values():
                 leg = _leg(self.orders[job.order_id])

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+from chalicelib.domain import breaker
 from chalicelib.flows import dispatch, lease, rezone
 
 SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2, "PAIRS": 0}
 FEW = {"PAGE": 4, "BLOCK": 1, "URGENT": 2, "SPARE": 1, "MORE": 2}
 """So that new rules touch more than one run decides."""
+IMPATIENT = {"FAILURES": 2}
+"""So that a courier which is asked ten things a day can fail often enough to be left in peace."""
 
 
 @contextmanager
@@ -41,6 +44,7 @@ def scaled(seed: int, counted: Counter[str]) -> Iterator[None]:
     with (
         mock.patch.multiple(dispatch, _pool=next_pool, **({} if seed % 2 else SMALL)),
         mock.patch.multiple(rezone, **({"PAGE": rezone.PAGE} if seed % 2 else FEW)),
+        mock.patch.multiple(breaker, **({"FAILURES": breaker.FAILURES} if seed % 2 else IMPATIENT)),
         mock.patch.multiple(
             lease,
             take=counting(lease.take, "lease taken", "lease met"),

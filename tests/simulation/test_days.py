@@ -32,6 +32,8 @@ MISHAPS = {
     **dict.fromkeys(("job_dropped", "job_forgotten", "job_not_begun", "pick_up_failed"), DAYS // 10),
     **dict.fromkeys(("not_received", "courier_late"), DAYS // 10),
     "gift_damaged": DAYS // 20,
+    "courier_out": DAYS,
+    "callback_false": DAYS // 4,
     "brand_hiccup": DAYS,
 }
 """How often each mishap has to have happened at least; otherwise the days prove less than they say."""
@@ -70,6 +72,9 @@ EVENTS = {
     "suspend": DAYS // 4,
     "revoke": DAYS // 4,
     "resize": DAYS // 2,
+    "asked while out": DAYS,
+    "breaker_opened": DAYS,
+    "breaker_closed": DAYS // 2,
     "replay": DAYS // 4,
     "rotate": DAYS // 4,
 }
