@@ -186,3 +186,30 @@ def test_every_gift_arrives_once_and_the_evidence_says_how(own_environment: None
     assert len(list(trouble.boasts(account))) >= 3
     text = trouble.table(account.rows)
     assert all(fleet.courier_id in text for fleet in FLEETS)
+
+
+@pytest.mark.long
+def test_five_dialects_with_other_vices_leave_nothing_lost_or_twice_either(
+    own_environment: None, tmp_path: Path
+) -> None:
+    vices = {
+        "wechat": "lapsed",
+        "partner": "forged",
+        "dada": "out_of_order",
+        "onfleet": "silent",
+        "uber_direct": "doubling",
+    }
+    mixed = tuple(
+        fleets.Fleet(dialect.replace("_", "-"), dialect, vice, 2_000 + 100 * number, 2 + 4 * (number == 4))
+        for number, (dialect, vice) in enumerate(vices.items())
+    )
+    account = trouble.play(Fleets(fleets=mixed), lambda line: None, tmp_path / "log")
+    assert account.outcome.is_clean
+    carried = {row.fleet.dialect: row.taken for row in account.rows}
+    delivered = {row.fleet.dialect: row.delivered for row in account.rows}
+    brought_back = carried["wechat"] - delivered["wechat"]
+    assert min(carried.values()) > 0, "each had its part of the day"
+    assert delivered == {**carried, "wechat": delivered["wechat"]}
+    ends = Counter(one.order.state for one in account.told)
+    assert ends == Counter({OrderState.DELIVERED: GIFTS - brought_back, OrderState.RETURNED: brought_back})
+    assert all(fault.startswith("not_delivered") for fault in account.wrong)
