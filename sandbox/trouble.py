@@ -42,12 +42,16 @@ class Told:
     """Its evidence."""
 
     @property
+    def bookings(self) -> tuple[Booking, ...]:
+        return tuple(booking for leg in self.order.legs for booking in leg.bookings)
+
+    @property
     def refusals(self) -> tuple[Refusal, ...]:
-        return self.order.leg.refusals
+        return tuple(refusal for leg in self.order.legs for refusal in leg.refusals)
 
     @property
     def had_trouble(self) -> bool:
-        return len(self.order.leg.bookings) > 1 or bool(self.refusals)
+        return len(self.bookings) > 1 or bool(self.refusals)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Trouble(Day):
         name, order = one.reference, one.order
         if order.state.value != "delivered":
             yield f"not_delivered: {name}: could have been, and is {order.state.value}"
-        for booking in order.leg.bookings:
+        for booking in one.bookings:
             job = self.companies[booking.courier_id].jobs.get(booking.reference)
             said, was = booking.track.ended_at, job.handed_over_at if job else None
             if booking.track.kind == "delivered" and (was is None or (said and said < was)):
@@ -220,7 +224,7 @@ _COUNTED = ("taken", "forgot", "boasted", "delivered", "asked", "refused", "unsu
 def lines(account: Account) -> Iterator[str]:
     """Every gift that did not go straight, and how it went."""
     rows = [
-        (one.reference, "; ".join([*(_of_booking(one, b) for b in one.order.leg.bookings), _end(one)]))
+        (one.reference, "; ".join([*(_of_booking(one, b) for b in one.bookings), _end(one)]))
         for one in account.told
         if one.had_trouble
     ]
