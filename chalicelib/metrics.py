@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 VALUES = 100
@@ -82,9 +83,11 @@ _At = tuple[tuple[str, str], ...]
 
 
 class Tally:
-    """What one invocation has measured so far."""
+    """What one invocation has measured so far. Couriers are asked side by side, and the last may still be waited for
+    when the lines are written."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._values: dict[_At, dict[str, list[float]]] = {}
         self._units: dict[str, str] = {}
 
@@ -96,10 +99,11 @@ class Tally:
             value = 1 if measure.value is None else facts.get(measure.value)
             if not isinstance(value, (int, float)):
                 continue  # the fact was not known
-            self._units[measure.name] = measure.unit
-            for names in measure.by:
-                if all(name in facts for name in names):
-                    self._add(tuple((name, str(facts[name])) for name in names), measure, value)
+            with self._lock:
+                self._units[measure.name] = measure.unit
+                for names in measure.by:
+                    if all(name in facts for name in names):
+                        self._add(tuple((name, str(facts[name])) for name in names), measure, value)
 
     def _add(self, at: _At, measure: Measure, value: float) -> None:
         values = self._values.setdefault(at, {}).setdefault(measure.name, [])
@@ -112,7 +116,9 @@ class Tally:
 
     def lines(self, namespace: str, at_ms: int) -> Iterator[str]:
         """A line for each combination of dimensions; more where a metric has more values than one line takes."""
-        for at, metrics in self._values.items():
+        with self._lock:
+            measured = {at: {n: [*v] for n, v in metrics.items()} for at, metrics in self._values.items()}
+        for at, metrics in measured.items():
             start = 0
             while some := {name: v[start : start + VALUES] for name, v in metrics.items() if v[start:]}:
                 yield self._line(namespace, at_ms, at, some)

@@ -398,7 +398,8 @@ def decide(
             slot = on.fleet.slots[chosen]
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
             why = account.of_served(order, chosen, answers)
-            quoted = prices.get((order.order_id, slot.courier_id))
+            price = prices.get((order.order_id, slot.courier_id))
+            quoted = None if price is None else price.of(chosen)
             went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted)
             rulings.append(replace(went, party=party_of.get(order.order_id)))
         else:
@@ -463,8 +464,8 @@ class _Offers:
         named = ((name, prices.get((order_id, slots[name].courier_id))) for name, _ in known[1])
         return tuple((name, self._cost(slots[name], tier, quoted)) for name, quoted in named)
 
-    def _cost(self, slot: Slot, tier: int, quoted: Quote | None = None) -> int:
-        price = slot.price if quoted is None else quoted.fee
+    def _cost(self, slot: Slot, tier: int, quoted: quote.Price | None = None) -> int:
+        price = slot.price if quoted is None else quoted.quote.fee
         cost = cost_ahead(price.amount, slot.on_time_permille, tier, slot.window.start - self.now)
         return min(MOST_COST, cost + self.loads.get(slot.courier_id, 0))
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import Account, Dialect, Job, NotTaken, Quoted, Request, Unsure
-from chalicelib.domain.errors import Refused, Uncarriable
+from chalicelib.domain.errors import Delayed, Refused, Uncarriable
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.jobs import job_of
 from chalicelib.domain.legs import Quote, Refusal, reference_of, replace_leg
@@ -25,7 +27,21 @@ from chalicelib.flows.ask import ask
 
 Asked = tuple[str, str]
 """(order, courier)."""
-Prices = Mapping[Asked, Quote]
+
+
+class Price(NamedTuple):
+    """What a courier wants for a gift, and the slot for which it was asked."""
+
+    quote: Quote
+    slot_id: str
+
+    def of(self, slot_id: str) -> Quote:
+        """For that slot. At other hours it is a good guess at what will be paid, and no quote to remind anybody of: a
+        company that keeps to one sends somebody at the hours of which it was asked, or says that it does not fit."""
+        return self.quote if slot_id == self.slot_id else self.quote.model_copy(update={"quote_id": None})
+
+
+Prices = Mapping[Asked, Price]
 
 DEADLINE_S = 4.0
 """Seconds until the plan goes on with what there is."""
@@ -65,7 +81,7 @@ def quoted(
         return orders, {}
     by_id = {order.order_id: order for order in orders}
     questions = _questions(world, orders, verdicts, on, now)
-    prices: dict[Asked, Quote] = {}
+    prices: dict[Asked, Price] = {}
     for asked, answer in quotes(world, questions).items():
         name, courier_id = asked
         question = next(q for q in questions if (q.order_id, q.courier.courier_id) == asked)
@@ -73,7 +89,8 @@ def quoted(
             by_id[name] = _refused(by_id[name], question, answer, now)
             verdicts[name] = _without(verdicts[name], by_id[name].leg.refused_by, on)
         elif answer.fee.currency == on.fleet.slots[question.slot_id].price.currency:
-            prices[asked] = Quote(fee=answer.fee, quote_id=answer.quote_id, expires_at=answer.expires_at)
+            told = Quote(fee=answer.fee, quote_id=answer.quote_id, expires_at=answer.expires_at)
+            prices[asked] = Price(told, question.slot_id)
         else:
             world.log("quote_missed", order=name, courier=courier_id, why="currency")
     return [by_id[order.order_id] for order in orders], prices
@@ -138,15 +155,25 @@ def quotes(world: World, questions: Sequence[Question]) -> Mapping[Asked, Quoted
         return {}
     pool = ThreadPoolExecutor(min(AT_ONCE, len(some)), thread_name_prefix="quote")
     asked: dict[Future[Quoted | NotTaken | Unsure], Question] = {
-        pool.submit(_quote, world, question): question for question in some
+        # each in the invocation under way: what couriers answered is counted, and has its trace
+        pool.submit(copy_context().run, _quote, world, question): question
+        for question in some
     }
     done, late = wait(asked, timeout=DEADLINE_S)
     pool.shutdown(wait=False, cancel_futures=True)
     found: dict[Asked, Quoted | NotTaken] = {}
     for future in done:
-        question, answer = asked[future], future.result()
+        order, courier = name = asked[future].order_id, asked[future].courier.courier_id
+        try:
+            answer = future.result()
+        except Delayed as error:
+            world.log("quote_missed", order=order, courier=courier, why=type(error).__name__)
+            continue
+        except Exception as error:  # a bug, and it rings; but it must not keep a market from being planned
+            world.log("failure", order=order, courier=courier, why=type(error).__name__)
+            continue
         if not isinstance(answer, Unsure):
-            found[question.order_id, question.courier.courier_id] = answer
+            found[name] = answer
     for future in late:
         question = asked[future]
         world.log("quote_missed", order=question.order_id, courier=question.courier.courier_id, why="late")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 
+from chalicelib import journal
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import Quoted, Reply, Request
 from chalicelib.domain.legs import BookingState
@@ -168,3 +170,55 @@ def test_no_more_than_so_many_quotes_are_asked_for_in_one_round(monkeypatch: pyt
     on.settle()
     asked = [reference for verb, reference in companies["fair"].calls if verb == "quote"]
     assert len(asked) == 2
+
+
+def test_a_quote_is_shown_only_for_the_hours_that_it_was_asked_for() -> None:
+    """Couriers are asked about one slot of theirs; a company that keeps to that would come at the hours of it."""
+    on, companies = market_of("fair")
+    companies["fair"].fee = 1500
+    enlist.put_slot(on.world, slot(2, 9, on_time_permille=800).model_copy(update={"courier_id": "fair"}))
+    enlist.put_crew(on.world, crew(3).model_copy(update={"courier_id": "fair"}))
+    enlist.put_permit(on.world, permit(3))
+    enlist.put_slot(on.world, slot(3, 9, on_time_permille=1000).model_copy(update={"courier_id": "fair"}))
+    order = on.order(put(on))
+    (booking,) = order.leg.bookings
+    assert (booking.slot_id, booking.state) == ("slot-3", BookingState.BOOKED)
+    assert order.leg.assignment is not None and order.leg.assignment.quote is not None
+    assert order.leg.assignment.quote.fee.amount == 1500
+    assert order.leg.assignment.quote.quote_id is None
+    assert companies["fair"].quoted == []
+
+
+def test_an_answer_on_which_a_courier_s_file_stumbles_keeps_no_market_from_being_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on, _ = market_of("odd")
+
+    def stumbles(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PricedPaperDialect, "quoted", stumbles)
+    order = on.order(put(on))
+    assert order.leg.bookings[0].state is BookingState.BOOKED
+    assert order.leg.assignment is not None and order.leg.assignment.quote is None
+    failed = [line for line in on.world.log.lines if line["event"] == "failure"]  # type: ignore[attr-defined]
+    assert [line["why"] for line in failed] == ["ZeroDivisionError"], "it is a bug all the same, and rings"
+
+
+def test_what_couriers_answered_is_counted_with_the_run_that_asked_them() -> None:
+    on, _ = market_of("dear", "fair")
+    written: list[str] = []
+    on.world.log = journal.log
+    journal.write_to(written.append)
+    try:
+        with journal.invocation("on_dispatch"):
+            put(on)
+    finally:
+        journal.write_to(None)
+    lines = [json.loads(line) for line in written]
+    asked = [line for line in lines if line.get("event") == "courier_asked" and line["answer"] == "Quoted"]
+    assert {line["courier"] for line in asked} == {"dear", "fair"}
+    assert {line.get("function") for line in asked} == {"on_dispatch"}
+    assert len([line for line in lines if "CourierMs" in line]) == 1
+    (taken,) = [line["CourierMs"] for line in lines if "CourierMs" in line]
+    assert len(taken) == 3, "two quotes and the booking"
