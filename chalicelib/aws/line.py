@@ -139,7 +139,7 @@ class UrllibLine:
                     raise Unanswered(f"{host}: the answer is longer than {REPLY_LIMIT} bytes")
                 response.release_conn()
             except (exceptions.HTTPError, OSError) as error:
-                kind = _NotConnected if isinstance(error, exceptions.NewConnectionError) else Unanswered
+                kind = _NotConnected if isinstance(error, exceptions.ConnectTimeoutError) else Unanswered
                 cause = "timed out" if leash.is_cut else _cause(error)
                 raise kind(f"{host}: {cause}") from None
             if leash.is_cut:  # a cut body without a length looks like a finished one

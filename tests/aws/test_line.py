@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -258,6 +259,20 @@ def test_a_port_where_nobody_listens_and_a_name_that_nobody_has_were_never_reach
         UrllibLine().send(Request("GET", f"http://127.0.0.1:{port}/x?y=1"))
     with pytest.raises(Unreached) as caught:
         UrllibLine().send(Request("GET", "http://no-such-name.invalid/x?y=1"))
+    assert "y=1" not in str(caught.value)
+
+
+def test_a_host_that_lets_every_knock_pass_unheard_was_never_reached() -> None:
+    """What most hosts that are down do: no connection is refused, and none is taken."""
+    with contextlib.ExitStack() as held:
+        full = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # whoever knocks now finds the queue full, and is not heard
+            knocking = held.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/x?y=1"
+        with pytest.raises(Unreached, match="timed out") as caught:
+            UrllibLine().send(Request("POST", url, {}, b"{}", connect_timeout_s=0.3, read_timeout_s=0.3))
     assert "y=1" not in str(caught.value)
 
 
