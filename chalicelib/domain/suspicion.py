@@ -62,11 +62,14 @@ class Suspicion(Shape):
         return self.model_copy(update={"reports": (), "dismissed_at": now})
 
     def with_report(self, report: Report) -> Suspicion:
-        """The same with one more; who says the same of the same gift again says nothing new."""
-        said = {(known.order_id, known.courier_id) for known in self.reports}
+        """The same with one more; who says the same of the same gift again says nothing new, while its word counts."""
+        kept = self.live(
+            report.at
+        )  # the row outlives what it says: a gift may be sent out again the next day
+        said = {(known.order_id, known.courier_id) for known in kept}
         if (report.order_id, report.courier_id) in said:
             return self
-        reports = sorted((*self.reports, report), key=lambda r: (r.at, r.order_id))
+        reports = sorted((*kept, report), key=lambda r: (r.at, r.order_id))
         return self.model_copy(update={"reports": tuple(reports[-KEPT:])})
 
 

@@ -107,6 +107,19 @@ def test_a_day_later_it_counts_no_more() -> None:
     assert suspicion.live(later) == ()
 
 
+def test_a_gift_that_is_turned_away_again_the_next_day_is_reported_again() -> None:
+    """The row may be there still: what lapses in DynamoDB is taken out within days, not at once."""
+    on = wide()
+    name, other = put(on, "key-1"), put(on, "key-2")
+    suspect.suspect(on.world, on.order(name), "paper-co", CLOSED)
+    on.clock.forward(hours=25)
+    for gift in (name, other):
+        suspect.suspect(on.world, on.order(gift), "paper-co", CLOSED)
+    (suspicion,) = suspect.suspicions(on.world, "SHA")
+    assert {report.order_id for report in suspicion.live(on.clock())} == {name, other}
+    assert suspicion.holds(on.clock())
+
+
 def test_a_refusal_of_the_booking_for_that_place_is_a_report_too() -> None:
     on = wide()
     on.company.refuse["book"] = "closed_area"
