@@ -324,6 +324,15 @@ def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, 
 
 
 def silent_until(order: Order, booking: Booking, now: datetime) -> datetime:
+    """When a job is looked at whose courier says nothing: when it is to be asked, and sooner where the time runs out
+    until which it may look for somebody."""
+    look, lapses = _asked_at(order, booking, now), booking.lapses_at
+    if lapses is None or lapses <= now or booking.track.kind not in WAITING:
+        return look
+    return min(look, lapses)
+
+
+def _asked_at(order: Order, booking: Booking, now: datetime) -> datetime:
     """When a courier that says nothing is asked: nothing is expected of it before the stay begins, and at the
     end of the stay a job that was never begun is over."""
     assignment = order.leg_of(booking).assignment
@@ -362,7 +371,7 @@ def _settle(world: World, order: Order, booking: Booking) -> None:
         elif (
             booking.state is BookingState.BOOKED
             and not booking.is_hinted
-            and now < silent_until(order, booking, now) - POLL
+            and now < _asked_at(order, booking, now) - POLL
         ):
             # nothing can have happened yet; but that it is booked may not have been told
             write(world, _with(order, now, booking, next_look=silent_until(order, booking, now)))

@@ -338,6 +338,19 @@ def test_a_job_that_nobody_of_the_courier_takes_goes_to_another_slot_after_its_t
     assert [r.reason for r in after.leg.refusals] == ["offer_lapsed"]
 
 
+def test_an_offer_is_looked_at_when_its_time_is_over_and_not_when_the_courier_is_asked_next() -> None:
+    on = impatient()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    on.clock.now = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(first, "accepted", on.clock()))
+    on.settle()
+    on.minutes(22)  # the sweep comes once a minute, and what is due is due on a full one
+    after = on.order(order.order_id)
+    assert [b.state for b in after.leg.bookings] == [BookingState.CANCELLED, BookingState.BOOKED]
+
+
 def test_a_job_that_somebody_has_taken_is_left_to_them() -> None:
     on = impatient()
     order, _ = place(on.world, "maison", "key-1", new_order())
