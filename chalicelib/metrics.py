@@ -63,6 +63,7 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
     "courier_account_missing": (Measure("CourierUnanswered", by=_COURIER),),
     "booking_vanished": (Measure("BookingsVanished"),),
     "moved_uncleared": (Measure("MovedUncleared"),),
+    "closure_suspected": (Measure("ClosuresSuspected", when=_in("result", "held")),),
     "crew_may_be_shut_in": (Measure("CrewsShutIn"),),
     "callback_forged": (Measure("CallbacksRefused"),),
     "callback_unreadable": (Measure("CallbacksUnreadable"),),

@@ -24,7 +24,7 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import enlist, inquire, quote
+from chalicelib.flows import enlist, inquire, quote, suspect
 from tests import drive, stage
 from tests.fakes import FakeQueues
 from tests.paper import callback
@@ -208,9 +208,13 @@ def a_hard_day(watch: Watch) -> None:
     watch.place("k-refused")
     watch.settle()
     on.company.refuse["book"] = "closed_area"
-    watch.place("k-shut")
-    watch.settle()
+    for gift in ("k-shut", "k-shut-too"):
+        watch.place(gift)
+        watch.settle()
     on.company.refuse.clear()
+    for shut in suspect.suspicions(on.world, "SHA"):  # somebody has looked, and it is open
+        suspect.dismiss(on.world, "SHA", shut.suspicion_id)
+    watch.settle()
     watch.minutes(10, every=5)
     watch.place("k-nowhere", stage.body("Nowhere"))  # no rules are known there
     watch.settle()

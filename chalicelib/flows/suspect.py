@@ -48,7 +48,12 @@ def suspect(world: World, order: Order, courier_id: str, reason: str) -> None:
         now = world.clock()
         is_new = after.holds(now) and not (known is not None and known.holds(now))
         world.log(
-            "closure_suspected", market=order.market_id, order=order.order_id, courier=courier_id, why=reason
+            "closure_suspected",
+            market=order.market_id,
+            order=order.order_id,
+            courier=courier_id,
+            why=reason,
+            result="held" if is_new else "noted",
         )
         if is_new:  # what waits for that place is told why
             world.queues.nudge(Topic.DISPATCH, [f"{order.market_id}:all"])
