@@ -20,6 +20,9 @@ _Answer = TypeVar("_Answer")
 TOKEN_MARGIN = timedelta(minutes=5)
 WAITS = frozenset({429, 503})
 """Statuses with which a courier may say when it wants to be asked again (RFC 9110, 10.2.3)."""
+REFUSES_US = frozenset({"account_refused", "signature_refused"})
+"""Reasons that are said of our account, whatever the gift: who goes on asking loses the courier for one gift after the
+other."""
 UNSENT = "unsent"
 """The reason of `Unsure` where the request never went out: there was no connection, or nobody let us log in."""
 
@@ -75,6 +78,8 @@ def ask(
             wait = _retry_after(reply, world.clock())
             if reply.status >= 500 or reply.status == 429:
                 spare.failed(world, courier, f"http_{reply.status}", wait)
+            elif reply.status == 401 or getattr(answer, "reason", "") in REFUSES_US:
+                spare.failed(world, courier, "account_refused", None)
             else:
                 spare.answered(world, courier, given)
             if isinstance(answer, Unsure) and wait is not None:

@@ -122,6 +122,23 @@ def test_what_was_never_sent_is_in_doubt_nowhere_and_the_gift_goes_to_another_at
     assert not on.company.doubled
 
 
+@pytest.mark.parametrize("reason", ["account_refused", "signature_refused"])
+def test_a_courier_that_does_not_know_our_account_is_left_in_peace_before_every_gift_has_lost_it(
+    reason: str,
+) -> None:
+    on = wide()
+    on.company.refuse["book"] = reason
+    names = [put(on, f"key-{number}") for number in range(FAILURES + 4)]
+    on.settle()
+    row = facts.breaker_of_row(breaker_row(on))
+    assert (row.is_open(on.clock()), row.why) == (True, "account_refused")
+    spared = [name for name in names if not on.order(name).leg.refusals]
+    assert len(spared) == 4
+    on.company.refuse.clear()
+    on.minutes(20)
+    assert {on.order(name).state for name in spared} == {OrderState.BOOKED}
+
+
 def test_where_nobody_lets_us_log_in_nothing_is_in_doubt_either() -> None:
     on = wide()
     on.world.dialects = {"paper": TokenPaperDialect()}
