@@ -213,7 +213,16 @@ def _round(
     still_ours = partial(_is_ours, world, market.market_id, holder)
     rulings, account = decide(world, orders, on, now, market.offer, still_ours, market.fair_load)
     left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
-    rulings = [r for r in rulings if r.takes is not None or r.after.order_id in due or _has_lost_its_place(r)]
+    refused = {order.order_id: order.leg.refusals for order in orders}
+    rulings = [
+        r
+        for r in rulings
+        if r.takes is not None
+        or r.after.order_id in due
+        or _has_lost_its_place(r)
+        or r.after.leg.refusals
+        != refused[r.after.order_id]  # else it is asked for the same gift in every round
+    ]
     saved = _save(world, market.market_id, holder, rulings, on)
     world.log(
         "planned",

@@ -15,6 +15,8 @@ from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.shapes import Money
 from chalicelib.flows import enlist, quote
+from chalicelib.flows.cancel import cancel
+from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place
 from tests.paper import PaperCompany, PricedPaperDialect
 from tests.stage import Stage, crew, new_order, permit, slot, stage
@@ -222,3 +224,17 @@ def test_what_couriers_answered_is_counted_with_the_run_that_asked_them() -> Non
     assert len([line for line in lines if "CourierMs" in line]) == 1
     (taken,) = [line["CourierMs"] for line in lines if "CourierMs" in line]
     assert len(taken) == 3, "two quotes and the booking"
+
+
+def test_a_refusal_of_a_gift_that_stands_by_is_kept_and_nobody_is_asked_for_it_in_every_round() -> None:
+    on, companies = market_of("choosy")
+    enlist.put_slot(on.world, slot(2, 1).model_copy(update={"courier_id": "choosy"}))
+    first, second = put(on, "key-1"), put(on, "key-2")
+    assert on.order(second).state is OrderState.HELD
+    companies["choosy"].refuse["quote"] = "goods_refused"
+    cancel(on.world, "maison", first, on.order(first).version)
+    on.settle()
+    assert [r.reason for r in on.order(second).leg.refusals] == ["goods_refused"]
+    asked = len(companies["choosy"].calls)
+    dispatch(on.world, "SHA")
+    assert len(companies["choosy"].calls) == asked
