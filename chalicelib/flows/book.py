@@ -509,7 +509,7 @@ def _reported(world: World, order: Order, booking: Booking) -> EventKind | None:
     """What its courier has said of this job that can be read and believed, folded into the order or not yet."""
     rows = world.table.read(order.order_id, facts.event_prefix(booking.reference)).rows
     events = [Event.model_validate_json(row.body) for row in rows]
-    return fold(event for event in events if event.courier_id == booking.courier_id).kind
+    return fold(event for event in events if receive.may_speak(world, order, booking, event)).kind
 
 
 def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:

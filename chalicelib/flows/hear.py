@@ -29,8 +29,8 @@ from chalicelib.domain.legs import (
 from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase, Reason
-from chalicelib.flows import book, check, enlist, suspect
-from chalicelib.flows.receive import SKEW
+from chalicelib.flows import book, check, suspect
+from chalicelib.flows.receive import SKEW, may_speak
 
 TRIES = 5
 LAPSE = timedelta(days=30)
@@ -241,23 +241,12 @@ def _believed(world: World, order: Order, booking: Booking, events: Iterable[Eve
     """
     earliest = booking.attempted_at - SKEW
     for event in events:
-        if not _may_speak(world, order, booking, event):
+        if not may_speak(world, order, booking, event):
             world.log("callback_of_another", order=order.order_id, courier=event.courier_id)
         elif event.occurred_at < earliest:
             yield event.model_copy(update={"occurred_at": booking.attempted_at})
         else:
             yield event
-
-
-def _may_speak(world: World, order: Order, booking: Booking, event: Event) -> bool:
-    if (event.market_id or order.market_id, event.courier_id) == (order.market_id, booking.courier_id):
-        return True
-    try:  # one account can serve several markets, and has one address for all that it says
-        said = enlist.courier(world, event.market_id or order.market_id, event.courier_id)
-        asked = enlist.courier(world, order.market_id, booking.courier_id)
-    except Missing:
-        return False
-    return (said.dialect, said.account) == (asked.dialect, asked.account)
 
 
 def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dict[str, object]:

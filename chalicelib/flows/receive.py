@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import Callback, Heard, Trust
-from chalicelib.domain.errors import Lost, Unauthorised
-from chalicelib.domain.legs import ENDS, HINT, Event, EventKind, order_of
+from chalicelib.domain.errors import Lost, Missing, Unauthorised
+from chalicelib.domain.legs import ENDS, HINT, Booking, Event, EventKind, order_of
+from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import Keep, Topic, World
 from chalicelib.flows import enlist
 
@@ -67,6 +68,18 @@ def greet(world: World, market_id: str, courier_id: str, callback: Callback) -> 
     courier = enlist.courier(world, market_id, courier_id)
     accounts = world.secrets.accounts(courier.dialect, courier.account)
     return world.dialects[courier.dialect].greet(accounts, callback, world.clock())
+
+
+def may_speak(world: World, order: Order, booking: Booking, event: Event) -> bool:
+    """True for a word of the courier that has the booking, or of one that has the same account at the same company."""
+    if (event.market_id or order.market_id, event.courier_id) == (order.market_id, booking.courier_id):
+        return True
+    try:  # one account can serve several markets, and has one address for all that it says
+        said = enlist.courier(world, event.market_id or order.market_id, event.courier_id)
+        asked = enlist.courier(world, order.market_id, booking.courier_id)
+    except Missing:
+        return False
+    return (said.dialect, said.account) == (asked.dialect, asked.account)
 
 
 def save_event(world: World, order_id: str, event: Event) -> None:

@@ -387,6 +387,24 @@ def test_a_job_that_somebody_has_taken_is_left_to_them_though_that_stands_in_its
     assert on.company.jobs[first].is_open
 
 
+def test_that_somebody_has_taken_it_may_be_said_at_the_address_of_another_market() -> None:
+    """One account serves two markets, and has one address for all that it says."""
+    on = impatient()
+    enlist.put_market(on.world, enlist.market(on.world, "SHA").model_copy(update={"market_id": "SUZ"}))
+    same = enlist.courier(on.world, "SHA", "paper-co")
+    enlist.put_courier(on.world, same.model_copy(update={"market_id": "SUZ", "courier_id": "paper-suzhou"}))
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    (first,) = on.company.jobs
+    on.clock.now = on.order(order.order_id).leg.assignment.start  # type: ignore[union-attr]
+    for kind in ("accepted", "courier_assigned"):
+        on.minutes(6)
+        receive.receive(on.world, "SUZ", "paper-suzhou", on.company.move(first, kind, on.clock()))
+        on.settle()
+    on.minutes(40)
+    assert on.company.jobs[first].is_open
+
+
 def test_a_courier_without_such_a_time_is_waited_for_until_the_stay_is_over() -> None:
     on = stage(crews=2)
     order, _ = place(on.world, "maison", "key-1", new_order())

@@ -131,7 +131,7 @@ MORE = (
     Bug(
         "whoever has a signature is believed",
         "flows.hear",
-        "        if not _may_speak(world, order, booking, event):",
+        "        if not may_speak(world, order, booking, event):",
         "        if False:",
     ),
     Bug(
