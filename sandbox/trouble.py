@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.domain import facts
+from chalicelib.domain.breaker import FAILURES, OPEN_MINUTES
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Booking, BookingState, Refusal
 from chalicelib.domain.orders import Order
@@ -124,6 +125,7 @@ class Trouble(Day):
             for line in lines
             if line.get("event") in ("breaker_opened", "breaker_closed")
         )
+        wrong += self._pestered(lines)
         rows = tuple(self._rows(lines))
         return Account(outcome, rows, told, tuple(self._boasts()), breaks, tuple(wrong))
 
@@ -143,6 +145,8 @@ class Trouble(Day):
             said, was = booking.track.ended_at, job.handed_over_at if job else None
             if booking.track.kind == "delivered" and (was is None or (said and said < was)):
                 yield f"boast_believed: {name}: {booking.courier_id} had not delivered it by {said}"
+            if not booking.unsent and self._gone(booking.courier_id, booking.attempted_at):
+                yield f"in_doubt: {name}: {booking.courier_id} was asked nothing, and the gift waited for it"
             if booking.unsent and not any(_says_down(piece, booking) for piece in one.pieces):
                 yield f"no_evidence: {name}: {booking.courier_id} took no connection, and nothing says so"
         for refusal in one.refusals:
@@ -151,6 +155,26 @@ class Trouble(Day):
         handed_over = any(piece["step"] == "hand_over" and piece["decision"] == "yes" for piece in one.pieces)
         if order.state.value == "delivered" and not handed_over:
             yield f"no_evidence: {name}: nothing says that it might be handed over"
+
+    def _gone(self, courier_id: str, at: datetime) -> bool:
+        downs = self.companies[courier_id].conduct.down
+        return any(down.how == "gone" and down.start <= at < down.end for down in downs)
+
+    def _pestered(self, lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Couriers that were asked while they were gone as if nothing were the matter."""
+        asked = Counter(
+            line["courier"]
+            for line in lines
+            if (line.get("event"), line.get("answer")) == ("courier_asked", "Unanswered")
+            and self._gone(line["courier"], datetime.fromisoformat(line["at"]))
+        )
+        for name, times in asked.items():
+            downs = self.companies[name].conduct.down
+            gone = sum((down.end - down.start for down in downs if down.how == "gone"), timedelta())
+            # until it opens; then once at the end of each time of peace, which grows to the last of these
+            most = FAILURES + len(OPEN_MINUTES) + gone // timedelta(minutes=OPEN_MINUTES[-1])
+            if times > most:
+                yield f"pestered: {name}: asked {times} times while nobody took the connection, {most} at most"
 
     def _boasts(self) -> Iterator[Boast]:
         for name, company in self.companies.items():

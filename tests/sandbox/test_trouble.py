@@ -126,6 +126,23 @@ def test_what_a_courier_did_without_evidence_of_it_is_wrong(played: trouble.Trou
         assert wrong(played, replace(whole, pieces=pieces)) == ["no_evidence"], gone
 
 
+def test_a_gift_that_waits_for_a_courier_that_was_asked_nothing_is_wrong(played: trouble.Trouble) -> None:
+    _, gone = played.companies["sftc"].conduct.down
+    for at, faults in ((gone.start, ["in_doubt"]), (gone.end, [])):
+        waits = booking(1, "sftc", state=BookingState.LOST, attempted_at=at)
+        assert wrong(played, told(waits)) == faults
+        assert wrong(played, told(waits.model_copy(update={"courier_id": "dada"}))) == []
+
+
+def test_asking_a_courier_that_is_gone_as_if_it_were_there_is_wrong(played: trouble.Trouble) -> None:
+    _, gone = played.companies["sftc"].conduct.down
+    line = {"event": "courier_asked", "answer": "Unanswered", "courier": "sftc", "at": gone.start.isoformat()}
+    assert list(played._pestered([line] * 20)) == []
+    assert [fault.split(":")[0] for fault in played._pestered([line] * 40)] == ["pestered"]
+    later = {**line, "at": gone.end.isoformat()}
+    assert list(played._pestered([later] * 40)) == []
+
+
 def test_a_gift_that_went_straight_is_not_told_of_and_another_is_in_one_line() -> None:
     outcome: Any = None
     straight = told(booking(1, "dada", track=DELIVERED))
