@@ -21,7 +21,7 @@ from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewOrder, OrderView
-from chalicelib.domain.places import Market
+from chalicelib.domain.places import HandOverPoint, Market
 from chalicelib.domain.report import PlanView
 from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
@@ -156,6 +156,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         body=brands.AnotherAttempt,
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
+        status=202,
+        headers=("If-Match",),
+        problems=(404, 409, 412, 422, 428),
+    ),
+    ("PUT", "/v1/orders/{order_id}/relay"): Operation(
+        "Name a hand-over point for an order that waits: one courier to there, another from there to the client",
+        "Orders",
+        ("operator",),
+        body=HandOverPoint,
+        answer=OrderView,
         status=202,
         headers=("If-Match",),
         problems=(404, 409, 412, 422, 428),

@@ -290,6 +290,7 @@ _OUTCOMES: Final = (
     "assigned",
     "booked",
     "picked_up",
+    "relayed",
     "missing",
 )
 

@@ -4,7 +4,8 @@ Nothing is smoothed. Couriers' words can be lost, late or wrong, so a chain has 
 a *gap* is a time in which nobody is known to have had it, an *overlap* one in which two are said to have had it.
 
     shop ──picked up──▶ courier ──delivered──▶ client, or the gate and from there the client
-      ▲                    └──returned──▶ shop
+      ▲                    ├──delivered──▶ hand-over point ──picked up──▶ courier ...
+      │                    └──returned──▶ where it was picked up
       └─ from the placing on: where it begins is where it is made
 
 Law 0 rests on this: a courier is sent for a gift only where the chain, without a doubt, says that it is.
@@ -28,6 +29,8 @@ class Holder(StrEnum):
     """Who can have a gift."""
 
     SHOP = "shop"
+    POINT = "point"
+    """A hand-over point, between two couriers."""
     COURIER = "courier"
     GATE = "gate"
     """The compound: guards, volunteers, a shelf."""
@@ -99,14 +102,14 @@ def chain(placed_at: datetime, legs: Iterable[Leg], received_at: datetime | None
     """The chain of an order. `received_at`: the client's own receipt of what was left at the gate."""
     carried = sorted(_carried(legs), key=lambda c: (c.left_shop_by, c.leg.leg_no, c.booking.number))
     first = min((one.left_shop_by for one in carried), default=None)
-    found = list(_in_shop(placed_at if first is None else min(placed_at, first), first))
+    found = list(_at_rest(Holder.SHOP, placed_at if first is None else min(placed_at, first), first))
     for place, one in enumerate(carried):
         if one.since is not None:
             found.append(_with_courier(one, one.since))
         if one.until is None or one.to is None:
             continue
-        if one.to is Holder.SHOP:
-            found += _in_shop(one.until, _next_fetched(place, one.until, carried))
+        if one.to in (Holder.SHOP, Holder.POINT):
+            found += _at_rest(one.to, one.until, _next_fetched(place, one.until, carried))
         elif one.to is Holder.GATE and received_at is not None:
             handed = max(one.until, received_at)
             found.append(Stretch(holder=Holder.GATE, since=one.until, until=handed))
@@ -118,21 +121,27 @@ def chain(placed_at: datetime, legs: Iterable[Leg], received_at: datetime | None
     return Chain(stretches=stretches, flaws=tuple(flaws))
 
 
+def beginning(leg: Leg) -> Holder:
+    """Who has the gift before a courier of that leg."""
+    return Holder.SHOP if leg.fetched_at is None else Holder.POINT
+
+
 def _carried(legs: Iterable[Leg]) -> Iterator[_Carried]:
     for leg in legs:
         for booking in leg.bookings:
-            track = booking.track
+            track, begin = booking.track, beginning(leg)
             if track.kind is EventKind.DELIVERED:
                 to = Holder.CLIENT if leg.reaches_client(booking) else Holder.GATE
+                to = to if leg.taken_to is None else Holder.POINT
                 yield _Carried(leg, booking, track.picked_up_at, track.ended_at, to)
             elif track.kind is EventKind.RETURNED:
-                yield _Carried(leg, booking, track.picked_up_at, track.ended_at, Holder.SHOP)
+                yield _Carried(leg, booking, track.picked_up_at, track.ended_at, begin)
             elif track.picked_up_at is not None:  # also of one that failed: it has the gift
                 back = leg.back_at if track.has_ended else None
                 if back is None or back < track.picked_up_at:
                     yield _Carried(leg, booking, track.picked_up_at, None, None)
                 else:
-                    yield _Carried(leg, booking, track.picked_up_at, back, Holder.SHOP)
+                    yield _Carried(leg, booking, track.picked_up_at, back, begin)
 
 
 def _next_fetched(place: int, since: datetime, carried: Sequence[_Carried]) -> datetime | None:
@@ -148,9 +157,9 @@ def _next_fetched(place: int, since: datetime, carried: Sequence[_Carried]) -> d
     return min(later, default=None)
 
 
-def _in_shop(since: datetime, until: datetime | None) -> Iterator[Stretch]:
+def _at_rest(holder: Holder, since: datetime, until: datetime | None) -> Iterator[Stretch]:
     if until is None or until > since:
-        yield Stretch(holder=Holder.SHOP, since=since, until=until)
+        yield Stretch(holder=holder, since=since, until=until)
 
 
 def _with_courier(one: _Carried, since: datetime) -> Stretch:

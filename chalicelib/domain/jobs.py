@@ -7,21 +7,28 @@ from datetime import datetime
 from chalicelib.domain.dialect import Job
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Assignment
-from chalicelib.domain.orders import Order, Private
+from chalicelib.domain.orders import Contact, Order, Private, Recipient
 
 
 def job_of(
     order: Order, private: Private, assignment: Assignment, courier: Courier, reference: str, now: datetime
 ) -> Job:
     """The job of that assignment, under that reference. Carries personal data and is never stored or logged."""
-    quote = assignment.quote
+    quote, leg = assignment.quote, order.leg
+    shop, recipient = private.pick_up_contact, private.recipient
+    if (
+        leg.taken_to is not None
+    ):  # who calls because of the point has the shop on the line: it knows both couriers
+        recipient = Recipient(name=leg.taken_to.name, phone=shop.phone, place=leg.taken_to.place)
+    if leg.fetched_at is not None:
+        shop = Contact(name=leg.fetched_at.name, phone=shop.phone)
     return Job(
         reference=reference,
         gift=order.gift,
-        pick_up_name=order.pick_up_name,
-        pick_up=order.pick_up_place,
-        pick_up_contact=private.pick_up_contact,
-        recipient=private.recipient,
+        pick_up_name=order.pick_up_name if leg.fetched_at is None else leg.fetched_at.name,
+        pick_up=order.pick_up_place if leg.fetched_at is None else leg.fetched_at.place,
+        pick_up_contact=shop,
+        recipient=recipient,
         deliver_from=max(assignment.hand_over_from, order.window.start),
         deliver_by=min(assignment.hand_over_by, order.window.end),
         handover=assignment.handover,

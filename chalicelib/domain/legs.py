@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from chalicelib.domain.fleet import Proof
+from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Window
 
@@ -300,12 +301,17 @@ MOST_LEGS = 6
 
 
 class Leg(Shape):
-    """One stretch of the way. Most orders have one; a gift that came back and was sent out again has more."""
+    """One stretch of the way. Most orders have one; a relay, and a gift that was sent out again, have more."""
 
     leg_no: int = Field(default=1, ge=1)
     assignment: Assignment | None = None
     bookings: tuple[Booking, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    fetched_at: HandOverPoint | None = Field(default=None, description="Absent: in the shop.")
+    taken_to: HandOverPoint | None = Field(default=None, description="Absent: to the client.")
+    client_window: Window | None = Field(
+        default=None, description="Of a leg to a hand-over point: when the client is to have it."
+    )
     begun_at: Instant | None = Field(default=None, description="Of a further leg: when it was asked for.")
     begun_from: int | None = Field(
         default=None,

@@ -13,10 +13,10 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
-from chalicelib.domain.custody import Chain, Holder, chain
+from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
-from chalicelib.domain.places import Market, Place
+from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
@@ -80,6 +80,8 @@ class OrderState(StrEnum):
     ASSIGNED = "assigned"
     BOOKED = "booked"
     PICKED_UP = "picked_up"
+    RELAYED = "relayed"
+    """Handed over at a hand-over point, and waiting there for the courier of the next leg."""
     AT_GATE = "at_gate"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -158,6 +160,11 @@ class NewOrder(Shape):
         default=None,
         exclude_if=is_absent,
         description="It travels with others. A courier that then takes only some of them parts them.",
+    )
+    relay: HandOverPoint | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="One courier takes it there, another from there to the client. Not for gifts that travel together.",
     )
 
 
@@ -249,7 +256,7 @@ class Order(Shape):
             return False
         if not any(b.track.events for leg in self.legs for b in leg.bookings):
             return True  # nearly all that wait: nobody has said a word of them
-        return self.custody.is_with(Holder.SHOP)
+        return self.custody.is_with(beginning(self.leg))
 
     def leg_of(self, booking: Booking) -> Leg:
         """The leg that it is for."""
@@ -268,11 +275,12 @@ class Order(Shape):
         return self.model_copy(update={"legs": legs, "window": leg.window or self.window})
 
     def delivery(self, private: Private) -> Delivery:
-        """What clearance has to know."""
+        """What clearance has to know of the leg under way."""
+        leg = self.leg
         return Delivery.model_construct(
             gift=self.gift,
-            pick_up=self.pick_up_place,
-            drop_off=private.recipient.place,
+            pick_up=self.pick_up_place if leg.fetched_at is None else leg.fetched_at.place,
+            drop_off=private.recipient.place if leg.taken_to is None else leg.taken_to.place,
             window=self.window,
         )
 
@@ -295,7 +303,7 @@ def fingerprint_of(idempotency_key: str, new: NewOrder) -> str:
 def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, at: datetime) -> Order:
     """The order as first written, without its sealed part. Everything in it has been validated as it came in."""
     order_id = order_id_of(brand_id, idempotency_key)
-    return Order.model_construct(
+    order = Order.model_construct(
         schema_version=SCHEMA,
         order_id=order_id,
         brand_id=brand_id,
@@ -314,6 +322,31 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         history=(Moved(state=OrderState.PLACED, at=at),),
         stepped=True,
     )
+    return order if new.relay is None else relayed(order, new.relay, new.window)
+
+
+def relayed(order: Order, point: HandOverPoint, wished: Window) -> Order:
+    """The order with the leg under way ending at that point, in its hours; `wished`: when the client is to have it."""
+    hours = point.hours.model_copy(update={"end": min(point.hours.end, wished.end)})
+    leg = order.leg.model_copy(update={"taken_to": point, "client_window": wished})
+    return order.model_copy(update={"legs": replace_leg(order.legs, leg), "window": hours})
+
+
+def handed_on(order: Order, at: datetime) -> Order:
+    """The order with a leg from the point on, once a courier has handed over there. No step yet: the same where nobody
+    has, or where the brand has asked for the end of it."""
+    leg = order.leg
+    booking = leg.deciding_booking
+    if leg.taken_to is None or order.cancel_asked_at is not None:
+        return order
+    if booking is None or booking.track.kind is not EventKind.DELIVERED:
+        return order
+    behind = leg.model_copy(update={"window": order.window})
+    onward = Leg(leg_no=leg.leg_no + 1, fetched_at=leg.taken_to, begun_at=at)
+    legs = (*replace_leg(order.legs, behind), onward)
+    return order.model_copy(
+        update={"legs": legs, "window": leg.client_window or order.window, "outlook": None}
+    )
 
 
 def state_of(order: Order) -> OrderState:
@@ -324,6 +357,8 @@ def state_of(order: Order) -> OrderState:
     booking = leg.deciding_booking
     if booking is not None:
         track = booking.track
+        if track.kind is EventKind.DELIVERED and leg.taken_to is not None:
+            return OrderState.RELAYED if order.cancel_asked_at is None else OrderState.CANCELLED
         if track.kind is EventKind.DELIVERED:
             return OrderState.DELIVERED if leg.reaches_client(booking) else OrderState.AT_GATE
         if track.kind is EventKind.RETURNED:
@@ -344,7 +379,7 @@ def state_of(order: Order) -> OrderState:
         return OrderState.ASSIGNED
     if order.outlook is not None and not order.outlook.is_planned:
         return OrderState.STRANDED if order.outlook.next_look is None else OrderState.HELD
-    return OrderState.PLACED
+    return OrderState.PLACED if leg.fetched_at is None else OrderState.RELAYED
 
 
 def moved(order: Order, at: datetime, **changes: object) -> Order:
@@ -364,7 +399,7 @@ def is_over(order: Order) -> bool:
 
 def in_pool(order: Order) -> bool:
     """True when the order waits for an assignment."""
-    return order.state in (OrderState.PLACED, OrderState.HELD)
+    return order.state in (OrderState.PLACED, OrderState.HELD, OrderState.RELAYED)
 
 
 def due_at(order: Order) -> datetime | None:
@@ -425,7 +460,12 @@ class OrderView(Shape):
     courier: str | None = None
     cancel_asked_at: Instant | None = None
     cancel_refused: str | None = None
-    leg_no: int = Field(default=1, description="How often it has been sent out; 1: once, or not yet.")
+    leg_no: int = Field(
+        default=1, description="Which leg is under way; a relay and a second attempt are legs."
+    )
+    relay: str | None = Field(
+        default=None, description="The hand-over point that the leg under way goes to or begins at."
+    )
     custody: Chain = Field(description="Who had the gift from when until when, as far as is known.")
     history: tuple[Moved, ...]
 
@@ -442,7 +482,7 @@ def view(order: Order) -> OrderView:
         version=order.version,
         tier=order.tier,
         fallback=order.fallback,
-        window=order.window,
+        window=leg.client_window or order.window,
         gift=order.gift,
         together=order.together,
         placed_at=order.placed_at,
@@ -453,6 +493,7 @@ def view(order: Order) -> OrderView:
         cancel_asked_at=order.cancel_asked_at,
         cancel_refused=_cancel_refused(order),
         leg_no=leg.leg_no,
+        relay=None if (point := leg.taken_to or leg.fetched_at) is None else point.name,
         custody=order.custody,
         history=order.history,
     )
@@ -465,9 +506,10 @@ def _cancel_refused(order: Order) -> str | None:
 
 
 def first_view(order: Order) -> OrderView:
-    """The order as the answer to its placing read: what a repeat of the request gets again."""
+    """The order as the answer to its placing read: what a repeat of the request gets again. It says nothing of a relay,
+    for whether that was asked for then or named later cannot be told any more."""
     if order.version == 1:
-        return view(order)
+        return view(order).model_copy(update={"relay": None})
     return view(order).model_copy(
         update={
             "state": OrderState.PLACED,
@@ -478,8 +520,9 @@ def first_view(order: Order) -> OrderView:
             "courier": None,
             "cancel_asked_at": None,
             "cancel_refused": None,
-            "window": order.legs[0].window or order.window,
+            "window": order.legs[0].client_window or order.legs[0].window or order.window,
             "leg_no": 1,
+            "relay": None,
             "custody": chain(order.placed_at, ()),
             "history": order.history[:1],
         }

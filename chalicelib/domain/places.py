@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from pydantic import Field
 
-from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, fold, folded
+from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, Window, fold, folded
 
 METRES_PER_DEGREE = 111_320.0
 
@@ -74,6 +74,14 @@ class Place(Shape):
     address: Address
     coordinate: Coordinate
     match_quality: MatchQuality
+
+
+class HandOverPoint(Shape):
+    """Where one courier leaves a gift and another fetches it: a desk, a lodge, a depot. It names no person."""
+
+    name: Text = Field(examples=["Line desk, Waibaidu Bridge"])
+    place: Place
+    hours: Window = Field(description="When it takes gifts in and hands them out.")
 
 
 class Offer(StrEnum):

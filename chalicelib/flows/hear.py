@@ -26,7 +26,7 @@ from chalicelib.domain.legs import (
     replace_leg,
     with_hinted_reason,
 )
-from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, in_pool, moved
+from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, handed_on, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase, Reason
 from chalicelib.flows import book, check, suspect
@@ -157,7 +157,7 @@ def _folded(
     more: list[Change] = []
     for booking, track in fresh:
         if track.reason != booking.track.reason:
-            suspect.suspect(world, order, booking.courier_id, track.reason)
+            suspect.suspect(world, order.up_to(order.leg_of(booking)), booking.courier_id, track.reason)
         becomes = _becomes(order, booking, track, now)
         if booking.may_have_news:
             becomes["next_look"] = booking.next_look  # what was confirmed before puts off no look into a hint
@@ -180,7 +180,8 @@ def _folded(
         if leg.leg_no != order.leg.leg_no:
             word = str(track.kind)
             world.log("earlier_leg_heard", order=order.order_id, courier=heard.courier_id, step=word)
-    if len(order.legs) > 1:
+    changed = handed_on(changed, now)
+    if len(changed.legs) > 1:
         changed = _where_it_is(changed, now)
     after = moved(changed, now)
     return after, pieces, more

@@ -9,7 +9,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Fault, Invalid, Lost, Missing
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Private, Recipient, placed
-from chalicelib.domain.places import Market, Place
+from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.ports import Keep, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import enlist
@@ -35,7 +35,7 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
             [Fault("/market", "a market that exists was expected", new.market)],
         ) from None
     order = placed(new, brand_id, idempotency_key, market, now)
-    faults = faults_of(market, new, now)
+    faults = [*faults_of(market, new, now), *_relay_faults(market, new, now)]
     if faults:
         before = world.table.get(facts.order_key(order.order_id))
         if before is not None:  # placed when it was right: the same request has the same answer for ever
@@ -80,11 +80,37 @@ class Wanted(Protocol):
 def faults_of(market: Market, wanted: Wanted, now: datetime) -> list[Fault]:
     """What is wrong with it in this market and at this moment, each with its pointer."""
     return [
-        *_outside(market, wanted.pick_up.place, "/pick_up/place/coordinate"),
-        *_outside(market, wanted.recipient.place, "/recipient/place/coordinate"),
+        *outside(market, wanted.pick_up.place, "/pick_up/place/coordinate"),
+        *outside(market, wanted.recipient.place, "/recipient/place/coordinate"),
         *_foreign(market, wanted.gift),
         *closed(wanted.window, now),
     ]
+
+
+def _relay_faults(market: Market, new: NewOrder, now: datetime) -> list[Fault]:
+    if new.relay is None:
+        return []
+    if new.together is not None:
+        detail = "gifts that travel together arrive together: no relay was expected"
+        return [Fault("/relay", detail)]
+    return relay_faults(market, new.relay, new.gift, new.window, now, "/relay")
+
+
+def relay_faults(
+    market: Market, point: HandOverPoint, gift: Gift, wished: Window, now: datetime, pointer: str
+) -> list[Fault]:
+    """What keeps a gift that is wished for in that window from going by that point."""
+    faults = outside(market, point.place, f"{pointer}/place/coordinate")
+    if (
+        gift.dwell_limit_minutes is not None
+    ):  # each leg is cleared by itself, and nobody adds up the rest between them
+        detail = "a gift was expected that may rest at the point: this one states for how long it keeps"
+        faults.append(Fault(pointer, detail))
+    hours = point.hours
+    if hours.end <= now or hours.start >= wished.end:
+        detail = "hours were expected that are not over, and begin before the client's window ends"
+        faults.append(Fault(f"{pointer}/hours", detail, hours.end.isoformat()))
+    return faults
 
 
 def _foreign(market: Market, gift: Gift) -> list[Fault]:
@@ -95,7 +121,8 @@ def _foreign(market: Market, gift: Gift) -> list[Fault]:
     return [Fault("/gift/items/0/value/currency", detail, given)]
 
 
-def _outside(market: Market, place: Place, pointer: str) -> list[Fault]:
+def outside(market: Market, place: Place, pointer: str) -> list[Fault]:
+    """A fault, if that place is not in this market."""
     if market.holds(place.coordinate):
         return []
     swapped = place.coordinate.model_copy(update={"lng": place.coordinate.lat, "lat": place.coordinate.lng})

@@ -294,7 +294,7 @@ def owed(world: World, order: Order, verdict: Verdict, on: check.Ground) -> Need
     slot = on.fleet.slots.get(verdict.slot_id)
     needs = {} if slot is None else rooms.needed(slot, order.gift)
     if verdict.quotas or _good_once(verdict, on):
-        address = facts.unseal_private(world.sealer, order).recipient.place.address
+        address = order.delivery(facts.unseal_private(world.sealer, order)).drop_off.address
         needs |= ruled(world, order.market_id, address, verdict, on, assignment)
     return {taken: need for taken, need in needs.items() if taken not in assignment.quotas}
 

@@ -135,7 +135,8 @@ def _ground(
     head = Head(piece.rules_digest, piece.rules_version, piece.rules_published_at or piece.known_at)
     atlas = consult.as_known(world, order.market_id, head)
     nobody = Fleet(couriers={}, crews={}, permits={}, slots={}, left={})
-    delivery = order.delivery(facts.unseal_private(world.sealer, order))
+    leg = next((leg for leg in order.legs if leg.leg_no == piece.leg_no), order.leg)
+    delivery = order.up_to(leg).delivery(facts.unseal_private(world.sealer, order))
     return Clearer(atlas, nobody, piece.known_at).ground(
         delivery, start, end, phase, moment=piece.step in MOMENTS
     )

@@ -8,7 +8,7 @@ cleared, planned and booked under the rules of then. Law 0: only what the chain 
 from __future__ import annotations
 
 from chalicelib.domain import facts
-from chalicelib.domain.custody import Holder
+from chalicelib.domain.custody import beginning
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import MOST_LEGS, Leg
 from chalicelib.domain.orders import Order, OrderState, is_over, moved
@@ -41,7 +41,9 @@ def send_again(world: World, brand_id: str | None, order_id: str, window: Window
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     behind = order.leg.model_copy(update={"window": order.window})
-    leg = Leg(leg_no=order.leg.leg_no + 1, begun_at=now, begun_from=version)
+    leg = Leg(
+        leg_no=behind.leg_no + 1, fetched_at=behind.fetched_at, begun_at=now, begun_from=version
+    )  # from a hand-over point if it came back there; who wants a relay of it again says so
     legs = (*order.legs[:-1], behind, leg)
     after = moved(order, now, legs=legs, window=window, outlook=None)
     try:
@@ -66,8 +68,8 @@ def _refuse(order: Order) -> None:
         raise Clashing(
             f"only an order that is returned or stranded is sent again, this one is {order.state.value}"
         )
-    if not is_over(order) or not order.custody.is_with(Holder.SHOP):
-        raise Clashing("the gift is not known to be in the shop: the chain of custody says who may have it")
+    if not is_over(order) or not order.custody.is_with(beginning(order.leg)):
+        raise Clashing("the gift is not known to be where it would be fetched: see its chain of custody")
     if len(order.legs) >= MOST_LEGS:
         raise Clashing(f"the gift has been sent out {len(order.legs)} times, which is all that is tried")
 

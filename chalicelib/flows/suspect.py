@@ -12,13 +12,13 @@ TRIES = 5
 
 
 def suspect(world: World, order: Order, courier_id: str, reason: str) -> None:
-    """Note that this courier could not get to the client's place. Any other reason, and a repeat, change nothing.
+    """Note that this courier could not get to the drop-off. Any other reason, and a repeat, change nothing.
 
     Before the order is saved: who is stopped between the two does both again.
     """
     if reason not in REASONS:
         return
-    address = facts.unseal_private(world.sealer, order).recipient.place.address
+    address = order.delivery(facts.unseal_private(world.sealer, order)).drop_off.address
     name = suspicion_id_of(address)
     if name is None or address.compound is None:
         return

@@ -226,11 +226,12 @@ STATES: Final[dict[str, str]] = {
     "assigned": "given to a courier, and not booked yet",
     "booked": "booked with a courier",
     "picked_up": "with the courier, on its way",
+    "relayed": "at a hand-over point, where another courier is to fetch it",
     "at_gate": "handed to the compound; the client's own receipt has not been told",
     "delivered": "received by the client",
     "failed": "failed after it was fetched",
     "returning": "on its way back",
-    "returned": "back at the shop",
+    "returned": "back where it was fetched",
     "cancelled": "cancelled",
     "fulfilled_digitally": "sent as a gift that needs no courier",
 }

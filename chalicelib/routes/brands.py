@@ -13,6 +13,7 @@ from chalicelib.domain.errors import Fault, Invalid
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
+from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.shapes import Shape, Slug, Window
 from chalicelib.flows import look
 from chalicelib.flows.place import place
@@ -131,6 +132,18 @@ def blueprint(authorizer: Any) -> Blueprint:
         brand_id = who.owner if who.role is Role.BRAND else None
         order = send_again(wiring.world(), brand_id, order_id, wish.window, version)
         return edge.answer(_seen(who, order), 202, {"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/relay", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def relay_order(order_id: str) -> Response:
+        from chalicelib.flows.relay import relay
+
+        request = bp.current_request
+        caller(request, Role.OPERATOR)
+        version = edge.if_match(request)
+        point = edge.body_of(request, HandOverPoint)
+        order = relay(wiring.world(), order_id, point, version)
+        return edge.answer(view(order), 202, {"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/returns", methods=["POST"], authorizer=authorizer)
     @edge.spoken

@@ -101,7 +101,7 @@ class BrandEvidence(Shape):
 
     evidence_id: str
     order_id: str
-    leg_no: int = Field(default=1, description="How often the gift had been sent out, this time included.")
+    leg_no: int = Field(default=1, description="On which leg.")
     step: Step
     decided_at: Instant
     decision: Decision

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.custody import Chain, FlawKind, Holder, chain
 from chalicelib.domain.legs import Assignment, Booking, BookingState, EventKind, Leg, fold, reference_of
+from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.policies import Handover
 from tests import builders as b
 from tests.domain.test_legs import ORDER_ID, event
 
 K = EventKind
+
+
+DESK = HandOverPoint(name="Line desk", place=b.place(), hours=b.window())
 
 
 def at(minutes: float) -> datetime:
@@ -147,6 +151,24 @@ def test_clocks_that_differ_a_little_leave_the_gift_with_the_second_courier() ->
     assert found.is_with(Holder.CLIENT)
 
 
+def test_a_relay_is_at_the_point_between_its_two_couriers() -> None:
+    first = leg(booking(1, 1, (K.PICKED_UP, 10), (K.DELIVERED, 40)), taken_to=DESK)
+    assert told(chain(b.NOON, [first]))[-1] == ("point", 40, None)
+    second = leg(booking(2, 1, (K.PICKED_UP, 70), (K.RETURNED, 90), asked=60), leg_no=2, fetched_at=DESK)
+    third = leg(booking(3, 1, (K.PICKED_UP, 120), (K.DELIVERED, 150), asked=95), leg_no=3, fetched_at=DESK)
+    found = chain(b.NOON, [first, second, third])
+    assert told(found) == [
+        ("shop", 0, 10),
+        ("courier", 10, 40),
+        ("point", 40, 70),
+        ("courier", 70, 90),
+        ("point", 90, 120),
+        ("courier", 120, 150),
+        ("client", 150, None),
+    ]
+    assert found.flaws == ()
+
+
 # --- for any events -----------------------------------------------------------------------------------------------
 
 SAID = st.lists(st.tuples(st.sampled_from(list(EventKind)), st.integers(0, 90)), max_size=6)
@@ -162,7 +184,17 @@ def histories(draw: st.DrawFn) -> list[Leg]:
         ]
         back = draw(st.none() | st.integers(0, 120))
         ways = draw(st.sampled_from([Handover.DOOR, Handover.GATE]))
-        legs.append(leg(*bookings, leg_no=leg_no, handover=ways, back_at=None if back is None else at(back)))
+        ends = st.sampled_from([None, DESK])
+        legs.append(
+            leg(
+                *bookings,
+                leg_no=leg_no,
+                handover=ways,
+                back_at=None if back is None else at(back),
+                fetched_at=draw(ends),
+                taken_to=draw(ends),
+            )
+        )
     return legs
 
 

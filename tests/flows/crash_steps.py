@@ -11,17 +11,19 @@ from typing import Any
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import consult, explain, look, publish, recall, receive, replay
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.place import place as flow_place
+from chalicelib.flows.relay import relay as flow_relay
 from chalicelib.flows.send_again import seen_back as flow_seen_back
 from chalicelib.flows.send_again import send_again as flow_send_again
 from tests.flows.crash_play import Play
 from tests.paper import callback
-from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, new_order, zone
+from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, new_order, place_at, zone
 
 Step = Callable[[Play], None]
 
@@ -162,6 +164,27 @@ def send_again(key: str = "key-1", *, start: float = 2, end: float = 4.5, times:
         play.settle()
 
     return step
+
+
+@same
+def relay(point: str, key: str = "key-1", *, times: int = 1) -> Step:
+    """The dispatcher names a hand-over point for what waits."""
+
+    def step(play: Play) -> None:
+        version = play.order(key).version
+        told = HandOverPoint.model_validate_json(json.dumps(point_at(point)))
+        for _ in range(times):
+            refused(play, lambda: flow_relay(play.on.world, play.order_id(key), told, version))
+        play.settle()
+
+    return step
+
+
+def point_at(compound: str) -> dict[str, Any]:
+    """A hand-over point there, in the middle of the day."""
+    first, last = NOON + timedelta(minutes=30), NOON + timedelta(hours=3.5)
+    hours = {"start": first.isoformat(), "end": last.isoformat(), "time_zone": "Asia/Shanghai"}
+    return {"name": "Line desk", "place": place_at(compound), "hours": hours}
 
 
 @same

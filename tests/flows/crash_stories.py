@@ -59,9 +59,11 @@ from tests.flows.crash_steps import (
     only_publish,
     operator,
     place,
+    point_at,
     read_everything,
     receipt,
     refused,
+    relay,
     rules,
     says,
     says_of_nobody,
@@ -392,6 +394,38 @@ story(
     courier("returned"), send_again(start=24, end=28), _job_turns_up, company(deaf={"cancel"}),
     courier("accepted", number=1), minutes(3), company(deaf=set()), minutes(10), cancel(), minutes(3),
     ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+
+# --- relays -------------------------------------------------------------------------------------------------
+
+LASTING: dict[str, Any] = {
+    "items": [{"name": "Book", "item_class": "fashion", "value": {"amount": 88000, "currency": "CNY"}}]
+}
+BY_THE_LINE: list[Any] = [
+    rules(zone("Line")), place(relay=point_at("Line"), gift=LASTING), expects(BOOKED), minutes(7), later(minutes=25),
+    courier("picked_up"), minutes(3), courier("delivered"), expects(BOOKED), minutes(2),
+]  # fmt: skip
+"""Handed over at the point, and the next courier is booked."""
+story(
+    "relayed_to_the_client",
+    BY_THE_LINE, says("in_transit", leg_no=1), minutes(5), RIDE, opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "relayed_and_cancelled_at_the_point",
+    BY_THE_LINE, cancel(), minutes(18), opening=partial(stage, crews=2), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "nobody_may_carry_it_on_from_the_point",
+    rules(zone("Line")), place(relay=point_at("Line"), gift=LASTING), minutes(7), later(minutes=25), courier("picked_up"),
+    minutes(2), rules(BANNED), courier("delivered"), expects(HELD), minutes(2), rules(OPEN), expects(BOOKED), minutes(6), RIDE,
+    opening=partial(stage, crews=2), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "the_dispatcher_names_a_point_for_what_waits",
+    place(compound="Garden", gift=LASTING), expects(HELD), minutes(2), rules(zone("Line")), relay("Line", times=2),
+    expects(BOOKED), minutes(7), later(minutes=25), courier("picked_up"), minutes(2), courier("returned"), minutes(2),
+    expects(RETURNED), send_again(end=4), minutes(2), later(hours=5), minutes(4),
+    opening=partial(stage, crews=2), ends={"key-1": STRANDED},
 )  # fmt: skip
 
 # --- rules change -------------------------------------------------------------------------------------------

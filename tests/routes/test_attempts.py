@@ -9,7 +9,7 @@ from typing import Any
 from tests.paper import callback
 from tests.routes.conftest import Desk
 from tests.routes.test_brands import PERSONAL, place, problem
-from tests.stage import NOON
+from tests.stage import NOON, body, place_at
 
 WINDOW = {
     "start": (NOON + timedelta(hours=2)).isoformat(),
@@ -97,3 +97,23 @@ def test_an_operator_reads_who_carried_it_and_a_brand_which_company(desk: Desk) 
     assert told[1]["courier"] == "paper-co"
     assert not any({"crew", "reference"} & stretch.keys() for stretch in told)
     assert not any(word in json.dumps(whole) for word in PERSONAL)
+
+
+def test_an_operator_names_a_hand_over_point_for_what_waits(desk: Desk) -> None:
+    (item,) = body()["gift"]["items"]
+    lasting = {"items": [{name: item[name] for name in ("name", "item_class", "value")}]}
+    order_id = place(desk, body(gift=lasting)).json_body["order_id"]
+    point = {"name": "Line desk", "place": place_at("Line"), "hours": WINDOW}
+    path = f"/v1/orders/{order_id}/relay"
+    assert desk.maison("PUT", path, point, {"If-Match": '"v1"'}).status_code == 403
+    assert desk.operator("PUT", path, point).status_code == 428
+    named = desk.operator("PUT", path, point, {"If-Match": '"v1"'})
+    assert named.status_code == 202, named.body
+    assert (named.json_body["relay"], named.json_body["window"]["start"]) == (
+        "Line desk",
+        "2022-04-11T05:00:00Z",
+    )
+    assert desk.operator("PUT", path, point, {"If-Match": '"v1"'}).json_body == named.json_body
+    over = {**point, "hours": {**WINDOW, "start": "2022-04-10T01:00:00Z", "end": "2022-04-10T02:00:00Z"}}
+    refused = desk.operator("PUT", path, over, {"If-Match": named.headers["ETag"]})
+    assert (refused.status_code, problem(refused)["errors"][0]["pointer"]) == (422, "/hours")

@@ -26,7 +26,7 @@ from cli.package import read
 from sandbox.front import Front
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
-from tests.stage import NOON, Stage, new_order, stage
+from tests.stage import NOON, Stage, body, new_order, stage
 
 
 class StrictTable(FakeTable):
@@ -215,6 +215,9 @@ def _names(on: Stage) -> dict[str, str]:
         steps = (*other.history, Moved(state=state, at=NOON))
         _keep(on, facts.order_row(other.model_copy(update={"history": steps})), was=1)
         ended[name] = other.order_id
+    (item,) = body()["gift"]["items"]
+    lasting = {"items": [{name: item[name] for name in ("name", "item_class", "value")}]}
+    ended["waiting"] = place(on.world, "maison", "gift-waiting", new_order(gift=lasting))[0].order_id
     history = (*left.history, Moved(state=OrderState.AT_GATE, at=NOON))
     decided = Evidence(
         evidence_id="0900",  # the planner writes its first

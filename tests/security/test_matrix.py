@@ -74,6 +74,11 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", f"{MEMBER}/rules/uploads/{{upload_id}}/finish"): lambda gate: {"parts": 1},
     ("POST", f"{MEMBER}/impact"): lambda gate: {"amendment": {"released": ["zone-Yongjia"]}},
     ("POST", "/v1/orders/{order_id}/attempts"): lambda gate: {"window": body()["window"]},
+    ("PUT", "/v1/orders/{order_id}/relay"): lambda gate: {
+        "name": "Line desk",
+        "place": body()["pick_up"]["place"],
+        "hours": body()["window"],
+    },
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
@@ -83,6 +88,7 @@ OTHER_NAMES = {
     ("POST", "/v1/orders/{order_id}/receipts"): {"order_id": "at_gate"},
     ("POST", "/v1/orders/{order_id}/attempts"): {"order_id": "returned"},
     ("POST", "/v1/orders/{order_id}/returns"): {"order_id": "failed"},
+    ("PUT", "/v1/orders/{order_id}/relay"): {"order_id": "waiting"},
 }
 """Where the usual one of its kind is in the wrong state."""
 
