@@ -386,7 +386,7 @@ def decide(
     for name in lacking:
         verdicts[name] = _as_can_be_taken(planned, name, verdicts[name])
     assert planned.rationing is not None
-    account = explain.Account(on, now, planned.rationing, deliveries, cleared, loads)
+    account = explain.Account(on, now, planned.rationing, deliveries, cleared, loads, prices)
     final = partial(_final, clearer, on, planned.chosen, deliveries, verdicts)
     by_id = {order.order_id: order for order in orders}
     for number, order in enumerate(orders):

@@ -39,7 +39,7 @@ from chalicelib.domain.report import (
 )
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Decision, Delivery, Verdict
-from chalicelib.flows import check
+from chalicelib.flows import check, quote
 
 
 class Decided(Protocol):
@@ -66,6 +66,8 @@ class Account:
     """As clearance gave them, before anybody was given anything."""
     loads: Mapping[str, int] = field(default_factory=dict)
     """By courier, what the plan counted more for each of its slots, for what it has been given already."""
+    prices: quote.Prices = field(default_factory=dict)
+    """What couriers that were asked want for a gift, in the place of what their slots state."""
     _cheapest: dict[int, tuple[Sequence[Verdict], Cheapest | None]] = field(default_factory=dict)
     _nearest: dict[tuple[int, Window], tuple[Sequence[Verdict], tuple[NearestChange, ...]]] = field(
         default_factory=dict
@@ -73,13 +75,26 @@ class Account:
 
     def of_served(self, order: Order, slot_id: str, answers: Sequence[Verdict]) -> Explanation | None:
         """Why it does not go with the cheapest; None: it does."""
-        known = self._cheapest.get(id(answers))
-        if known is None:
-            known = self._cheapest[id(answers)] = (answers, cheapest_of(answers, self.on.fleet.slots))
-        if known[1] is None:
+        slots = self.on.fleet.slots
+        if self.prices:
+            slots = {v.slot_id: self._as_quoted(order, slots[v.slot_id]) for v in answers}
+            cheapest = cheapest_of(answers, slots)
+        else:
+            known = self._cheapest.get(id(answers))
+            if known is None:
+                known = self._cheapest[id(answers)] = (answers, cheapest_of(answers, slots))
+            cheapest = known[1]
+        if cheapest is None:
             return None
-        dearer = self.rationing.dearer(order.order_id, self.on.fleet.slots[slot_id], known[1])
+        dearer = self.rationing.dearer(order.order_id, slots[slot_id], cheapest)
         return None if dearer is None else Explanation(dearer=dearer)
+
+    def _as_quoted(self, order: Order, slot: Slot) -> Slot:
+        """The slot at the price by which it was planned for that gift; one that was full was no part of the plan."""
+        price = self.prices.get((order.order_id, slot.courier_id))
+        if price is None or self.on.fleet.left.get(slot.slot_id, 0) <= 0:
+            return slot
+        return slot.model_copy(update={"price": price.quote.fee})
 
     def of_left(self, order: Order, answers: Sequence[Verdict]) -> Explanation | None:
         """Who was served in its place, or what would have let somebody go; None: there is nothing to tell."""

@@ -11,6 +11,8 @@ import pytest
 from chalicelib import journal
 from chalicelib.domain import facts
 from chalicelib.domain.dialect import Quoted, Reply, Request
+from chalicelib.domain.evidence import Evidence, Step
+from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.shapes import Money
@@ -88,6 +90,25 @@ def test_who_quotes_the_least_carries_it_and_is_reminded_of_its_quote() -> None:
     assert order.leg.assignment.quote.fee.amount == 1500
     assert companies["fair"].quoted == [f"Q-{booking.reference}"]
     assert companies["dear"].quoted == []
+
+
+def told_of(on: Stage, name: str) -> Explanation | None:
+    rows = on.plain.table.read(name, "evidence#").rows
+    pieces = [Evidence.model_validate_json(row.body) for row in rows]
+    return next(piece.explanation for piece in pieces if piece.step is Step.DISPATCH)
+
+
+def test_why_a_gift_goes_dearer_is_told_by_the_prices_that_were_quoted() -> None:
+    """What the slots state is not what was weighed: who is the cheapest by its quote goes with nobody dearer."""
+    on, companies = market_of("dear", "fair")  # of which the first states a little less
+    companies["dear"].fee, companies["fair"].fee = 9000, 1500
+    assert told_of(on, put(on)) is None
+    late = slot(3, 9, on_time_permille=500).model_copy(update={"courier_id": "fair"})
+    enlist.put_slot(on.world, late)
+    companies["dear"].fee = 1900
+    told = told_of(on, put(on, "key-2"))
+    assert told is not None and told.dearer is not None
+    assert (told.dearer.slot, told.dearer.less) == ("slot-3", 400)
 
 
 def test_a_courier_that_refuses_the_quote_is_not_asked_again_for_this_gift() -> None:
