@@ -36,7 +36,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlencode
@@ -295,9 +295,10 @@ def _money(yuan: object) -> Money | None:
         return None
     try:
         fen = (Decimal(str(yuan)) * 100).to_integral_value()
-    except InvalidOperation:
+        is_amount = 0 <= fen <= 10**13
+    except (ArithmeticError, ValueError):  # NaN is read, and can be compared with nothing
         return None
-    return Money(amount=int(fen), currency="CNY") if 0 <= fen <= 10**13 else None
+    return Money(amount=int(fen), currency="CNY") if is_amount else None
 
 
 # --- what Dada sends us -------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def _retry_after(reply: Reply, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(said))
     try:
         until = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):  # a day of twenty digits is no ValueError to it
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -58,7 +58,7 @@ def test_its_verdict_has_no_traceback_and_ends_with_a_count(
     said, beside = capsys.readouterr()
     assert "Traceback" not in said + beside
     assert all(len(line) <= WIDTH for line in said.splitlines()[5:])
-    assert said.splitlines()[-1] == "careless breaks the contract: 4 kept, 49 broken, 1 not asked."
+    assert said.splitlines()[-1] == "careless breaks the contract: 4 kept, 50 broken, 1 not asked."
 
 
 # --- samples that are wrong ---

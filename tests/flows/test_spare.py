@@ -227,7 +227,9 @@ def test_a_courier_that_says_when_it_wants_to_be_asked_again_is_not_asked_before
     assert on.order(name).state is OrderState.BOOKED
 
 
-@pytest.mark.parametrize("said", ["", "soon", "-4", "9" * 40, "Mon, 11 Apr 2022"])
+@pytest.mark.parametrize(
+    "said", ["", "soon", "-4", "9" * 40, "Mon, 11 Apr 2022", f"Mon, 11 Apr {'9' * 20} 04:07:00 GMT"]
+)
 def test_what_cannot_be_read_of_retry_after_says_nothing(said: str) -> None:
     on = wide()
     line: Any = on.world.line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -166,14 +166,19 @@ def junk_that_is_proven_is_an_error_and_never_a_crash(subject: Subject) -> None:
 
 def damaged(subject: Subject) -> list[bytes]:
     """A message of the courier with each of its fields, however deep, missing or of another kind."""
-    said = subject.said()
+    odd = (None, [], {}, "", "\x00", -1, 10**20, True, 1.5, "x" * 300, ...)
+    return _with_each_field(subject.said(), odd)
+
+
+def _with_each_field(said: bytes, values: Sequence[object]) -> list[bytes]:
+    """That JSON with each of its fields replaced by each of the values, or without it for `...`."""
     try:
         message = json.loads(said)
     except ValueError:
         return []
     made = []
     for path in _paths(message):
-        for value in (None, [], {}, "", "\x00", -1, 10**20, True, 1.5, "x" * 300, ...):
+        for value in values:
             copy = json.loads(said)
             at = copy
             for key in path[:-1]:
@@ -214,6 +219,26 @@ def no_answer_is_never_taken_for_a_booking(subject: Subject) -> None:
         says_nothing(subject, Reply(200, {}, body))
 
 
+NO_AMOUNTS = (float("nan"), float("inf"), 10**4000, -1, "NaN", "1e999999", "9" * 5000, [], None)
+"""What stands where an amount was expected, as JSON can carry it."""
+
+
+@clause
+def an_answer_with_an_odd_field_is_never_a_crash(subject: Subject) -> None:
+    """What is said of a job has been done by then: whoever stumbles over the fee loses the rest of it as well."""
+    subject.wants("BOOKED")
+    quoted = subject.may_say("QUOTED", None)
+    for reply in (*every_answer(subject), *([quoted] if quoted else [])):
+        for body in _with_each_field(reply.body, NO_AMOUNTS):
+            odd = replace(reply, body=body)
+            for name, read in _readings(subject, odd):
+                try:
+                    read()
+                except Exception as error:
+                    what = f"a reading by {name} of the answer {odd.status} {shown(body)}"
+                    raise Broken(what, crash(error, subject.file)) from error
+
+
 @clause
 def a_courier_in_trouble_has_said_nothing(subject: Subject) -> None:
     for status in (500, 502, 503, 504):
@@ -240,16 +265,11 @@ def every_answer(subject: Subject) -> Iterator[Reply]:
 
 def says_nothing(subject: Subject, reply: Reply) -> None:
     """Every reading of that reply is `Unsure`, and there is no token in it."""
-    dialect, job = subject.dialect, subject.job()
+    dialect = subject.dialect
     what = f"the answer {reply.status} {shown(reply.body)}"
-    for name, read, meant in (
-        ("quoted", lambda: dialect.quoted(reply, job, NOON), ()),
-        ("booked", lambda: dialect.booked(reply, job), ()),
-        ("cancelled", lambda: dialect.cancelled(reply), ("CANCELLED", "BARE_YES")),
-        ("looked_up", lambda: dialect.looked_up(reply, REFERENCE, COURIER_ID, NOON), ("NOT_FOUND",)),
-    ):
+    for name, read in _readings(subject, reply):
         # some say yes by the status alone, and no by an empty list
-        known = [one for samples in meant for one in subject.may_say(samples, ())]
+        known = [one for samples in _MEANT.get(name, ()) for one in subject.may_say(samples, ())]
         if reply.status < 500 and any((reply.status, reply.body) == (one.status, one.body) for one in known):
             continue
         try:
@@ -264,3 +284,17 @@ def says_nothing(subject: Subject, reply: Reply) -> None:
     except Exception as error:
         raise Broken(f"Unanswered from logged_in for {what}", crash(error, subject.file)) from error
     raise Broken(f"Unanswered from logged_in for {what}", f"it says {token!r}")
+
+
+_MEANT: Mapping[str, Sequence[str]] = {"cancelled": ("CANCELLED", "BARE_YES"), "looked_up": ("NOT_FOUND",)}
+
+
+def _readings(subject: Subject, reply: Reply) -> Sequence[tuple[str, Callable[[], object]]]:
+    """Every way to read that reply, by its name."""
+    dialect, job = subject.dialect, subject.job()
+    return (
+        ("quoted", lambda: dialect.quoted(reply, job, NOON)),
+        ("booked", lambda: dialect.booked(reply, job)),
+        ("cancelled", lambda: dialect.cancelled(reply)),
+        ("looked_up", lambda: dialect.looked_up(reply, REFERENCE, COURIER_ID, NOON)),
+    )

@@ -187,6 +187,12 @@ HEARING = (
         "        if reply.status == 200:\n            return Booked(job.reference)\n        if reply.status == 422 and (code := _error(reply)):",
     ),
     Slip(
+        "an_answer_with_an_odd_field_is_never_a_crash",
+        "any number is a fee",
+        "fee_cents: int | None = Field(default=None, ge=0, le=10**9)",
+        "fee_cents: int | None = None",
+    ),
+    Slip(
         "a_courier_in_trouble_has_said_nothing",
         "a 500 is a no",
         "        if reply.status == 422 and",
