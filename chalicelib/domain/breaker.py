@@ -1,8 +1,9 @@
 """A courier's circuit breaker: who does not answer is left in peace for a while, and then asked by one alone.
 
 *closed*: it is asked. *open*: nobody asks, and no gift is given to it. *half_open*: its time of peace is over, and one
-question goes out; what comes back closes it, or opens it for twice as long. Failures are counted in its row; a
-courier without one is closed, so that nothing is read or written for couriers that do well.
+question goes out; what comes back closes it, or opens it for twice as long. An answer that proves nothing does neither,
+and another asks. Failures are counted in its row; a courier without one is closed, so that nothing is read or
+written for couriers that do well.
 """
 
 from __future__ import annotations

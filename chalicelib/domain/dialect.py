@@ -125,7 +125,8 @@ class TokenRefused:
 
 @dataclass(frozen=True)
 class Unsure:
-    """An answer that proves nothing (a 5xx, a busy code): treated as a timeout."""
+    """An answer that proves nothing (a 5xx, a busy code): treated as a timeout. `reason` is "unreadable" where it is
+    none of the courier's words: that counts against its breaker, as no answer would."""
 
     reason: str
     retry_after: timedelta | None = None

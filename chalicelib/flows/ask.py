@@ -26,6 +26,9 @@ other."""
 UNSENT = "unsent"
 """The reason of `Unsure` where the request never went out: there was no connection, or nobody let us log in."""
 
+UNREADABLE = "unreadable"
+"""And where the answer is none of the courier's words, such as the page of somebody who is mending its house."""
+
 
 class NoAccount(Refused):
     """The secret store names no account for this courier: nobody can be asked."""
@@ -76,11 +79,13 @@ def ask(
         if not isinstance(answer, TokenRefused):
             note(type(answer).__name__)
             wait = _retry_after(reply, world.clock())
-            if reply.status >= 500 or reply.status == 429:
+            if reply.status >= 500 or reply.status == 429 or 300 <= reply.status < 400:
                 spare.failed(world, courier, f"http_{reply.status}", wait)
             elif reply.status == 401 or getattr(answer, "reason", "") in REFUSES_US:
                 spare.failed(world, courier, "account_refused", None)
-            else:
+            elif isinstance(answer, Unsure) and answer.reason == UNREADABLE:
+                spare.failed(world, courier, UNREADABLE, wait)
+            elif not isinstance(answer, Unsure):  # what proves nothing does not prove that it is back
                 spare.answered(world, courier, given)
             if isinstance(answer, Unsure) and wait is not None:
                 return replace(answer, retry_after=wait)

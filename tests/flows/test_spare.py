@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.domain import facts
 from chalicelib.domain.breaker import FAILURES
-from chalicelib.domain.dialect import Reply
+from chalicelib.domain.dialect import (
+    Account,
+    BookAnswer,
+    Dialect,
+    Job,
+    LookUpAnswer,
+    NotFound,
+    Reply,
+    Request,
+    Unsure,
+)
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import enlist, look, spare
+from chalicelib.flows.ask import ask
 from chalicelib.flows.book import book
 from chalicelib.flows.place import place
-from tests.paper import TokenPaperDialect
-from tests.stage import Stage, crew, new_order, permit, slot, stage
+from tests.paper import PaperDialect, TokenPaperDialect
+from tests.stage import NOON, Stage, crew, new_order, permit, slot, stage
 
 EVERY_VERB = {"book", "look", "cancel"}
 
@@ -239,3 +250,52 @@ def test_what_cannot_be_read_of_retry_after_says_nothing(said: str) -> None:
     (booking,) = on.order(name).leg.bookings
     assert booking.state is BookingState.UNKNOWN
     assert not facts.breaker_of_row(breaker_row(on)).is_open(on.clock())
+
+
+def answering(on: Stage, reply: Reply) -> None:
+    """From now on whoever asks the courier gets that."""
+    line: Any = on.world.line
+    line.answer = lambda request: reply
+
+
+class UnreadingPaperDialect(PaperDialect):
+    """The same; what is no JSON it cannot read."""
+
+    def booked(self, reply: Reply, job: Job) -> BookAnswer:
+        return super().booked(reply, job) if reply.body[:1] == b"{" else Unsure("unreadable")
+
+    def looked_up(self, reply: Reply, reference: str, courier_id: str, at: datetime) -> LookUpAnswer:
+        known = super().looked_up
+        return known(reply, reference, courier_id, at) if reply.body[:1] == b"{" else Unsure("unreadable")
+
+
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_a_page_that_says_it_is_being_mended_is_no_answer_of_the_courier(status: int) -> None:
+    on = wide()
+    on.world.dialects = {"paper": UnreadingPaperDialect()}
+    answering(on, Reply(status, {}, b"<html>back soon"))
+    for number in range(FAILURES):
+        put(on, f"key-{number}")
+    on.settle()
+    assert facts.breaker_of_row(breaker_row(on)).is_open(on.clock())
+
+
+def test_the_one_question_is_not_answered_by_what_proves_nothing() -> None:
+    """Else hundreds that wait would be sent after it, and stay in doubt."""
+    on = wide()
+    down(on)
+    on.company.deaf.clear()
+    courier, was = enlist.courier(on.world, "SHA", "paper-co"), breaker_row(on)
+    until = facts.breaker_of_row(was).until
+    assert until is not None
+    on.clock.now = until
+    busy = ask(on.world, courier, _look, lambda dialect, reply: Unsure("busy"), "ord")
+    assert isinstance(busy, Unsure)
+    assert breaker_row(on) is not None
+    on.clock.forward(seconds=31)
+    ask(on.world, courier, _look, lambda dialect, reply: NotFound(), "ord")
+    assert breaker_row(on) is None
+
+
+def _look(dialect: Dialect, account: Account, token: str) -> Request:
+    return dialect.look_up(account, token, "nobody", None, NOON)

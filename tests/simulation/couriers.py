@@ -194,7 +194,8 @@ class Company:
             raise Unanswered("mute")
         if strikes("courier_odd", where, 0.02):  # done, and told as a failure
             return Reply(500, {}, b"")
-        self.day.judge.has_answered(self)
+        if answer["said"] != "double":  # which proves nothing, and so not that it is back
+            self.day.judge.has_answered(self)
         return Reply(200, {}, json.dumps(answer).encode())
 
     def stop_tried(self, reference: str) -> None:
