@@ -25,7 +25,6 @@ REFUSES_US = frozenset({"account_refused", "signature_refused"})
 other."""
 UNSENT = "unsent"
 """The reason of `Unsure` where the request never went out: there was no connection, or nobody let us log in."""
-
 UNREADABLE = "unreadable"
 """And where the answer is none of the courier's words, such as the page of somebody who is mending its house."""
 
