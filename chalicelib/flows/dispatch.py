@@ -248,14 +248,19 @@ def _lacks_a_place(order: Order) -> bool:
     """True for an order of the pool that waits for nothing else, or for its last safe moment."""
     if not in_pool(order) or order.outlook is None:
         return False
-    if order.outlook.next_look == order.window.start - HORIZON:
-        return False  # it is too early for it
+    if _is_put_off(order):
+        return False
     return order.outlook.decision is Decision.YES or not CROWDED.isdisjoint(order.outlook.reasons)
 
 
 def _is_far(order: Order, now: datetime) -> bool:
     """True for an order that is not planned yet."""
     return order.window.start - HORIZON > now
+
+
+def _is_put_off(order: Order) -> bool:
+    """True for one that is looked at next when its time has come."""
+    return order.outlook is not None and order.outlook.next_look == order.window.start - HORIZON
 
 
 def _has_lost_its_place(ruling: Ruling) -> bool:
@@ -283,6 +288,12 @@ def _lag_s(orders: Iterable[Order], now: datetime) -> int:
     """How long the longest waiting of them has been due."""
     dues = [due for order in orders if (due := due_at(order)) is not None]
     return max(0, int((now - min(dues)).total_seconds())) if dues else 0
+
+
+def _only_waits(ruling: Ruling) -> bool:
+    """True when nothing was decided and no step made."""
+    is_step = len(ruling.after.history) > len(ruling.before.history)
+    return ruling.takes is None and ruling.evidence is None and not is_step
 
 
 def _is_to_be_told(ruling: Ruling) -> bool:
@@ -314,7 +325,9 @@ def decide(
     on = replace(on, fleet=by_record(on.fleet, now, known))
     if on.atlas is None:
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
-    rulings = [_may_wait(o, on, now, o.window.start - HORIZON) for o in orders if _is_far(o, now)]
+    # a round over everything meets a whole campaign of them, and writes none anew
+    far = [order for order in orders if _is_far(order, now) and not _is_put_off(order)]
+    rulings = [_may_wait(order, on, now, order.window.start - HORIZON) for order in far]
     orders = [order for order in orders if not _is_far(order, now)]
     if not orders:
         return rulings, None
@@ -726,6 +739,10 @@ def _save(
     for load in _loads(_by_slot(rulings)):
         if not _is_ours(world, market_id, holder):
             break
+        # before: this look decides nothing, and the next may be days away; what is told has been saved long since
+        world.queues.nudge(
+            Topic.TELL, [r.after.order_id for r in load if _only_waits(r) and _is_to_be_told(r)]
+        )
         some = _save_some(world, market_id, load, on)
         for ruling in some:
             facts.note_step(world.log, ruling.after)
@@ -733,7 +750,8 @@ def _save(
         world.queues.nudge(Topic.BOOK, [book.name_of(r.after) for r in some if r.takes is not None])
         # whoever books it tells of that and of this
         world.queues.nudge(
-            Topic.TELL, [r.after.order_id for r in some if r.takes is None and _is_to_be_told(r)]
+            Topic.TELL,
+            [r.after.order_id for r in some if r.takes is None and not _only_waits(r) and _is_to_be_told(r)],
         )
         saved += some
     return saved

@@ -185,7 +185,9 @@ def test_a_gift_of_the_day_after_tomorrow_is_planned_when_its_hours_are_two_days
     assert early.outlook is not None
     assert early.outlook.next_look == NOON + timedelta(hours=2)
     on.minutes(10)
-    assert on.order(order.order_id).version == early.version, "nobody looks at it before its time"
+    on.world.queues.nudge(Topic.DISPATCH, ["SHA:all"])
+    on.settle()
+    assert on.order(order.order_id).version == early.version, "nobody writes it before its time"
     on.clock.now = NOON + timedelta(hours=2)
     on.minutes(2)
     looked = on.order(order.order_id)
@@ -196,6 +198,35 @@ def test_a_gift_of_the_day_after_tomorrow_is_planned_when_its_hours_are_two_days
     on.minutes(2)
     late = on.order(order.order_id)
     assert (late.state, late.leg.bookings[0].slot_id) == (OrderState.BOOKED, "slot-far")
+
+
+def test_that_a_gift_of_next_week_is_placed_is_told_whoever_is_stopped_after_looking_at_it() -> None:
+    """Nobody looks at it again for days: a nudge that was not sent by then would be missed for as long."""
+    on = stage()
+    hours = {
+        "start": (NOON + timedelta(days=7)).isoformat(),
+        "end": (NOON + timedelta(days=7, hours=3)).isoformat(),
+        "time_zone": "Asia/Shanghai",
+    }
+    order, _ = place(on.world, "maison", "key-1", new_order(window=hours))
+    table: Any = on.world.table
+    write = table.write
+
+    class Stopped(BaseException):
+        pass
+
+    def and_no_further(*changes: Any) -> None:
+        write(*changes)
+        raise Stopped
+
+    table.write = and_no_further
+    with pytest.raises(Stopped):
+        dispatch.dispatch(on.world, "SHA")
+    table.write = write
+    assert on.order(order.order_id).outlook is not None, "it was saved"
+    on.settle()
+    on.minutes(3)
+    assert [heard["data"]["state"] for heard in on.brand.heard] == ["placed"]
 
 
 def test_what_only_a_newer_version_knows_of_the_fleet_stops_no_round() -> None:
