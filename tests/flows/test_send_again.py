@@ -10,13 +10,13 @@ import pytest
 
 from chalicelib.domain.custody import FlawKind, Holder
 from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale
-from chalicelib.domain.evidence import Evidence
+from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import MOST_LEGS, BookingState
 from chalicelib.domain.orders import Order, OrderState, first_view, view
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import cancel, hear, look, receive
+from chalicelib.flows import cancel, dispatch, hear, look, receive
 from chalicelib.flows.place import place
 from chalicelib.flows.send_again import seen_back, send_again
 from tests.paper import callback
@@ -283,6 +283,19 @@ def test_a_first_courier_that_has_it_after_all_stops_the_second_and_the_gift_is_
     on.minutes(2)
     order = on.order(order_id)
     assert order.state is OrderState.BOOKED and len(order.leg.bookings) == 2, "it is back, and goes"
+
+
+def test_no_courier_is_asked_for_a_gift_that_has_left_the_shop_since_it_was_planned() -> None:
+    on, order_id = came_back()
+    again(on, order_id)
+    dispatch.dispatch(on.world, "SHA")
+    assert on.order(order_id).state is OrderState.ASSIGNED and on.left() == 1
+    corrects(on, order_id, "in_transit")
+    order = on.order(order_id)
+    assert order.state is OrderState.HELD and order.leg.bookings == ()
+    assert f"{order_id}-2-1" not in on.company.jobs and on.left() == 2
+    refused = next(piece for piece in pieces(on, order_id) if piece.step is Step.BOOK)
+    assert (refused.leg_no, refused.reasons) == (2, (Reason.GIFT_ELSEWHERE,))
 
 
 def test_a_first_courier_that_says_late_that_it_had_delivered_before_it_came_back_stops_the_second() -> None:
