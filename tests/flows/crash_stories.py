@@ -118,6 +118,12 @@ RIDE: list[Any] = [
 ]
 """From booked to delivered."""
 
+IN_A_WEEK = {
+    "start": (NOON + timedelta(days=7)).isoformat(),
+    "end": (NOON + timedelta(days=7, hours=3)).isoformat(),
+    "time_zone": "Asia/Shanghai",
+}
+
 # --- the common way -----------------------------------------------------------------------------------------
 
 story("delivered", place(), place(), minutes(7), RIDE, ends={"key-1": DELIVERED})
@@ -129,6 +135,10 @@ story(
     "booked_long_ahead",
     place(), minutes(7), later(hours=1), cancel(), minutes(6),
     opening=partial(stage, start=NOON - timedelta(hours=2)), ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "placed_days_ahead",
+    place(window=IN_A_WEEK), minutes(7), ends={"key-1": OrderState.PLACED},
 )  # fmt: skip
 story(
     "doubled_and_late_callbacks",
