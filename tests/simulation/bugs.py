@@ -124,9 +124,8 @@ MORE = (
     Bug(
         "a look-up that finds nothing is believed at once",
         "flows.book",
-        "next_look=now + world.dialects[courier.dialect].settle,",
-        "next_look=now,",
-        within=100,
+        "    settled = booking.attempted_at + world.dialects[courier.dialect].settle\n",
+        "    settled = booking.attempted_at\n",
     ),
     Bug(
         "whoever has a signature is believed",
