@@ -496,7 +496,7 @@ def _look_up(world: World, order: Order, booking: Booking, courier: Courier) -> 
                 return _with(order, now, present, next_look=look, looks=present.looks + 1), []
             return _lost(order, now, present)
         look = _later(world, now, present.looks, answer)
-        return _with(order, now, present, next_look=look, looks=present.looks + 1), []
+        return _with(order, now, present, next_look=look, looks=present.looks + _asked(answer)), []
 
     changed = _again_and_again(world, order, booking, after)
     if news is None and changed is not None and now - changed.history[-1].at <= 2 * POLL:
@@ -572,7 +572,8 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
             return _answered(order, now, present, answer.reason[:100] or "refused"), []
         return _with(
             order, now, present,
-            next_look=_later(world, now, present.cancel_tries, answer), cancel_tries=present.cancel_tries + 1,
+            next_look=_later(world, now, present.cancel_tries, answer),
+            cancel_tries=present.cancel_tries + _asked(answer),
         ), []  # fmt: skip
 
     changed = _again_and_again(world, order, booking, after)
@@ -696,8 +697,13 @@ def _again_and_again(
 
 def _later(world: World, now: datetime, tries: int, answer: object = None) -> datetime:
     """When a courier is asked again: later each time, not all at once, and not before it wants to be."""
-    wait = timedelta(minutes=BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+    wait = timedelta(minutes=BACK_OFF[min(tries, len(BACK_OFF) - 1)]) if _asked(answer) else MINUTE
     return now + max(wait + wait * JITTER * world.dice(), _wished(answer))
+
+
+def _asked(answer: object) -> bool:
+    """False where the courier was left in peace: that was no try, and when it is asked again is soon enough."""
+    return not (isinstance(answer, Unsure) and answer.reason in (spare.DOWN, spare.PROBED))
 
 
 def _wished(answer: object) -> timedelta:

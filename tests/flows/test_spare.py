@@ -28,6 +28,7 @@ from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import enlist, look, spare
 from chalicelib.flows.ask import ask
 from chalicelib.flows.book import book
+from chalicelib.flows.cancel import cancel
 from chalicelib.flows.place import place
 from tests.paper import PaperDialect, TokenPaperDialect
 from tests.stage import NOON, Stage, crew, new_order, permit, slot, stage
@@ -299,3 +300,21 @@ def test_the_one_question_is_not_answered_by_what_proves_nothing() -> None:
 
 def _look(dialect: Dialect, account: Account, token: str) -> Request:
     return dialect.look_up(account, token, "nobody", None, NOON)
+
+
+def test_what_was_not_asked_is_no_try_and_waits_no_longer_than_the_courier_is_left_in_peace() -> None:
+    """A gift that somebody wants called off is called off when the courier is back, not when its tries grew rare."""
+    on = wide()
+    name = put(on, "key-booked")
+    on.settle()
+    down(on)
+    cancel(on.world, "maison", name, on.order(name).version)
+    on.minutes(40)
+    (booking,) = on.order(name).leg.bookings
+    until = facts.breaker_of_row(breaker_row(on)).until
+    assert booking.state is BookingState.CANCELLING and booking.next_look is not None and until is not None
+    assert booking.next_look <= max(until, on.clock()) + timedelta(minutes=2)
+    on.company.deaf.clear()
+    on.clock.now = max(until, on.clock())
+    on.minutes(5)
+    assert on.order(name).state is OrderState.CANCELLED
