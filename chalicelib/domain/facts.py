@@ -46,7 +46,7 @@ from chalicelib.domain.errors import Delayed, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.legs import MEASURES, Assignment, Event, QuotaTaken
+from chalicelib.domain.legs import HINT, MEASURES, Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool
 from chalicelib.domain.places import Market
@@ -200,7 +200,13 @@ def event_prefix(reference: str = "") -> str:
 
 def event_row(order_id: str, event: Event) -> Row:
     # who said it is part of the name: else another courier's word could stand in the place of the true one
-    said = f"{stamp(event.occurred_at)}#{event.event_id}#{event.market_id}/{event.courier_id}"
+    what = f"{stamp(event.occurred_at)}#{event.event_id}"
+    if event.source == HINT:
+        # whoever can make hints can date and name them as he likes: one of each kind in a minute is all that is kept,
+        # for every run reads all that stands here
+        minute = event.received_at.replace(second=0, microsecond=0)
+        what = f"{stamp(minute)}#{HINT}-{event.kind}"
+    said = f"{what}#{event.market_id}/{event.courier_id}"
     return Row(
         key=Key(order_id, f"event#{event.reference}#{said}"),
         version=1,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.domain import facts
 from chalicelib.domain.dialect import Dialect
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
@@ -116,6 +117,20 @@ def test_of_a_hundred_hints_a_minute_one_is_looked_into() -> None:
             hint(on, reference, "delivered")
             on.settle()
     assert 1 <= looks(on) - before <= 2
+
+
+def test_a_flood_of_hints_leaves_one_of_each_kind_in_a_minute() -> None:
+    """Every run over the order reads all of them, and each could bear a time and a name of its own."""
+    on, name, reference = on_stage(HintingPaperDialect())
+    before = len(on.plain.table.read(name, facts.event_prefix()).rows)
+    for number in range(200):
+        then = on.clock() - timedelta(days=300, microseconds=number)
+        kind = "delivered" if number % 2 else f"made-up-{number}"
+        receive.receive(on.world, "SHA", "paper-co", callback(reference, kind, then))
+    assert len(on.plain.table.read(name, facts.event_prefix()).rows) == before + 2
+    on.clock.forward(minutes=1)
+    hint(on, reference, "delivered")
+    assert len(on.plain.table.read(name, facts.event_prefix()).rows) == before + 3
 
 
 def test_a_hint_whose_nudge_was_lost_is_looked_into_when_the_order_is_heard_of_again() -> None:
