@@ -133,6 +133,8 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
     verdict, on = check.check_now(world, order, now, seen=seen)
     if not order.can_be_fetched:
         verdict = verdict._replace(decision=Decision.HOLD, reasons=(Reason.GIFT_ELSEWHERE,), handovers=())
+    elif now - assignment.assigned_at > MINUTE and suspect.is_suspected(world, order, now):
+        verdict = verdict._replace(decision=Decision.HOLD, reasons=(Reason.CLOSURE_SUSPECTED,), handovers=())
     owed: Needs = {}
     if verdict.decision is Decision.YES:
         owed = ration.owed(world, order, verdict, on)
@@ -509,7 +511,10 @@ def _reported(world: World, order: Order, booking: Booking) -> EventKind | None:
     """What its courier has said of this job that can be read and believed, folded into the order or not yet."""
     rows = world.table.read(order.order_id, facts.event_prefix(booking.reference)).rows
     events = [Event.model_validate_json(row.body) for row in rows]
-    return fold(event for event in events if receive.may_speak(world, order, booking, event)).kind
+    own = (
+        event for event in events if event.reference == booking.reference
+    )  # the tenth begins as the first does
+    return fold(event for event in own if receive.may_speak(world, order, booking, event)).kind
 
 
 def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Change]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Delayed, Lost, Missing
 from chalicelib.domain.orders import Order
@@ -59,6 +61,13 @@ def suspect(world: World, order: Order, courier_id: str, reason: str) -> None:
             world.queues.nudge(Topic.DISPATCH, [f"{order.market_id}:all"])
         return
     raise Lost([0])
+
+
+def is_suspected(world: World, order: Order, now: datetime) -> bool:
+    """True when nothing more goes to where the client is. For a gift whose plan is a while old: the plan has looked."""
+    name = suspicion_id_of(order.delivery(facts.unseal_private(world.sealer, order)).drop_off.address)
+    row = None if name is None else world.table.get(facts.suspicion_key(order.market_id, name))
+    return row is not None and facts.suspicion_of_row(row).holds(now)
 
 
 def suspicions(world: World, market_id: str) -> list[Suspicion]:

@@ -219,3 +219,19 @@ def test_hearing_a_hint_again_owes_nothing_more() -> None:
     on.world.queues.nudge(Topic.HEAR, [name])
     on.settle()
     assert on.order(name) == before
+
+
+def test_what_is_said_of_a_tenth_attempt_says_nothing_of_the_first() -> None:
+    """Its name begins as that of the first does."""
+    on = stage(crews=2)
+    on.company.deaf.add("book")
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    on.settle()
+    on.company.deaf.clear()
+    said = callback(f"{order.order_id}-1-10", "accepted", on.clock())
+    receive.receive(on.world, "SHA", "paper-co", said)
+    on.minutes(4)
+    assert [b.state for b in on.order(order.order_id).leg.bookings] == [
+        BookingState.LOST,
+        BookingState.BOOKED,
+    ]

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence
+from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.suspicion import WITHIN, suspicion_id_of
 from chalicelib.domain.verdicts import Decision, Reason
@@ -141,6 +142,24 @@ def test_the_same_word_twice_is_one_report() -> None:
     for _ in range(3):
         suspect.suspect(on.world, on.order(name), "paper-co", CLOSED)
     assert len(suspect.suspicions(on.world, "SHA")[0].reports) == 1
+
+
+def test_a_gift_that_was_given_a_slot_before_is_not_asked_for_again_once_its_place_is_suspected() -> None:
+    on = wide()
+    on.company.deaf.add("book")
+    name = put(on, "key-1")
+    for courier in ("one-co", "other-co"):
+        suspect.suspect(on.world, on.order(name), courier, CLOSED)
+    on.company.deaf.clear()
+    on.minutes(5)
+    order = on.order(name)
+    assert (order.state, order.outlook and order.outlook.reasons) == (
+        OrderState.HELD,
+        (Reason.CLOSURE_SUSPECTED,),
+    )
+    assert [b.state for b in order.leg.bookings] == [BookingState.LOST]
+    assert on.company.jobs == {}
+    assert on.left() == 9
 
 
 def test_of_sixteen_reports_at_once_none_is_lost() -> None:
