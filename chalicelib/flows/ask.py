@@ -30,7 +30,7 @@ UNREADABLE = "unreadable"
 
 
 class NoAccount(Refused):
-    """The secret store names no account for this courier: nobody can be asked."""
+    """The secret store names no account for this courier, or not all of it: nobody can be asked."""
 
 
 def ask(
@@ -74,6 +74,13 @@ def ask(
             spare.failed(world, courier, "unanswered", None)
             never_sent = token is None or isinstance(error, Unreached)
             return Unsure(UNSENT if never_sent else type(error).__name__)
+        except KeyError as error:
+            name = error.args[0] if error.args else None
+            if type(name) is not str or name in account:
+                raise
+            raise NoAccount(
+                f"the account {courier.account!r} of {courier.dialect!r} lacks {name!r}"
+            ) from None
         answer = read(dialect, reply)
         if not isinstance(answer, TokenRefused):
             note(type(answer).__name__)

@@ -318,3 +318,24 @@ def test_what_was_not_asked_is_no_try_and_waits_no_longer_than_the_courier_is_le
     on.clock.now = max(until, on.clock())
     on.minutes(5)
     assert on.order(name).state is OrderState.CANCELLED
+
+
+class NeedyPaperDialect(PaperDialect):
+    """The same, of a courier that wants to be told which shop."""
+
+    def book(self, account: Account, token: str, job: Job, at: datetime) -> Request:
+        assert account["shop_no"]
+        return super().book(account, token, job, at)
+
+
+def test_an_account_that_lacks_what_its_courier_wants_leaves_no_gift_in_doubt() -> None:
+    on = wide()
+    on.world.dialects = {"paper": NeedyPaperDialect()}
+    name = put(on, "key-1")
+    on.settle()
+    order = on.order(name)
+    assert on.company.calls == []
+    assert order.leg.live_booking is None
+    assert [refusal.reason for refusal in order.leg.refusals] == ["NoAccount"]
+    said = [line["event"] for line in on.world.log.lines]  # type: ignore[attr-defined]
+    assert "courier_account_missing" in said
