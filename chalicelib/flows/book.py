@@ -599,10 +599,10 @@ def _cancel(world: World, order: Order, booking: Booking, courier: Courier) -> N
 
 
 def _answered(order: Order, now: datetime, booking: Booking, answer: str) -> Order:
-    """The courier's last word on a cancellation, and it keeps the job."""
+    """The courier's last word on a cancellation, and it keeps the job. A hint that came meanwhile is owed its look."""
     return _with(
         order, now, booking,
-        state=BookingState.BOOKED, next_look=silent_until(order, booking, now),
+        state=BookingState.BOOKED, next_look=now if booking.is_hinted else silent_until(order, booking, now),
         cancel_tries=booking.cancel_tries + 1, cancel_answer=answer,
     )  # fmt: skip
 

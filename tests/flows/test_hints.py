@@ -12,6 +12,7 @@ from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
 from chalicelib.flows import receive, suspect
+from chalicelib.flows.cancel import cancel
 from chalicelib.flows.place import place
 from tests.paper import HintingPaperDialect, SecretPaperDialect, callback
 from tests.stage import Stage, new_order, stage
@@ -235,3 +236,20 @@ def test_what_is_said_of_a_tenth_attempt_says_nothing_of_the_first() -> None:
         BookingState.LOST,
         BookingState.BOOKED,
     ]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_hint_that_met_a_cancellation_is_looked_into_when_the_courier_has_answered_that(
+    keeps: bool,
+) -> None:
+    """Why it keeps the job may be just what the hint said: that it has the gift."""
+    on, name, reference = on_stage(HintingPaperDialect())
+    on.clock.forward(minutes=70)
+    on.company.refuse |= {"cancel": "too_late"} if keeps else {}
+    hint(on, reference, "picked_up", is_true=True)
+    cancel(on.world, "maison", name, on.order(name).version)
+    on.settle()
+    on.minutes(2)
+    order = on.order(name)
+    assert order.state is (OrderState.PICKED_UP if keeps else OrderState.RETURNING)
+    assert not order.leg.bookings[0].is_hinted
