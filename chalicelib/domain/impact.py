@@ -256,7 +256,7 @@ def _anybody(
         return False, ground.reasons
     reasons: dict[Reason, None] = {}
     for slot in slots:
-        verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
+        verdict = clearer.clear(delivery, slot, order.leg.refused_by(clearer.now), Phase.OPEN)
         if verdict.decision is Decision.YES:
             return True, ()
         reasons.update(dict.fromkeys(verdict.reasons))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -300,6 +300,23 @@ MOST_LEGS = 6
 """A gift that came back so often is not sent out once more: somebody should call the client."""
 
 
+ABOUT_US = frozenset(
+    {
+        "account_incomplete",
+        "account_missing",
+        "account_refused",
+        "account_unpaid",
+        "no_quota",
+        "openid_unknown",
+        "shop_unknown",
+        "signature_refused",
+        "under_maintenance",
+    }
+)
+"""Reasons that say nothing of the gift: when our account is in order again, it may go there."""
+ASK_AGAIN = timedelta(hours=1)
+
+
 class Leg(Shape):
     """One stretch of the way. Most orders have one; a relay, and a gift that was sent out again, have more."""
 
@@ -359,10 +376,14 @@ class Leg(Shape):
         ordered = tuple(sorted((*others, booking), key=lambda b: b.number))
         return self.model_copy(update={"bookings": ordered})
 
-    @property
-    def refused_by(self) -> frozenset[str]:
-        """Slots and couriers that clearance leaves out."""
-        return frozenset(r.courier_id if r.whole_courier else r.slot_id for r in self.refusals)
+    def refused_by(self, now: datetime) -> frozenset[str]:
+        """Slots and couriers that clearance leaves out at that moment: for good, where the gift was what was refused;
+        for an hour, where we were."""
+        return frozenset(
+            r.courier_id if r.whole_courier else r.slot_id
+            for r in self.refusals
+            if r.reason not in ABOUT_US or now - r.at < ASK_AGAIN
+        )
 
 
 _REFERENCE = re.compile(r"(ord_[a-z2-7]{26})-([1-9][0-9]?)-([1-9][0-9]{0,3})")

@@ -219,9 +219,9 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier, given:
             order.order_id,
             given,
         )
-    except NoAccount as error:
+    except NoAccount:
         world.log("courier_account_missing", courier=courier.courier_id, market=order.market_id)
-        answer = NotTaken(type(error).__name__, whole_courier=True)
+        answer = NotTaken("account_missing", whole_courier=True)
     except Uncarriable as error:  # nothing was sent: the attempt is over as if the courier had said no
         answer = NotTaken(error.reason, whole_courier=error.whole_courier)
     except Refused as error:  # a dialect that should have said so

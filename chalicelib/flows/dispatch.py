@@ -356,7 +356,7 @@ def decide(
             continue
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
-        verdicts[order.order_id] = asked(delivery, order.leg.refused_by)
+        verdicts[order.order_id] = asked(delivery, order.leg.refused_by(now))
     parties, waiting = companions.parties(orders, deliveries)
     for name in waiting:  # no courier is asked for a price, and nothing is planned
         verdicts[name] = [_not_without_companions(verdict) for verdict in verdicts[name]]
@@ -448,7 +448,9 @@ def _final(
     verdict = next(v for v in verdicts[name] if v.slot_id == chosen[name])
     if verdict.start is not None:
         return verdict
-    return clearer.clear(deliveries[name], on.fleet.slots[chosen[name]], order.leg.refused_by, Phase.OPEN)
+    return clearer.clear(
+        deliveries[name], on.fleet.slots[chosen[name]], order.leg.refused_by(clearer.now), Phase.OPEN
+    )
 
 
 def lots_of(market_id: str, now: datetime, time_zone: str) -> str:
@@ -548,7 +550,7 @@ def _plan_with_other_permits(
         found: dict[Pair, Needs] = {}
         for name, slot_id in worn:
             order, delivery, slot = by_name[name], deliveries[name], fleet.slots[slot_id]
-            verdict = clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN)
+            verdict = clearer.clear(delivery, slot, order.leg.refused_by(now), Phase.OPEN)
             if verdict.decision is Decision.YES:
                 verdicts[name] = [verdict if v.slot_id == slot_id else v for v in verdicts[name]]
                 found[name, slot_id] = ration.ruled(

@@ -87,7 +87,7 @@ def quoted(
         question = next(q for q in questions if (q.order_id, q.courier.courier_id) == asked)
         if isinstance(answer, NotTaken):
             by_id[name] = _refused(by_id[name], question, answer, now)
-            verdicts[name] = _without(verdicts[name], by_id[name].leg.refused_by, on)
+            verdicts[name] = _without(verdicts[name], by_id[name].leg.refused_by(now), on)
         elif answer.fee.currency == on.fleet.slots[question.slot_id].price.currency:
             told = Quote(fee=answer.fee, quote_id=answer.quote_id, expires_at=answer.expires_at)
             prices[asked] = Price(told, question.slot_id)

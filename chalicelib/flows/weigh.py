@@ -221,7 +221,7 @@ def _replanned(
         if delivery is None:
             continue
         slots = near(fleet.slots.values(), order.window, impact.at)
-        said = [clearer.clear(delivery, slot, order.leg.refused_by, Phase.OPEN) for slot in slots]
+        said = [clearer.clear(delivery, slot, order.leg.refused_by(impact.at), Phase.OPEN) for slot in slots]
         ground = clearer.ground(
             delivery, max(impact.at, order.window.start), max(order.window.end, impact.at)
         )

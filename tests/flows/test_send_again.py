@@ -128,7 +128,7 @@ def test_who_had_refused_the_first_time_may_be_asked_again() -> None:
     assert len(on.order(name).leg.refusals) == 1
     says(on, f"{name}-1-2", "picked_up")
     says(on, f"{name}-1-2", "returned")
-    assert again(on, name).leg.refused_by == frozenset()
+    assert again(on, name).leg.refused_by(on.clock()) == frozenset()
 
 
 def test_the_place_of_the_leg_that_went_stays_taken_and_the_new_one_takes_its_own() -> None:

@@ -336,6 +336,29 @@ def test_an_account_that_lacks_what_its_courier_wants_leaves_no_gift_in_doubt() 
     order = on.order(name)
     assert on.company.calls == []
     assert order.leg.live_booking is None
-    assert [refusal.reason for refusal in order.leg.refusals] == ["NoAccount"]
+    assert [refusal.reason for refusal in order.leg.refusals] == ["account_missing"]
     said = [line["event"] for line in on.world.log.lines]  # type: ignore[attr-defined]
     assert "courier_account_missing" in said
+
+
+def test_what_was_refused_because_of_our_account_is_asked_again_when_that_may_be_mended() -> None:
+    on = wide()
+    on.company.refuse["book"] = "account_unpaid"
+    name = put(on, "key-1")
+    on.settle()
+    order = on.order(name)
+    assert order.state is OrderState.HELD
+    assert order.leg.refused_by(on.clock()) == {"slot-1"}
+    assert order.leg.refused_by(on.clock() + timedelta(hours=1)) == frozenset()
+    on.company.refuse.clear()
+    on.minutes(95)
+    assert on.order(name).state is OrderState.BOOKED
+
+
+def test_what_was_refused_because_of_the_gift_is_refused_for_good() -> None:
+    on = wide()
+    on.company.refuse["book"] = "goods_refused"
+    name = put(on, "key-1")
+    on.settle()
+    order = on.order(name)
+    assert order.leg.refused_by(on.clock() + timedelta(days=9)) == {"slot-1"}
