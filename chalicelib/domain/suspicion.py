@@ -48,8 +48,12 @@ class Suspicion(Shape):
         return tuple(report for report in self.reports if now - WITHIN < report.at)
 
     def holds(self, now: datetime) -> bool:
-        """True while nothing more goes there."""
-        return len(self.live(now)) >= ENOUGH
+        """True while nothing more goes there. Once somebody has looked and found it open, one courier alone closes it
+        no more, whatever it says of however many gifts."""
+        live = self.live(now)
+        if self.dismissed_at is not None:
+            return len({report.courier_id for report in live}) >= ENOUGH
+        return len(live) >= ENOUGH
 
     @property
     def last_at(self) -> datetime:

@@ -195,3 +195,21 @@ def test_one_compound_however_it_is_spelt_is_one_place_and_an_address_without_on
     assert suspicion_id_of(address) == suspicion_id_of(spelt)
     assert suspicion_id_of(address.model_copy(update={"compound": None})) is None
     assert facts.suspicion_key("SHA", str(suspicion_id_of(address))).pk == "fleet#SHA"
+
+
+def test_once_somebody_has_looked_one_courier_alone_closes_a_place_no_more() -> None:
+    on = wide()
+    names = [put(on, f"key-{number}") for number in range(3)]
+    for name in names[:2]:
+        suspect.suspect(on.world, on.order(name), "paper-co", CLOSED)
+    (suspicion,) = suspect.suspicions(on.world, "SHA")
+    assert suspicion.holds(on.clock())
+    suspect.dismiss(on.world, "SHA", suspicion.suspicion_id)
+    for name in names:
+        suspect.suspect(on.world, on.order(name), "paper-co", CLOSED)
+    (anew,) = suspect.suspicions(on.world, "SHA")
+    assert len(anew.live(on.clock())) == 3
+    assert not anew.holds(on.clock())
+    suspect.suspect(on.world, on.order(names[0]), "other-co", CLOSED)
+    (both,) = suspect.suspicions(on.world, "SHA")
+    assert both.holds(on.clock())
