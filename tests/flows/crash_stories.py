@@ -273,7 +273,7 @@ def _without_account(**more: Any) -> Stage:
 
 story(
     "no_account_at_the_courier",
-    place(), minutes(2), later(hours=2), later(hours=2), minutes(4),
+    place(), minutes(2), later(hours=2), minutes(8), later(hours=2), minutes(4),
     # stopped in the attempt, nobody can find out any more whether it arrived
     opening=_without_account, ends={"key-1": frozenset({STRANDED, ASSIGNED})},
 )  # fmt: skip
