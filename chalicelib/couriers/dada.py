@@ -36,7 +36,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlencode
@@ -72,7 +71,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
-from chalicelib.domain.shapes import Foreign, Money, fold, zone_info
+from chalicelib.domain.shapes import Foreign, fold, in_hundredths, rounded_up, without_bom, zone_info
 
 HOST = "https://newopen.imdada.cn"
 QUOTE_LIVES = timedelta(minutes=3)
@@ -276,7 +275,7 @@ def _read(reply: Reply) -> tuple[_Verdict, Mapping[str, object]]:
     if reply.status != 200:
         return _Verdict(_Says.NOTHING, f"http_{reply.status}"), {}
     try:
-        answer = _Answer.model_validate_json(_without_bom(reply.body))
+        answer = _Answer.model_validate_json(without_bom(reply.body))
     except ValidationError:
         return _Verdict(_Says.NOTHING, "unreadable"), {}
     result = answer.result if isinstance(answer.result, dict) else {}
@@ -287,18 +286,6 @@ def _read(reply: Reply) -> tuple[_Verdict, Mapping[str, object]]:
             if pattern.search(answer.msg):
                 return verdict, result
     return _CODES.get(answer.code, _Verdict(_Says.NOTHING, f"courier_{answer.code}")), result
-
-
-def _money(yuan: object) -> Money | None:
-    """Yuan as fen; None for what is no amount."""
-    if isinstance(yuan, bool) or not isinstance(yuan, int | float | str):
-        return None
-    try:
-        fen = (Decimal(str(yuan)) * 100).to_integral_value()
-        is_amount = 0 <= fen <= 10**13
-    except (ArithmeticError, ValueError):  # NaN is read, and can be compared with nothing
-        return None
-    return Money(amount=int(fen), currency="CNY") if is_amount else None
 
 
 # --- what Dada sends us -------------------------------------------------------------------------------------
@@ -358,7 +345,7 @@ class Dada:
         verdict, result = _read(reply)
         if verdict.says is _Says.NO:
             return NotTaken(verdict.reason, verdict.whole)
-        fee, name = _money(result.get("fee")), _text(result.get("deliveryNo"))
+        fee, name = in_hundredths(result.get("fee"), "CNY"), _text(result.get("deliveryNo"))
         if verdict.says is not _Says.DONE or fee is None:
             return Unsure(verdict.reason or "no_fee")
         if not isinstance(name, str) or not _QUOTE.fullmatch(name):
@@ -382,7 +369,7 @@ class Dada:
         """Success is a booking; the receipt code comes into being later, and a look-up names it."""
         verdict, result = _read(reply)
         if verdict.says is _Says.DONE:
-            return Booked(job.reference, _money(result.get("fee")))
+            return Booked(job.reference, in_hundredths(result.get("fee"), "CNY"))
         if verdict.says is _Says.NO:
             return NotTaken(verdict.reason, verdict.whole)
         return Unsure(verdict.reason or verdict.says.value)
@@ -401,7 +388,7 @@ class Dada:
         that had been cancelled before, nothing is said of the gift."""
         verdict, result = _read(reply)
         if verdict.says is _Says.DONE:
-            return CancelConfirmed(_money(result.get("deduct_fee")), returning=False)
+            return CancelConfirmed(in_hundredths(result.get("deduct_fee"), "CNY"), returning=False)
         if verdict.says is _Says.CANCELLED:
             return CancelConfirmed()
         if verdict.says is _Says.MISSING:
@@ -464,13 +451,13 @@ class Dada:
             raise Unauthorised(f"a callback is sent by 'POST', got {callback.method!r}")
         _let_in(accounts, callback.query.get("token", ""))
         try:
-            told = _Told.model_validate_json(_without_bom(callback.body))
+            told = _Told.model_validate_json(without_bom(callback.body))
         except ValidationError:
             raise Malformed("the body is not a JSON object") from None
         if told.kind is not None:
             return _message(told, courier_id, at)
         try:
-            update = _Update.model_validate_json(_without_bom(callback.body))
+            update = _Update.model_validate_json(without_bom(callback.body))
         except ValidationError as error:
             raise Malformed(f"a change of status without proper {_fields(error)!r}") from None
         if not _same(_checksum(update), update.signature):
@@ -595,7 +582,7 @@ def _start(job: Job, at: datetime) -> datetime | None:
     """
     if job.starts_at <= at:
         return None
-    start = _full_minute(max(job.starts_at, at + NOTICE))
+    start = rounded_up(max(job.starts_at, at + NOTICE), timedelta(minutes=1))
     if start >= job.deliver_by:
         detail = f"a pick-up from {job.starts_at.isoformat()!r} on is too soon to order for later"
         raise Uncarriable(detail, "start_too_soon", whole_courier=False)
@@ -603,12 +590,6 @@ def _start(job: Job, at: datetime) -> datetime | None:
         detail = f"a job is ordered {HORIZON.days} days ahead at most, got {job.starts_at.isoformat()!r}"
         raise Uncarriable(detail, "start_too_far", whole_courier=False)
     return start
-
-
-def _full_minute(moment: datetime) -> datetime:
-    """Rounded up: Dada counts in minutes, and cutting one off would be too early."""
-    whole = moment.replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + timedelta(minutes=1)
 
 
 def _note(job: Job) -> str:
@@ -723,10 +704,6 @@ def _fields(error: ValidationError) -> list[str]:
 
 
 # --- proof --------------------------------------------------------------------------------------------------
-
-
-def _without_bom(raw: bytes) -> bytes:
-    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 def _checksum(update: _Update) -> str:

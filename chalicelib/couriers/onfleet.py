@@ -75,7 +75,7 @@ from chalicelib.domain.fleet import Proof
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.places import Address, Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
-from chalicelib.domain.shapes import Foreign, zone_info
+from chalicelib.domain.shapes import Foreign, without_bom, zone_info
 
 GATEWAY = "https://onfleet.com/api/v2"
 REFERENCE = "cordon_reference"
@@ -231,7 +231,7 @@ def _refusal(reply: Reply) -> _Fault | Unsure:
     if reply.status not in _STATUSES:
         return Unsure(f"http_{reply.status}")
     try:
-        read = _Refusal.model_validate_json(_without_bom(reply.body))
+        read = _Refusal.model_validate_json(without_bom(reply.body))
     except ValidationError:
         return Unsure("unreadable")
     return _Fault() if isinstance(read.message, str) else read.message
@@ -302,7 +302,7 @@ class Onfleet:
         """The task, with its id, is a booking."""
         if reply.status == 200:
             try:
-                return Booked(_Task.model_validate_json(_without_bom(reply.body)).id)
+                return Booked(_Task.model_validate_json(without_bom(reply.body)).id)
             except ValidationError:
                 return Unsure("unreadable")
         fault = _refusal(reply)
@@ -351,7 +351,7 @@ class Onfleet:
                 return NotFound()
             return fault if isinstance(fault, Unsure) else Unsure(_STATUSES[reply.status].reason)
         try:
-            known = _Known.model_validate_json(_without_bom(reply.body)).root
+            known = _Known.model_validate_json(without_bom(reply.body)).root
         except ValidationError:
             return Unsure("unreadable")
         if isinstance(known, _Task):  # found by its id: that somebody took our name off it changes nothing
@@ -377,7 +377,7 @@ class Onfleet:
         if not _proven(accounts, callback):
             raise Unauthorised("no account's secret gives this signature")
         try:
-            said = _Said.model_validate_json(_without_bom(callback.body))
+            said = _Said.model_validate_json(without_bom(callback.body))
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False)
             fields = sorted({".".join(map(str, fault["loc"])) or "JSON" for fault in faults})
@@ -670,10 +670,6 @@ def _moment(milliseconds: object) -> datetime | None:
 
 
 # --- proof --------------------------------------------------------------------------------------------------
-
-
-def _without_bom(raw: bytes) -> bytes:
-    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 def _key(account: Account) -> bytes:

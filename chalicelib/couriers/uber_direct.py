@@ -68,7 +68,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.places import Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
-from chalicelib.domain.shapes import MOST, Foreign, Instant, Money, zone_info
+from chalicelib.domain.shapes import MOST, SECOND, Foreign, Instant, Money, rounded_up, zone_info
 
 API = "https://api.uber.com"
 AUTH = "https://auth.uber.com"
@@ -546,12 +546,12 @@ def _times(job: Job, at: datetime) -> dict[str, str]:
         begins = job.deliver_from
     told = {}
     if begins > at:  # else at once, which has no time: now would be in the past when it arrives
-        begins = _full_second(max(begins, at + _MINUTE))
+        begins = rounded_up(max(begins, at + _MINUTE), SECOND)
         told["pickup_ready_dt"] = begins
     opens = begins
     if job.deliver_from > begins:
-        opens = told["dropoff_ready_dt"] = _full_second(job.deliver_from)
-    earliest = max(begins + _PICK_UP_WINDOW, _full_second(at) + _FROM_NOW, opens)
+        opens = told["dropoff_ready_dt"] = rounded_up(job.deliver_from, SECOND)
+    earliest = max(begins + _PICK_UP_WINDOW, rounded_up(at, SECOND) + _FROM_NOW, opens)
     if begins > at + _AHEAD:
         detail = f"a pick-up from {begins.isoformat()!r} on is more than {_AHEAD.days} days ahead"
         raise Uncarriable(detail, "start_too_late", whole_courier=False)
@@ -561,11 +561,6 @@ def _times(job: Job, at: datetime) -> dict[str, str]:
     told["pickup_deadline_dt"] = max(earliest, closes - _DROP_OFF_WINDOW)
     told["dropoff_deadline_dt"] = closes
     return {name: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for name, moment in told.items()}
-
-
-def _full_second(moment: datetime) -> datetime:
-    """Rounded up: cutting a fraction off would be too early."""
-    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _verification(account: Account, job: Job) -> dict[str, object]:

@@ -32,7 +32,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import quote
@@ -69,7 +68,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import Event, EventKind, order_of
 from chalicelib.domain.places import Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
-from chalicelib.domain.shapes import Foreign, Money, zone_info
+from chalicelib.domain.shapes import SECOND, Foreign, in_hundredths, rounded_up, without_bom, zone_info
 
 GATEWAY = "https://api.weixin.qq.com"
 WINDOW = timedelta(seconds=300)
@@ -263,7 +262,7 @@ def _read(reply: Reply) -> _Answer | Unsure:
     if reply.status != 200:
         return Unsure(f"http_{reply.status}")
     try:
-        return _Answer.model_validate_json(_without_bom(reply.body))
+        return _Answer.model_validate_json(without_bom(reply.body))
     except ValidationError:
         return Unsure("unreadable")
 
@@ -290,18 +289,6 @@ def _waybill(value: object) -> str | None:
 
 
 _WAYBILL = re.compile(r"[\x21-\x7e]{1,64}")
-
-
-def _money(yuan: object) -> Money | None:
-    """Yuan as fen; None for what is no amount."""
-    if isinstance(yuan, bool) or not isinstance(yuan, int | float | str):
-        return None
-    try:
-        fen = (Decimal(str(yuan)) * 100).to_integral_value()
-        is_amount = 0 <= fen <= 10**13
-    except (ArithmeticError, ValueError):  # NaN is read, and can be compared with nothing
-        return None
-    return Money(amount=int(fen), currency="CNY") if is_amount else None
 
 
 def _yuan(fen: int) -> float:
@@ -358,7 +345,7 @@ class WeChat:
     def logged_in(self, reply: Reply, at: datetime) -> Token:
         if reply.status == 200:
             try:
-                read = _Login.model_validate_json(_without_bom(reply.body))
+                read = _Login.model_validate_json(without_bom(reply.body))
             except ValidationError:
                 pass
             else:
@@ -375,7 +362,7 @@ class WeChat:
         answer = _read(reply)
         if isinstance(answer, Unsure):
             return answer
-        verdict, fee = _verdict(answer), _money(answer.fee)
+        verdict, fee = _verdict(answer), in_hundredths(answer.fee, "CNY")
         if verdict.says is _Says.RELOGIN:
             return TokenRefused()
         if verdict.says is _Says.DONE and fee is not None:
@@ -470,7 +457,11 @@ class WeChat:
                 Proof.PICKUP_CODE.value: _code(answer.pickup_code),
                 Proof.RECEIPT_CODE.value: _code(answer.finish_code),
             }
-            return Booked(waybill, _money(answer.fee), {name: code for name, code in codes.items() if code})
+            return Booked(
+                waybill,
+                in_hundredths(answer.fee, "CNY"),
+                {name: code for name, code in codes.items() if code},
+            )
         if verdict.says is _Says.NO and waybill is None:
             return NotTaken(verdict.reason, verdict.whole)
         return Unsure(verdict.reason or verdict.says.value)
@@ -502,7 +493,7 @@ class WeChat:
         if verdict.says is _Says.RELOGIN:
             return TokenRefused()
         if verdict.says is _Says.DONE:
-            return CancelConfirmed(_money(answer.deduct_fee))
+            return CancelConfirmed(in_hundredths(answer.deduct_fee, "CNY"))
         if verdict.says is _Says.CANCELLED:
             return CancelConfirmed()
         if verdict.says is _Says.MISSING:
@@ -548,12 +539,12 @@ class WeChat:
             raise Unauthorised(f"a callback is sent by 'POST', got {callback.method!r}")
         stamp, nonce = _fresh(callback, "msg_signature", at)
         try:
-            envelope = _Envelope.model_validate_json(_without_bom(callback.body))
+            envelope = _Envelope.model_validate_json(without_bom(callback.body))
         except ValidationError:
             raise Unauthorised("the body is no encrypted message in JSON (WeChat's secure mode)") from None
         account, content = _opened(accounts, callback.query["msg_signature"], stamp, nonce, envelope.encrypt)
         try:
-            message = _Message.model_validate_json(_without_bom(content))
+            message = _Message.model_validate_json(without_bom(content))
         except ValidationError:
             raise Malformed("the message inside is not a JSON object with 'ToUserName'") from None
         if message.to_user != envelope.to_user:
@@ -561,7 +552,7 @@ class WeChat:
         if message.event.lower() != "update_waybill_status":
             return Heard((), _THANKS)
         try:
-            update = _Update.model_validate_json(_without_bom(content))
+            update = _Update.model_validate_json(without_bom(content))
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False)
             fields = sorted({str(fault["loc"][0]) for fault in faults if fault["loc"]})
@@ -665,7 +656,7 @@ def _times(company: _Company, job: Job, at: datetime) -> dict[str, int]:
     if company.time_field == "expected_pick_time":
         if job.starts_at <= at:
             return {"order_type": 0, **fields}
-        target = max(job.starts_at, _full_second(at) + _SHANSONG_NOTICE)
+        target = max(job.starts_at, rounded_up(at, SECOND) + _SHANSONG_NOTICE)
         if target > max(job.starts_at, job.deliver_from):
             detail = f"a pick-up from {job.starts_at.isoformat()!r} on is too soon to order for later"
             raise Uncarriable(detail, "start_too_soon", whole_courier=False)
@@ -674,12 +665,7 @@ def _times(company: _Company, job: Job, at: datetime) -> dict[str, int]:
     else:
         start = max(job.deliver_from, min(at, job.deliver_by))
         target = start + (job.deliver_by - start) / 2
-    return {"order_type": 1, **fields, company.time_field: int(_full_second(target).timestamp())}
-
-
-def _full_second(moment: datetime) -> datetime:
-    """Rounded up: the gateway counts in seconds, and cutting one off would be too early."""
-    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
+    return {"order_type": 1, **fields, company.time_field: int(rounded_up(target, SECOND).timestamp())}
 
 
 def _note(job: Job) -> str:
@@ -736,10 +722,6 @@ def _event(
 
 
 # --- proof --------------------------------------------------------------------------------------------------
-
-
-def _without_bom(raw: bytes) -> bytes:
-    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 def _sha1_sorted(*parts: str) -> str:

@@ -81,9 +81,8 @@ def failed(
     failures = known.failures + 1
     wished = min(retry_after or timedelta(), LONGEST)
     state = known.state(now)
-    if (
-        state is BreakerState.OPEN
-    ):  # asked before it opened, or beside it: it is open as long as it was going to be
+    if state is BreakerState.OPEN:
+        # asked before it opened, or beside it: it is open as long as it was going to be
         until = max(known.until or now, now + wished)
         return known.model_copy(update={"failures": failures, "why": why[:64], "until": until})
     opens = state is BreakerState.HALF_OPEN or failures >= FAILURES or wished > timedelta()

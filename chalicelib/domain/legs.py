@@ -376,6 +376,15 @@ class Leg(Shape):
         ordered = tuple(sorted((*others, booking), key=lambda b: b.number))
         return self.model_copy(update={"bookings": ordered})
 
+    @property
+    def next_number(self) -> int:
+        """Of the next attempt."""
+        return max((b.number for b in self.bookings), default=0) + 1
+
+    def with_refusal(self, refusal: Refusal) -> Leg:
+        """This leg, with one more no."""
+        return self.model_copy(update={"refusals": (*self.refusals, refusal)})
+
     def refused_by(self, now: datetime) -> frozenset[str]:
         """Slots and couriers that clearance leaves out at that moment: for good, where the gift was what was refused;
         for an hour, where we were."""

@@ -17,7 +17,7 @@ from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
-from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent, rounded_up
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
 SCHEMA = 1
@@ -415,23 +415,18 @@ def due_at(order: Order) -> datetime | None:
     if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
         looks.append(order.leg.assignment.assigned_at + SETTLE)
     if looks:
-        return _full_minute(min(looks))
+        return rounded_up(min(looks), MINUTE)
     if order.told:
         return None
     ended = order.history[-1].at
     # a look that was due soon anyway serves as well, and the index stays as it is
     waiting = [b.next_look for leg in order.legs for b in leg.bookings if b.next_look is not None]
     soon = [look for look in waiting if ended + MINUTE <= look <= ended + POLL]
-    return _full_minute(min(soon, default=ended + TOLD_WITHIN))
+    return rounded_up(min(soon, default=ended + TOLD_WITHIN), MINUTE)
 
 
 def _looks(legs: Iterable[Leg]) -> Iterator[datetime]:
     return (when for leg in legs for b in leg.bookings if (when := _booking_due(b)) is not None)
-
-
-def _full_minute(moment: datetime) -> datetime:
-    """That minute, or the next one to begin."""
-    return moment + (datetime.min.replace(tzinfo=moment.tzinfo) - moment) % MINUTE
 
 
 def _booking_due(booking: Booking) -> datetime | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -124,6 +125,31 @@ class Money(Shape):
 
     amount: int = Field(strict=True, ge=0, le=MOST, examples=[88000])
     currency: Currency
+
+
+def in_hundredths(said: object, currency: str) -> Money | None:
+    """An amount that somebody else states in units of a hundred (yuan, euros); None for what is no amount."""
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    try:
+        amount = (Decimal(str(said)) * 100).to_integral_value()
+        is_amount = 0 <= amount <= MOST
+    except (ArithmeticError, ValueError):  # NaN is read, and can be compared with nothing
+        return None
+    return Money(amount=int(amount), currency=currency) if is_amount else None
+
+
+SECOND = timedelta(seconds=1)
+
+
+def rounded_up(moment: datetime, to: timedelta) -> datetime:
+    """That moment, or the next full second, minute, ten minutes: cutting a fraction off would be too early."""
+    return moment + (datetime.min.replace(tzinfo=moment.tzinfo) - moment) % to
+
+
+def without_bom(raw: bytes) -> bytes:
+    """JSON as others send it, without the mark that some put before it."""
+    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 class Window(Shape):

@@ -67,9 +67,8 @@ class Suspicion(Shape):
 
     def with_report(self, report: Report) -> Suspicion:
         """The same with one more; who says the same of the same gift again says nothing new, while its word counts."""
-        kept = self.live(
-            report.at
-        )  # the row outlives what it says: a gift may be sent out again the next day
+        # the row outlives what it says: a gift may be sent out again the next day
+        kept = self.live(report.at)
         said = {(known.order_id, known.courier_id) for known in kept}
         if (report.order_id, report.courier_id) in said:
             return self

@@ -160,7 +160,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
             world.queues.nudge(Topic.TELL, [order.order_id])
         return
     told = ration.taking(check.refreshed(assignment, verdict, on), owed)
-    number = max((b.number for b in order.leg.bookings), default=0) + 1
+    number = order.leg.next_number
     booking = Booking(
         number=number,
         reference=reference_of(order.order_id, order.leg.leg_no, number),
@@ -291,7 +291,7 @@ def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) ->
     )
     ended = booking.model_copy(update={"state": BookingState.REFUSED, "next_look": None})
     leg = order.leg.with_booking(ended)
-    leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
+    leg = leg.with_refusal(refusal)
     with_refusal = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     after = moved(unassigned(with_refusal, now, (Reason.COURIER_REFUSED,)), now)
     return after, [*check.give_back(order, booking.slot_id)]
@@ -624,7 +624,7 @@ def let_go(
         booking.cancel_reason == LAPSED
     ):  # another slot, or another courier, is better than the same wait again
         refusal = Refusal(slot_id=gone.slot_id, courier_id=gone.courier_id, reason=LAPSED, at=now)
-        leg = leg.model_copy(update={"refusals": (*leg.refusals, refusal)})
+        leg = leg.with_refusal(refusal)
     with_gone = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     if (
         assignment is None

@@ -35,6 +35,7 @@ from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.domain.quotas import Need, Needs, local_days, midnight
 from chalicelib.domain.records import by_record
+from chalicelib.domain.shapes import rounded_up
 from chalicelib.domain.verdicts import (
     HOLDING,
     OF_THE_PLACES,
@@ -727,7 +728,7 @@ def _waits(
 
 def _on_the_grid(look: datetime) -> datetime:
     """The next full ten minutes: what waits is looked at together, not an order a minute."""
-    return look + (datetime.min.replace(tzinfo=look.tzinfo) - look) % GRID
+    return rounded_up(look, GRID)
 
 
 # --- saving ---------------------------------------------------------------------------------------------------

@@ -296,8 +296,7 @@ def _back(order: Order, now: datetime, booking: Booking, track: Track) -> tuple[
             reason=track.reason or str(track.kind),
             at=now,
         )
-        leg = order.leg.model_copy(update={"refusals": (*order.leg.refusals, refusal)})
-        order = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+        order = order.model_copy(update={"legs": replace_leg(order.legs, order.leg.with_refusal(refusal))})
     return book.let_go(order, now, booking)
 
 

@@ -114,8 +114,7 @@ def _questions(
         if not first:
             continue
         private = facts.unseal_private(world.sealer, order)
-        number = max((b.number for b in order.leg.bookings), default=0) + 1
-        reference = reference_of(order.order_id, order.leg.leg_no, number)
+        reference = reference_of(order.order_id, order.leg.leg_no, order.leg.next_number)
         for courier_id, verdict in first.items():
             courier, given = on.fleet.couriers[courier_id], check.assigned(verdict, on, now)
             job = job_of(order, private, given, courier, reference, now)
@@ -131,8 +130,7 @@ def _refused(order: Order, question: Question, answer: NotTaken, now: datetime) 
         at=now,
         whole_courier=answer.whole_courier,
     )
-    leg = order.leg.model_copy(update={"refusals": (*order.leg.refusals, refusal)})
-    return order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+    return order.model_copy(update={"legs": replace_leg(order.legs, order.leg.with_refusal(refusal))})
 
 
 def _without(answers: Sequence[Verdict], refused_by: Collection[str], on: check.Ground) -> list[Verdict]:
