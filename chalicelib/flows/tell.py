@@ -84,13 +84,20 @@ def tell(world: World, order_id: str) -> None:
     began = world.stopwatch()
     for endpoint in sorted(endpoints.values(), key=lambda e: (e.failures, e.endpoint_id)):
         taken: list[Notice] = []
+        rests = False
         try:
             for notice in _owed(order, endpoint, notices, world.clock()):
                 if world.stopwatch() - began >= PATIENCE_S:
                     _save_together(world, taken)  # law 4: before the nudge
                     world.queues.nudge(Topic.TELL, [order_id])
                     return
-                endpoint = _deal_with(world, endpoint, notice, taken)
+                rests = rests or _is_paused(
+                    endpoint, world.clock()
+                )  # a pause that ends now lets none overtake
+                if rests and not endpoint.disabled:
+                    _put_off(world, endpoint, notice)
+                else:
+                    endpoint = _deal_with(world, endpoint, notice, taken)
         except CordonError:
             raise
         except Exception as error:  # an endpoint that breaks us stops no other, and closes no order
@@ -245,15 +252,20 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
             )
 
 
+def _is_paused(endpoint: Endpoint, now: datetime) -> bool:
+    return endpoint.paused_until is not None and endpoint.paused_until > now
+
+
+def _put_off(world: World, endpoint: Endpoint, notice: Notice) -> None:
+    if notice.next_attempt_at != endpoint.paused_until:
+        _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
+
+
 def _deal_with(world: World, endpoint: Endpoint, notice: Notice, taken: list[Notice]) -> Endpoint:
-    """Send it, or put it off, or give it up; the endpoint as it stands afterwards. One that was received goes to
-    `taken`, to be saved with its like; whatever else comes of it is saved here, after them."""
+    """Send it, or give it up; the endpoint as it stands afterwards. One that was received goes to `taken`, to be
+    saved with its like; whatever else comes of it is saved here, after them."""
     if endpoint.disabled:
         _give_up(world, notice)  # a replay finds it
-        return endpoint
-    if endpoint.paused_until is not None and endpoint.paused_until > world.clock():
-        if notice.next_attempt_at != endpoint.paused_until:
-            _save(world, notice.model_copy(update={"next_attempt_at": endpoint.paused_until}))
         return endpoint
     outcome, attempt = _send(world, endpoint, notice)
     now = world.clock()
@@ -271,8 +283,7 @@ def _deal_with(world: World, endpoint: Endpoint, notice: Notice, taken: list[Not
     def pause(stored: Endpoint) -> Endpoint:
         if stored.disabled:
             return stored.model_copy(update={"next_look": stored.next_look or now})
-        others_did = stored.paused_until is not None and stored.paused_until > now
-        return stored if others_did else _paused(stored, now, outcome.retry_after_s)
+        return stored if _is_paused(stored, now) else _paused(stored, now, outcome.retry_after_s)
 
     endpoint = subscribe.amend(world, endpoint, pause)  # first: the sweep finds a notice by its endpoint
     again = next_attempt(_tries(tried.attempts), now, world.dice(), outcome.retry_after_s)

@@ -185,6 +185,28 @@ def test_what_was_put_off_for_a_pause_is_told_before_what_follows_it() -> None:
     assert [said["data"]["sequence"] for said in on.brand.heard] == [0, 1]
 
 
+def test_a_pause_that_ends_while_what_it_put_off_is_written_down_lets_no_later_state_overtake() -> None:
+    on = stage()
+    order, _ = place(on.world, "maison", "key-1", new_order())
+    dispatch(on.world, "SHA")
+    stored = subscribe.find(on.world, "maison", "hook-1")
+    until = on.clock() + timedelta(milliseconds=100)
+    paused = stored.model_copy(update={"paused_until": until, "next_look": until})
+    subscribe.amend(on.world, stored, lambda _: paused)
+    write = on.world.table.write
+
+    def slowly(*changes: Any, **kwargs: Any) -> None:
+        write(*changes, **kwargs)
+        on.clock.forward(seconds=1)
+
+    on.world.table.write = slowly  # type: ignore[method-assign]
+    tell(on.world, order.order_id)
+    assert on.brand.heard == []
+    on.world.table.write = write  # type: ignore[method-assign]
+    tell(on.world, order.order_id)
+    assert [said["data"]["state"] for said in on.brand.heard] == ["placed", "assigned"]
+
+
 def test_an_attempt_that_was_held_up_is_not_made_when_others_may_soon_believe_that_it_never_arrived() -> None:
     on = stage()
     order, _ = place(on.world, "maison", "key-1", new_order())
