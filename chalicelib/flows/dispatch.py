@@ -21,6 +21,7 @@ from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import QuotaTaken, Quote, replace_leg
 from chalicelib.domain.limits import fair_loads, loads_so_far
 from chalicelib.domain.orders import (
+    MINUTE,
     RELOOK,
     Fallback,
     Order,
@@ -33,6 +34,7 @@ from chalicelib.domain.orders import (
 )
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
+from chalicelib.domain.probing import left_to_one
 from chalicelib.domain.quotas import Need, Needs, local_days, midnight
 from chalicelib.domain.records import by_record
 from chalicelib.domain.shapes import rounded_up
@@ -84,6 +86,8 @@ CROWDED = frozenset(
 )
 CROWDED_RELOOK = timedelta(minutes=10)
 """A place may come free at any time, so who only lacks a place is looked at more often."""
+ASKED_WITHIN = timedelta(minutes=5)
+"""After a courier's time of peace somebody asks it within this, if anybody waits for it."""
 PERMITS = 20
 """Permits for a single use of one vehicle that one round gives away, at most."""
 CHANGES = 100
@@ -361,6 +365,8 @@ def decide(
     parties, waiting = companions.parties(orders, deliveries)
     for name in waiting:  # no courier is asked for a price, and nothing is planned
         verdicts[name] = [_not_without_companions(verdict) for verdict in verdicts[name]]
+    parties_of = {name: party for party in parties for name in party}
+    verdicts = dict(left_to_one(orders, verdicts, parties_of, on.fleet, now))
     orders, prices = quote.quoted(world, orders, verdicts, on, now)
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
@@ -374,7 +380,6 @@ def decide(
             wanted = asker.needs_of(delivery.drop_off.address, verdict)
             if wanted:
                 needs[order.order_id, slot_id] = wanted
-    parties_of = {name: party for party in parties for name in party}
     party_of = {name: min(party) for name, party in parties_of.items()}
     states = ((slot.slot_id, rooms.left_of(slot, on.fleet.taken)) for slot in slots)
     room = {slot_id: size for slot_id, size in states if size is not None}
@@ -694,7 +699,9 @@ def _waits(
     decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
     again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
     if Reason.COURIER_DOWN in reasons:  # somebody has to ask it whether it answers again
-        again = min([again, *(ends for b in on.fleet.breakers.values() if (ends := b.until) and ends > now)])
+        # one whose time has just come to an end is being asked at this moment
+        ends = (b.until for b in on.fleet.breakers.values() if b.until and b.until > now - ASKED_WITHIN)
+        again = min([again, *(max(end, now + MINUTE) for end in ends)])
     if Reason.QUOTA_FULL in reasons and on.atlas is not None:
         again = min(again, midnight(now, on.atlas.rules.time_zone))  # a new day has quotas of its own
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))

@@ -362,3 +362,19 @@ def test_what_was_refused_because_of_the_gift_is_refused_for_good() -> None:
     on.settle()
     order = on.order(name)
     assert order.leg.refused_by(on.clock() + timedelta(days=9)) == {"slot-1"}
+
+
+def test_of_all_that_wait_one_asks_whether_it_is_back_and_the_others_are_given_to_it_when_it_is() -> None:
+    """Each that was given to it and taken back again would cost a step, and its brand would be told of both."""
+    on = wide()
+    down(on)
+    waiting = [put(on, f"waits-{number}") for number in range(8)]
+    on.settle()
+    on.minutes(12)  # it stays silent: asked after one minute, after two more, after four more
+    given = [sum(step.state is OrderState.ASSIGNED for step in on.order(name).history) for name in waiting]
+    assert sum(given) <= 4, f"of eight one at a time asks, and none goes to and fro: {given}"
+    assert max(given) <= 2
+    on.company.deaf.clear()
+    on.minutes(10)
+    assert [on.live_bookings(name) for name in waiting] == [1] * 8
+    assert not on.company.doubled
