@@ -6,13 +6,15 @@ import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.channels import webhook
+from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
-from chalicelib.domain.errors import Lost, Unanswered
+from chalicelib.domain.errors import Forgotten, Lost, Unanswered
 from chalicelib.domain.ports import (
     Change,
     Count,
@@ -197,12 +199,22 @@ _MIRROR = bytes(b ^ 0x5A for b in range(256))
 
 
 class FakeSealer:
-    """Readable by nobody who greps for the plain text, bound to its context."""
+    """Readable by nobody who greps for the plain text, bound to its context, and to its owner's data key in the table."""
 
-    def seal(self, plain: bytes, context: str) -> bytes:
+    table: Any = None
+
+    def seal(self, plain: bytes, context: str, owner: str = "") -> bytes:
+        if owner:
+            with suppress(Lost):  # it has one
+                self.table.write(Keep(Row(data_key_of_client(owner), 1, "wrapped"), was=None))
+            return b"owned:" + owner.encode() + b":" + self.seal(plain, context)
         return b"sealed:" + context.encode() + b":" + plain.translate(_MIRROR)
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
+        if sealed.startswith(b"owned:"):
+            _, owner, sealed = sealed.split(b":", 2)
+            if self.table.get(data_key_of_client(owner.decode())) is None:
+                raise Forgotten(f"the data key of the client {owner.decode()!r} is gone")
         prefix = b"sealed:" + context.encode() + b":"
         if not sealed.startswith(prefix):
             raise ValueError(f"not sealed for {context!r}")
@@ -288,4 +300,7 @@ def world(
         "log": FakeLog(),
         "webhooks_may_be_private": True,
     }
-    return World(**{**parts, **changes})
+    made = World(**{**parts, **changes})
+    if isinstance(made.sealer, FakeSealer) and made.sealer.table is None:
+        made.sealer.table = made.table
+    return made

@@ -7,7 +7,11 @@ order's id) is bound as associated data: a sealed value copied onto another orde
 
 An hour's key seals far fewer than the 2**32 values that random nonces bear.
 
+A client has a data key of its own, wrapped by the same KMS key and kept in the client's collection: who drops it has
+all of it forgotten. A process knows it for a minute at most.
+
 Layout: 1 byte version, 4 bytes hour since 1970, 12 bytes nonce, ciphertext and tag of the packed text (`packing.py`).
+Of a client: 1 byte version, 1 byte length of the owner's id, the id, 12 bytes nonce, the same.
 The former one is still read: 1 byte version, 2 bytes length of the wrapped key, the wrapped key, 12 bytes nonce,
 ciphertext and tag of the text.
 """
@@ -17,21 +21,25 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.calls import call
 from chalicelib.aws.clients import client
 from chalicelib.aws.packing import pack, unpack
 from chalicelib.domain import facts
-from chalicelib.domain.errors import Lost
-from chalicelib.domain.ports import Keep, Row, Table
+from chalicelib.domain.client_rows import data_key_of_client
+from chalicelib.domain.errors import Forgotten, Lost
+from chalicelib.domain.ports import Keep, Key, Row, Table
 
-FORMER, VERSION = b"\x01", b"\x02"
+FORMER, VERSION, OWNED = b"\x01", b"\x02", b"\x03"
 HOUR_S = 3600
 REMEMBERED = 256
 """Data keys one process keeps open: those of ten days."""
+OWNERS_REMEMBERED = 4096
+KNOWN_FOR = timedelta(minutes=1)
+"""So long a process goes on with a client's data key without looking whether it is still there."""
 
 _PURPOSE = {"purpose": "cordon-personal-data"}
 
@@ -52,10 +60,16 @@ class KmsSealer:
         self._clock = clock
         self._lock = threading.Lock()
         self._opened: dict[int | bytes, bytes] = {}
+        self._owners: dict[str, tuple[datetime, bytes]] = {}
 
-    def seal(self, plain: bytes, context: str) -> bytes:
+    def seal(self, plain: bytes, context: str, owner: str = "") -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        if owner:
+            name, nonce = owner.encode(), os.urandom(12)
+            key = self._key_of_owner(owner, is_to_be_made=True)
+            box = AESGCM(key).encrypt(nonce, pack(plain), context.encode())
+            return OWNED + bytes([len(name)]) + name + nonce + box
         hour = int(self._clock().timestamp()) // HOUR_S
         nonce = os.urandom(12)
         box = AESGCM(self._key_of(hour, is_to_be_made=True)).encrypt(nonce, pack(plain), context.encode())
@@ -68,6 +82,11 @@ class KmsSealer:
             start = 3 + int.from_bytes(sealed[1:3], "big")
             nonce, box = sealed[start : start + 12], sealed[start + 12 :]
             return AESGCM(self._opened_by_kms(sealed[3:start])).decrypt(nonce, box, context.encode())
+        if sealed[:1] == OWNED:
+            start = 2 + sealed[1]
+            nonce, box = sealed[start : start + 12], sealed[start + 12 :]
+            key = self._key_of_owner(sealed[2:start].decode())
+            return unpack(AESGCM(key).decrypt(nonce, box, context.encode()))
         if sealed[:1] != VERSION:
             raise ValueError("sealed by something newer, or not sealed at all")
         key = self._key_of(int.from_bytes(sealed[1:5], "big"))
@@ -78,9 +97,29 @@ class KmsSealer:
             known = self._opened.get(hour)
             if known is None:
                 row = self._table.get(facts.data_key_key(hour))
-                known = self._made(hour) if row is None and is_to_be_made else self._unwrapped(hour, row)
+                made = row is None and is_to_be_made
+                known = self._made(facts.data_key_key(hour)) if made else self._unwrapped(hour, row)
                 self._remember(hour, known)
             return known
+
+    def _key_of_owner(self, owner: str, is_to_be_made: bool = False) -> bytes:
+        with self._lock:
+            now = self._clock()
+            known = self._owners.get(owner)
+            if known is not None and now - known[0] < KNOWN_FOR:
+                return known[1]
+            place, purpose = data_key_of_client(owner), {**_PURPOSE, "client": owner}
+            row = self._table.get(place)
+            if row is not None:
+                key = self._decrypted(base64.b64decode(row.body), purpose)
+            elif is_to_be_made:
+                key = self._made(place, purpose)
+            else:
+                raise Forgotten(f"the data key of the client {owner!r} is gone")
+            if len(self._owners) >= OWNERS_REMEMBERED:
+                self._owners.pop(next(iter(self._owners)))
+            self._owners[owner] = now, key
+            return key
 
     def _opened_by_kms(self, wrapped: bytes) -> bytes:
         """The key that a value sealed by a former version carries."""
@@ -96,16 +135,19 @@ class KmsSealer:
             self._opened.pop(next(iter(self._opened)))
         self._opened[name] = key
 
-    def _made(self, hour: int) -> bytes:
+    def _made(self, place: Key, purpose: Mapping[str, str] = _PURPOSE) -> bytes:
         made = call(
             self._kms(), "generate_data_key",
-            KeyId=self.key_id, KeySpec="AES_256", EncryptionContext=_PURPOSE,
+            KeyId=self.key_id, KeySpec="AES_256", EncryptionContext=purpose,
         )  # fmt: skip
         wrapped = base64.b64encode(made["CiphertextBlob"]).decode()
         try:
-            self._table.write(Keep(Row(facts.data_key_key(hour), 1, wrapped), was=None))
-        except Lost as lost:  # another process was quicker: its key is the hour's
-            return self._unwrapped(hour, lost.found or self._table.get(facts.data_key_key(hour)))
+            self._table.write(Keep(Row(place, 1, wrapped), was=None))
+        except Lost as lost:  # another process was quicker: its key is the one
+            row = lost.found or self._table.get(place)
+            if row is None:
+                raise
+            return self._decrypted(base64.b64decode(row.body), purpose)
         key: bytes = made["Plaintext"]
         return key
 
@@ -114,10 +156,10 @@ class KmsSealer:
             raise ValueError(f"the data key of the hour {hour!r} is gone")
         return self._decrypted(base64.b64decode(row.body))
 
-    def _decrypted(self, wrapped: bytes) -> bytes:
+    def _decrypted(self, wrapped: bytes, purpose: Mapping[str, str] = _PURPOSE) -> bytes:
         opened = call(
             self._kms(), "decrypt",
-            KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=_PURPOSE,
+            KeyId=self.key_id, CiphertextBlob=wrapped, EncryptionContext=purpose,
         )  # fmt: skip
         key: bytes = opened["Plaintext"]
         return key

@@ -8,6 +8,7 @@
     │   ├── Forbidden        403  known, but not allowed to do this
     │   ├── Missing          404  no such thing, or not yours: the two look the same
     │   ├── Clashing         409  the thing is in a state that rules this out
+    │   ├── Forgotten        410  a person's data key is gone: nobody can read it any more
     │   ├── Stale            412  If-Match named another version
     │   ├── TooLarge         413
     │   ├── Invalid          422  understood, and wrong: carries the fields
@@ -100,6 +101,13 @@ class Clashing(Refused):
 
     status = 409
     title = "Not possible in the present state"
+
+
+class Forgotten(Refused):
+    """Personal data whose key is gone."""
+
+    status = 410
+    title = "Forgotten"
 
 
 class Stale(Refused):

@@ -28,6 +28,7 @@
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
     quota#<market>#<day>   household#<unreadable>         (counter: taken)
     quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
+    cli_...                                               clients have a page of their own  (domain.client_rows)
 
 Older schema versions are upcast here, on read.
 """

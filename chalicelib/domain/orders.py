@@ -216,6 +216,12 @@ class Order(Shape):
     together: Together | None = None
     placed_at: Instant
     fingerprint: str = Field(description="Of the body it was placed with, keyed by the idempotency key.")
+    client_id: str | None = Field(default=None, description="Of a gift to a client that is known here.")
+    occasion: Slug | None = None
+    campaign_id: str | None = None
+    stays_in: str | None = Field(
+        default=None, description="A country: whoever is told the client's data has to be there."
+    )
     legs: tuple[Leg, ...] = (Leg(),)
     outlook: Outlook | None = None
     evidence_count: int = 0

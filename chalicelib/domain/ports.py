@@ -192,11 +192,16 @@ class Line(Protocol):
 
 
 class Sealer(Protocol):
-    """Keeps personal data unreadable at rest. `context` is bound to the seal: another one does not open it."""
+    """Keeps personal data unreadable at rest. `context` is bound to the seal: another one does not open it.
 
-    def seal(self, plain: bytes, context: str) -> bytes: ...
+    `owner`: a client, under whose own data key it is sealed (`client_rows.data_key_of_client`, made when it is first
+    needed). Whoever drops that row has all of it forgotten.
+    """
 
-    def unseal(self, sealed: bytes, context: str) -> bytes: ...
+    def seal(self, plain: bytes, context: str, owner: str = "") -> bytes: ...
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """Raises `Forgotten` where the owner's data key is gone; a process may know it for another minute."""
 
 
 class Solver(Protocol):

@@ -16,7 +16,9 @@ from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
 from chalicelib.aws.table import DynamoTable
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.client_rows import data_key_of_client
+from chalicelib.domain.errors import Forgotten
+from chalicelib.domain.ports import Drop, Topic
 from tests import fakes
 from tests.aws.cloud import by_service, counted, make_cloud
 
@@ -48,6 +50,29 @@ def test_one_flipped_byte_does_not_open(at: int) -> None:
     sealed[at] ^= 1
     with pytest.raises(Exception, match=r"\A"):
         sealer().unseal(bytes(sealed), "ord_1")
+
+
+def test_a_client_is_forgotten_when_its_own_data_key_is_dropped() -> None:
+    table = DynamoTable("facts")
+    clock = fakes.FakeClock()
+    one, other = sealer(clock), sealer(clock)
+    sealed = one.seal("王女士".encode(), "cli_1", owner="cli_1")
+    assert other.unseal(sealed, "cli_1").decode() == "王女士"
+    assert one.unseal(other.seal(b"again", "cli_1", owner="cli_1"), "cli_1") == b"again"
+    neighbour = one.seal(b"a neighbour", "cli_2", owner="cli_2")
+    table.write(Drop(data_key_of_client("cli_1"), was=1))
+    clock.forward(minutes=1)
+    for process in (one, other, sealer(clock)):
+        with pytest.raises(Forgotten):
+            process.unseal(sealed, "cli_1")
+        assert process.unseal(neighbour, "cli_2") == b"a neighbour"
+
+
+def test_a_clients_seal_does_not_open_under_another_clients_key() -> None:
+    sealed = sealer().seal(b"secret", "cli_1", owner="cli_1")
+    sealer().seal(b"x", "cli_2", owner="cli_2")
+    with pytest.raises(Exception, match=r"\A"):
+        sealer().unseal(sealed.replace(b"cli_1", b"cli_2"), "cli_1")
 
 
 def sealed_by_the_former_version(plain: bytes, context: str) -> bytes:

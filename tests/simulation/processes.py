@@ -205,8 +205,8 @@ class OutsideLine(Outside):
 class OutsideSealer(Outside):
     """`ports.Sealer`."""
 
-    def seal(self, plain: bytes, context: str) -> bytes:
-        return self._call("seal", "seal", self.day.sealer.seal, plain, context)
+    def seal(self, plain: bytes, context: str, owner: str = "") -> bytes:
+        return self._call("seal", "seal", self.day.sealer.seal, plain, context, owner)
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
         return self._call("seal", "unseal", self.day.sealer.unseal, sealed, context)

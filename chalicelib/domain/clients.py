@@ -1,0 +1,117 @@
+"""The client: whom a brand sends gifts to, apart from the orders. What is personal is sealed under a data key of the
+client's own, so that to forget the key is to forget the person.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from chalicelib.domain.orders import Phone
+from chalicelib.domain.places import Place
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
+
+SCHEMA = 1
+"""The version of the stored shape."""
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["CN"])]
+"""ISO 3166-1 alpha-2."""
+Locale = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35),
+    Field(examples=["zh-CN"]),
+]
+"""A BCP 47 tag, kept as it was given."""
+Email = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^@\s\x00-\x1f<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9.-]{1,189}\.[A-Za-z]{2,63}$"),
+]
+
+
+class ChannelKind(StrEnum):
+    """How a client is spoken to."""
+
+    WHATSAPP = "whatsapp"
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    """The brand is asked to say it itself."""
+
+
+class Purpose(StrEnum):
+    """What a client has agreed to."""
+
+    SERVICE = "service"
+    """Messages about a gift that is under way."""
+    MARKETING = "marketing"
+    """Offers and invitations that nobody has asked for."""
+    CROSS_BORDER = "cross_border"
+    """Handing personal data to somebody in another country."""
+    PROFILING = "profiling"
+    """Being ranked by what was spent."""
+
+
+class Consent(Shape):
+    """That a client agreed to one purpose, how that is known, and until when it stood."""
+
+    purpose: Purpose
+    granted_at: Instant
+    evidence: Slug = Field(description="What proves it: the name of a form, a call, a message; not personal.")
+    locale: Locale | None = Field(default=None, description="In which language it was asked for.")
+    withdrawn_at: Instant | None = None
+
+    def stands(self, now: datetime) -> bool:
+        return self.granted_at <= now and (self.withdrawn_at is None or now < self.withdrawn_at)
+
+
+class Person(Shape):
+    """Everything that says who and where the client is. Personal: sealed, never echoed to another brand."""
+
+    name: Text
+    phone: Phone | None = None
+    email: Email | None = None
+    whatsapp: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{1,131}$")], ...] = Field(
+        default=(), max_length=5, description="Numbers without `+`, or business-scoped user ids."
+    )
+    places: dict[Slug, Place] = Field(
+        default_factory=dict, max_length=10, description="By the brand's name for it: home, office."
+    )
+    allergens: tuple[Slug, ...] = Field(
+        default=(), max_length=30, description="What the client must not eat."
+    )
+
+
+class Client(Shape):
+    """A client as kept; `sealed` holds the `Person`."""
+
+    schema_version: int = SCHEMA
+    client_id: str
+    brand_id: str
+    reference: Slug = Field(description="The brand's own name for the client; not personal.")
+    country: Country
+    locale: Locale
+    time_zone: TimeZone
+    channels: tuple[ChannelKind, ...] = Field(default=(), description="In which order they are tried.")
+    consents: tuple[Consent, ...] = ()
+    associate_id: Slug | None = Field(default=None, description="Whose client it is.")
+    created_at: Instant
+    erasure_asked_at: Instant | None = None
+    erased_at: Instant | None = Field(
+        default=None, description="Nothing personal is left; this stays as a mark."
+    )
+    version: int = 1
+    sealed: bytes = Field(default=b"", exclude=True, repr=False)
+
+    def agrees_to(self, purpose: Purpose, now: datetime) -> bool:
+        """True while a consent to it stands."""
+        return any(consent.purpose is purpose and consent.stands(now) for consent in self.consents)
+
+
+def client_id_of(brand_id: str, reference: str) -> str:
+    """The id that follows from the brand and its name for the client: the same client, however often it is sent in."""
+    digest = hashlib.sha256(f"{brand_id}\x00{reference}".encode()).digest()
+    return "cli_" + base64.b32encode(digest).decode().lower()[:26]
