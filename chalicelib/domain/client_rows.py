@@ -3,18 +3,26 @@
 collection (pk)        place (sk)          noun                             indexes
 cli_...                client              Client                           shelf: clients#<brand>
 cli_...                key                 the client's wrapped data key    (aws.sealer)
-contact#<brand>        <unreadable>        the client of a number, an address, a name in a channel  (flows.enrol)
+cli_...                consent#<time>#<purpose>   Consent, as proof         (domain.consents)
+contact#<brand>        <unreadable>#<client>   that this client has this number, address or name in a channel
+contact#<brand>        <unreadable>#erased     that somebody who had it is forgotten
+brand#<brand>          salt                the secret that names contacts, sealed  (flows.contacts)
+brand#<brand>          key                 the data key of such secrets, wrapped   (aws.sealer)
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.domain.clients import Client, Person
+from chalicelib.domain.clients import Client, Consent, Person
+from chalicelib.domain.errors import Forgotten
 from chalicelib.domain.ports import Key, Row, Sealer
+from chalicelib.domain.shapes import stamp
 
 CLIENT: Final = "client"
 DATA_KEY: Final = "key"
+ERASED: Final = "erased"
+PROOF: Final = "consent#"
 
 
 def client_key(client_id: str) -> Key:
@@ -26,8 +34,35 @@ def data_key_of_client(client_id: str) -> Key:
     return Key(client_id, DATA_KEY)
 
 
-def contact_key(brand_id: str, unreadable: str) -> Key:
-    return Key(f"contact#{brand_id}", unreadable)
+def contacts_of_brand(brand_id: str) -> str:
+    return f"contact#{brand_id}"
+
+
+def contact_key(brand_id: str, unreadable: str, client_id: str) -> Key:
+    """Several people share a number: each has a row of its own under it."""
+    return Key(contacts_of_brand(brand_id), f"{unreadable}#{client_id}")
+
+
+def tombstone_key(brand_id: str, unreadable: str) -> Key:
+    return Key(contacts_of_brand(brand_id), f"{unreadable}#{ERASED}")
+
+
+def contact_salt_key(brand_id: str) -> Key:
+    return Key(owner_of_brand(brand_id), "salt")
+
+
+def owner_of_brand(brand_id: str) -> str:
+    """Under whose data key a brand's lasting secrets are sealed: an hour's key does not live long enough."""
+    return f"brand#{brand_id}"
+
+
+def proof_row(client_id: str, consent: Consent, version: int, expires_at: int | None) -> Row:
+    key = proof_key(client_id, consent)
+    return Row(key, version, consent.model_dump_json(exclude_defaults=True), expires_at=expires_at)
+
+
+def proof_key(client_id: str, consent: Consent) -> Key:
+    return Key(client_id, f"{PROOF}{stamp(consent.granted_at)}#{consent.purpose.value}")
 
 
 def client_row(client: Client) -> Row:
@@ -51,5 +86,7 @@ def seal_person(sealer: Sealer, person: Person, client_id: str) -> bytes:
 
 
 def unseal_person(sealer: Sealer, client: Client) -> Person:
-    """Raises `Forgotten` when the client's data key is gone."""
+    """Raises `Forgotten` when the client's data key is gone, or the sealed part is."""
+    if not client.sealed:
+        raise Forgotten(f"nothing personal is left of the client {client.client_id!r}")
     return Person.model_validate_json(sealer.unseal(client.sealed, client.client_id))

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from chalicelib.domain.orders import Phone
 from chalicelib.domain.places import Place
@@ -62,7 +62,20 @@ class Consent(Shape):
     granted_at: Instant
     evidence: Slug = Field(description="What proves it: the name of a form, a call, a message; not personal.")
     locale: Locale | None = Field(default=None, description="In which language it was asked for.")
-    withdrawn_at: Instant | None = None
+    withdrawn_at: Instant | None = Field(
+        default=None, description="From when it stands no more; of one that was never given, the same moment."
+    )
+    withdrawal: Slug | None = Field(
+        default=None, description="What proves that it was withdrawn; not personal."
+    )
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Consent:
+        if self.withdrawn_at is not None and self.withdrawn_at < self.granted_at:
+            raise ValueError("a consent is not withdrawn before it was given")
+        if self.withdrawal is not None and self.withdrawn_at is None:
+            raise ValueError("what proves a withdrawal goes with withdrawn_at")
+        return self
 
     def stands(self, now: datetime) -> bool:
         return self.granted_at <= now and (self.withdrawn_at is None or now < self.withdrawn_at)
@@ -85,6 +98,41 @@ class Person(Shape):
     )
 
 
+class Told(Shape):
+    """What a brand says of a client that names nobody."""
+
+    country: Country
+    locale: Locale
+    time_zone: TimeZone
+    channels: tuple[ChannelKind, ...] = Field(
+        default=(), max_length=len(ChannelKind), description="In which order they are tried."
+    )
+    consents: tuple[Consent, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Added to what is on record; one that is left out is not taken back.",
+    )
+    associate_id: Slug | None = Field(default=None, description="Whose client it is.")
+
+    @field_validator("channels")
+    @classmethod
+    def _each_once(cls, channels: tuple[ChannelKind, ...]) -> tuple[ChannelKind, ...]:
+        if len(set(channels)) < len(channels):
+            raise ValueError("each channel stands once, in the order in which they are tried")
+        return channels
+
+
+class NewClient(Told):
+    """A client as a brand hands it in, whole: what is left out is taken out, consents apart."""
+
+    person: Person
+    returns: Slug | None = Field(
+        default=None,
+        description="Somebody with one of these contacts was erased; what proves that it is another person, or that "
+        "this one has asked to come back. Not personal.",
+    )
+
+
 class Client(Shape):
     """A client as kept; `sealed` holds the `Person`."""
 
@@ -98,6 +146,12 @@ class Client(Shape):
     channels: tuple[ChannelKind, ...] = Field(default=(), description="In which order they are tried.")
     consents: tuple[Consent, ...] = ()
     associate_id: Slug | None = Field(default=None, description="Whose client it is.")
+    contacts: tuple[str, ...] = Field(
+        default=(), description="Under which unreadable names it is found (domain.contacts)."
+    )
+    returns: Slug | None = Field(
+        default=None, description="What proved that it may have a contact of somebody who was erased."
+    )
     created_at: Instant
     erasure_asked_at: Instant | None = None
     erased_at: Instant | None = Field(
@@ -106,9 +160,32 @@ class Client(Shape):
     version: int = 1
     sealed: bytes = Field(default=b"", exclude=True, repr=False)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Its erasure has been asked for, or is done: nothing new is begun for it."""
+        return self.erasure_asked_at is not None
+
     def agrees_to(self, purpose: Purpose, now: datetime) -> bool:
         """True while a consent to it stands."""
         return any(consent.purpose is purpose and consent.stands(now) for consent in self.consents)
+
+
+class ClientView(Told):
+    """A client as its own brand reads it."""
+
+    client_id: str
+    reference: Slug
+    person: Person | None = Field(default=None, description="Gone once the erasure has begun.")
+    created_at: Instant
+    version: int
+    erasure_asked_at: Instant | None = None
+    erased_at: Instant | None = None
+
+
+def view(client: Client, person: Person | None) -> ClientView:
+    """The client with what is personal, if that can be read."""
+    told = {name: getattr(client, name) for name in ClientView.model_fields if name != "person"}
+    return ClientView.model_construct(person=person, **told)
 
 
 def client_id_of(brand_id: str, reference: str) -> str:

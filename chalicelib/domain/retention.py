@@ -1,0 +1,56 @@
+"""How long what is kept, by purpose, and why: the one place that says so.
+
+The table's own clean-up takes a row away after its time (`Row.expires_at`), but days late: a reader filters as well.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+YEAR: Final = timedelta(days=365)
+
+
+class Term(NamedTuple):
+    """What is kept, for how long, from when, and why for so long and no longer."""
+
+    what: str
+    keeps: timedelta
+    since: str
+    why: str
+
+
+CONSENT_PROOF: Final = Term(
+    "proofs of consents",
+    5 * YEAR,
+    "when the consent was withdrawn, renewed, or its client erased",
+    "whoever sent a message has to show that it was agreed to (GDPR Art. 7(1), PIPL Art. 14) for as long as it can be "
+    "sued for it: five years in France (Code civil Art. 2224) is the longest of the ordinary terms here; a proof names "
+    "a form, not a person",
+)
+TOMBSTONE: Final = Term(
+    "keyed hashes of an erased client's contacts",
+    5 * YEAR,
+    "when the erasure was asked for",
+    "so long an old list may be sent in again by mistake; after that no list that is lawfully kept still holds the "
+    "person. A hash that only the brand's salt can make is the least that stops it",
+)
+MARK: Final = Term(
+    "the mark of an erased client",
+    10 * YEAR,
+    "when the erasure was asked for",
+    "it holds no more than the brand's own reference and two dates: that the erasure was done can be shown (GDPR "
+    "Art. 5(2)), and the same reference is not enrolled again",
+)
+
+TERMS: Final = (CONSENT_PROOF, TOMBSTONE, MARK)
+
+
+def kept_until(term: Term, since: datetime) -> int:
+    """Epoch seconds after which it is gone."""
+    return int((since + term.keeps).timestamp())
+
+
+def is_gone(expires_at: int | None, now: datetime) -> bool:
+    """True of a row whose time is over, whether or not the table has cleaned it up."""
+    return expires_at is not None and expires_at <= now.timestamp()

@@ -1,0 +1,51 @@
+"""Find a brand's clients by what they are reached by, without anybody being able to read it off the table."""
+
+from __future__ import annotations
+
+from chalicelib.domain.client_rows import (
+    ERASED,
+    client_key,
+    client_of_row,
+    contact_salt_key,
+    contacts_of_brand,
+    owner_of_brand,
+)
+from chalicelib.domain.clients import Client
+from chalicelib.domain.contacts import Contact, unreadable
+from chalicelib.domain.errors import Lost
+from chalicelib.domain.ports import Keep, Row, World
+
+
+def name_of(world: World, brand_id: str, contact: Contact) -> str:
+    """Its unreadable name at that brand."""
+    return unreadable(_salt(world, brand_id), brand_id, contact)
+
+
+def clients_with(world: World, brand_id: str, contact: Contact) -> list[Client]:
+    """The brand's clients that are reached by it: a household may share a number. Whoever is being erased is none."""
+    prefix = f"{name_of(world, brand_id, contact)}#"
+    rows = world.table.read(contacts_of_brand(brand_id), prefix).rows
+    ids = [row.key.sk.removeprefix(prefix) for row in rows]
+    keys = [client_key(client_id) for client_id in ids if client_id != ERASED]
+    found = map(client_of_row, world.table.get_many(keys)) if keys else ()
+    return sorted((one for one in found if not one.is_leaving), key=lambda client: client.reference)
+
+
+def _salt(world: World, brand_id: str) -> bytes:
+    """The brand's secret: made once, and never changed, or nobody would be found any more."""
+    name = f"contacts#{brand_id}"
+    known: bytes | None = world.memory.get(name)
+    if known is None:
+        row = world.table.get(contact_salt_key(brand_id)) or _made(world, brand_id, name)
+        known = world.memory[name] = world.sealer.unseal(row.sealed, name)
+    return known
+
+
+def _made(world: World, brand_id: str, name: str) -> Row:
+    sealed = world.sealer.seal(world.token().encode(), name, owner=owner_of_brand(brand_id))
+    row = Row(contact_salt_key(brand_id), 1, "{}", sealed=sealed)
+    try:
+        world.table.write(Keep(row, was=None))
+    except Lost as lost:  # another process was quicker
+        return lost.found or row
+    return row
