@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed trouble sixteen run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady
+.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady
 
 setup: $(STAMP) node_modules/.installed
 
@@ -27,6 +27,10 @@ trouble: setup
 
 sixteen: setup
 	@$(PYTHON) -m sandbox sixteen
+
+# ROW: one of the files in sandbox/programme; without it every row
+programme: setup
+	@$(PYTHON) -m sandbox programme $(ROW)
 
 run: setup
 	@$(PYTHON) -m sandbox run

@@ -13,6 +13,19 @@ import urllib3
 class Refused(Exception):
     """The app said no to something the scenario expected to work."""
 
+    def __init__(self, told: str, status: int, said: bytes) -> None:
+        super().__init__(told)
+        self.status, self.said = status, said
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What it said, where that was JSON."""
+        try:
+            loaded = json.loads(self.said)
+        except ValueError:
+            return {}
+        return loaded if isinstance(loaded, dict) else {}
+
 
 @dataclass
 class Client:
@@ -49,7 +62,8 @@ class Client:
             retries=False,
         )
         if not 200 <= said.status < 300:
-            raise Refused(f"{method} {path}: {said.status} {said.data.decode(errors='replace')[:500]}")
+            told = f"{method} {path}: {said.status} {said.data.decode(errors='replace')[:500]}"
+            raise Refused(told, said.status, bytes(said.data))
         return bytes(said.data)
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:

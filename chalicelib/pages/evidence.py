@@ -435,7 +435,9 @@ class _Page:
         text = "A version of a rule never changes what it says. Where several hold, all of them have to permit it."
         yield Section(("The rules that held, in words",), (Paragraph((text,)),))
         for reference, policy in sorted(found.items()):
-            yield Section((f"“{policy.title}” ({reference})",), tuple(_rule(policy)), level=3)
+            yield Section(
+                (f"“{policy.title}” ({reference})",), tuple(_rule(policy, whole=not self.keeps_back)), level=3
+            )
 
     def grounds(self) -> Iterator[Block]:
         digests = list(dict.fromkeys(p.rules_digest for p in self.pieces if p.rules_digest))
@@ -458,8 +460,8 @@ class _Page:
             yield Bullets(tuple((digest,) for digest in digests))
 
 
-def _rule(policy: Policy) -> Iterable[Block]:
-    yield Bullets(tuple((text,) for text in regimes.told(policy)))
+def _rule(policy: Policy, *, whole: bool) -> Iterable[Block]:
+    yield Bullets(tuple((text,) for text in regimes.told(policy, whole=whole)))
     if policy.source:
         yield Paragraph((f"Source: {policy.source}",))
 

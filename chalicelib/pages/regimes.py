@@ -10,8 +10,9 @@ from chalicelib.domain.policies import NEAREST_FIRST, AgeFrom, Policy, Quota, Re
 from chalicelib.pages import words
 
 
-def told(policy: Policy) -> Iterator[str]:
-    """Its sentences."""
+def told(policy: Policy, *, whole: bool = True) -> Iterator[str]:
+    """Its sentences; not `whole`: for a brand, which is not told what is counted by the household. With only that in
+    force, *full* would say that somebody else has sent something to its client."""
     yield _handovers(policy)
     if policy.last_leg:
         who = words.listed(sorted(words.said(words.LAST_LEGS, name) for name in policy.last_leg), "or")
@@ -25,7 +26,10 @@ def told(policy: Policy) -> Iterator[str]:
         yield f"The crew has to be on: {words.listed(sorted(policy.persons))}."
     if policy.permit_needed:
         yield "The vehicle or its crew needs a permit that covers the place."
-    yield from map(_quota, policy.quotas)
+    if whole:
+        yield from map(_quota, policy.quotas)
+    elif policy.quotas:
+        yield "Only so many deliveries a local day are let through."
     if policy.gate.antigen_at_gate:
         yield "The crew is tested at the gate before it hands over."
     if policy.gate.rest_minutes:

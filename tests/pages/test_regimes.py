@@ -105,3 +105,14 @@ def test_whatever_a_policy_says_is_told(name: str) -> None:
 )
 def test_a_policy_reads_like_this(changes: dict[str, Any], sentence: str) -> None:
     assert sentence in told(**changes)
+
+
+def test_a_brand_is_not_told_that_households_are_counted() -> None:
+    """Where nothing else is counted, *full* would tell it that somebody else sends something to its client."""
+    policies = [
+        Policy.model_validate({**SILENT, "quotas": [{"per": per, "limit": 1}]})
+        for per in ("household", "zone")
+    ]
+    said = [list(regimes.told(policy, whole=False)) for policy in policies]
+    assert said[0] == said[1]
+    assert said[0][-1] == "Only so many deliveries a local day are let through."
