@@ -37,7 +37,10 @@ PROBLEM = "application/problem+json"
 BODY_LIMIT = 256 * 1024
 """Bytes of an ordinary request body."""
 
-PERSONAL = frozenset({"recipient", "contact", "address", "name", "phone", "home", "line", "reference"})
+PERSONAL = frozenset(
+    {"recipient", "contact", "address", "name", "phone", "home", "line", "reference"}
+    | {"person", "email", "whatsapp"}
+)
 """A pointer that passes one of these is personal: the value is never echoed."""
 SHOWN = frozenset(
     {"market", "tier", "fallback", "currency", "item_class", "country", "time_zone", "datum", "mode", "role"}

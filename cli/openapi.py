@@ -16,6 +16,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
+from chalicelib.domain import client_answers
+from chalicelib.domain.clients import ClientView, NewClient
+from chalicelib.domain.contacts import ContactQuestion
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
@@ -70,6 +73,8 @@ class Operation:
     """Other media types that Accept may ask for: the same for people."""
     status: int = 200
     headers: tuple[str, ...] = ()
+    may_send: tuple[str, ...] = ()
+    """Headers that are needed in some cases."""
     query: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
 
@@ -215,6 +220,47 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=disclosure.BrandClearance,
         operators_answer=look.ClearanceAnswer,
         problems=(404, 422),
+    ),
+    ("PUT", "/v1/clients/{reference}"): Operation(
+        "Enrol a client under your own name for it, or change it: whole, but for consents, which are added; a change "
+        "names in If-Match what it replaces",
+        "Clients",
+        ("brand",),
+        body=NewClient,
+        answer=ClientView,
+        may_send=("If-Match",),
+        problems=(400, 409, 410, 412, 413, 422, 428),
+    ),
+    ("GET", "/v1/clients/{reference}"): Operation(
+        "Read a client: who it is, and what it has agreed to",
+        "Clients",
+        ("brand",),
+        answer=ClientView,
+        problems=(404, 410),
+    ),
+    ("GET", "/v1/clients"): Operation(
+        "List your clients, the last enrolled first; nothing in it says who they are",
+        "Clients",
+        ("brand",),
+        answer=client_answers.ClientList,
+        query=PAGE,
+        problems=(400, 422),
+    ),
+    ("POST", "/v1/clients/search"): Operation(
+        "Whose number, address or name in a channel is it? A household may share one",
+        "Clients",
+        ("brand",),
+        body=ContactQuestion,
+        answer=client_answers.ClientsFound,
+        problems=(400, 413, 422),
+    ),
+    ("POST", "/v1/clients/{reference}/consents"): Operation(
+        "Record what a client has agreed to, or agrees to no more; the same again is harmless",
+        "Clients",
+        ("brand",),
+        body=client_answers.ConsentChange,
+        answer=ClientView,
+        problems=(400, 404, 410, 413, 422),
     ),
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier's callback, in its own dialect; the proof is in the request",
@@ -468,11 +514,11 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
         {
             "name": name,
             "in": "header",
-            "required": True,
+            "required": name in operation.headers,
             "description": HEADERS[name],
             "schema": _shape(name),
         }
-        for name in operation.headers
+        for name in (*operation.headers, *operation.may_send)
     ]
     parameters += [
         {"name": name, "in": "query", "description": text, "schema": _shape(name)}
@@ -527,7 +573,7 @@ def _refusals(operation: Operation, names: list[str]) -> set[int]:
         *((404,) if names else ()),
         *((400, 413) if takes_body else ()),
         *((422,) if operation.body is not None else ()),
-        *((400,) if operation.headers or operation.query else ()),
+        *((400,) if operation.headers or operation.may_send or operation.query else ()),
         *((422,) if operation.query else ()),
     }
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import facts
+from chalicelib.domain.clients import NewClient
 from chalicelib.domain.dialect import Reply, Request
 from chalicelib.domain.errors import Lost, Unanswered
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
@@ -105,6 +106,32 @@ def body(compound: str = "Yongjia", **changes: Any) -> dict[str, Any]:
         "tier": "gold",
         **changes,
     }
+
+
+def client_body(name: str = "王女士", **changes: Any) -> dict[str, Any]:
+    """A client as a brand hands it in: agreed to messages about gifts, and to the courier abroad."""
+    consents = [
+        {"purpose": purpose, "granted_at": (NOON - timedelta(days=30)).isoformat(), "evidence": "form-7"}
+        for purpose in ("service", "cross_border")
+    ]
+    return {
+        "country": "CN",
+        "locale": "zh-CN",
+        "time_zone": "Asia/Shanghai",
+        "channels": ["whatsapp", "email"],
+        "consents": consents,
+        "person": {
+            "name": name,
+            "phone": "+8613800138000",
+            "email": "wang@example.com",
+            "places": {"home": place_at("Yongjia")},
+        },
+        **changes,
+    }
+
+
+def new_client(name: str = "王女士", **changes: Any) -> NewClient:
+    return NewClient.model_validate(client_body(name, **changes))
 
 
 def new_order(compound: str = "Yongjia", **changes: Any) -> NewOrder:

@@ -8,7 +8,8 @@ import sys
 
 from tests.conftest import ROOT
 
-MODULES = 260
+MODULES = 270
+"""A family of routes more is one module more: its shapes and flows are imported by the view that needs them."""
 
 
 def test_importing_the_app_stays_small() -> None:

@@ -72,7 +72,7 @@ def client_row(client: Client) -> Row:
         body=client.model_dump_json(exclude_defaults=True),
         sealed=client.sealed,
         shelf=f"clients#{client.brand_id}",
-        place_on_shelf=client.client_id,
+        place_on_shelf=f"{stamp(client.created_at)}#{client.client_id}",
     )
 
 

@@ -182,6 +182,25 @@ class ClientView(Told):
     erased_at: Instant | None = None
 
 
+class ClientLine(Shape):
+    """A client in a list: nothing of it says who that is."""
+
+    client_id: str
+    reference: Slug
+    country: Country
+    locale: Locale
+    associate_id: Slug | None = None
+    created_at: Instant
+    version: int
+    erasure_asked_at: Instant | None = None
+    erased_at: Instant | None = None
+
+
+def line(client: Client) -> ClientLine:
+    """The client as a list has it."""
+    return ClientLine.model_construct(**{name: getattr(client, name) for name in ClientLine.model_fields})
+
+
 def view(client: Client, person: Person | None) -> ClientView:
     """The client with what is personal, if that can be read."""
     told = {name: getattr(client, name) for name in ClientView.model_fields if name != "person"}

@@ -14,6 +14,7 @@ from chalicelib.domain.clients import Client
 from chalicelib.domain.contacts import Contact, unreadable
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.ports import Keep, Row, World
+from chalicelib.domain.retention import is_gone
 
 
 def name_of(world: World, brand_id: str, contact: Contact) -> str:
@@ -29,6 +30,17 @@ def clients_with(world: World, brand_id: str, contact: Contact) -> list[Client]:
     keys = [client_key(client_id) for client_id in ids if client_id != ERASED]
     found = map(client_of_row, world.table.get_many(keys)) if keys else ()
     return sorted((one for one in found if not one.is_leaving), key=lambda client: client.reference)
+
+
+def clients_of(
+    world: World, brand_id: str, limit: int, after: str | None = None
+) -> tuple[list[Client], str | None]:
+    """A page of the brand's clients, the last enrolled first, marks of erased ones too; and where the next starts."""
+    page = world.table.find_shelved(f"clients#{brand_id}", limit, after)
+    rows = {row.key: row for row in world.table.get_many(page.keys)} if page.keys else {}
+    now = world.clock()
+    kept = [rows[key] for key in page.keys if key in rows and not is_gone(rows[key].expires_at, now)]
+    return [client_of_row(row) for row in kept], page.after
 
 
 def _salt(world: World, brand_id: str) -> bytes:

@@ -20,13 +20,13 @@ from chalicelib.domain.orders import Moved, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import enlist, inquire, publish, suspect
+from chalicelib.flows import enlist, enrol, inquire, publish, suspect
 from chalicelib.flows.place import place
 from cli.package import read
 from sandbox.front import Front
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
-from tests.stage import NOON, Stage, body, new_order, stage
+from tests.stage import NOON, Stage, body, new_client, new_order, stage
 
 
 class StrictTable(FakeTable):
@@ -144,6 +144,10 @@ class Gateway:
         world: Any = self.stage.world
         return bool(self._table.rows != self._rows or world.queues.sent or world.line.requests)
 
+    def has_changed_something(self) -> bool:
+        """True when a row that was there before the first request is another now, or gone."""
+        return any(self._table.rows.get(key) != row for key, row in self._rows.items())
+
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
@@ -247,8 +251,10 @@ def _names(on: Stage) -> dict[str, str]:
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
+    client = enrol.enrol(on.world, "maison", "vic-1", new_client())
     return {
         "order_id": order.order_id,
+        "reference": client.reference,
         "evidence_id": decided.evidence_id,
         **ended,
         "endpoint_id": "hook-1",

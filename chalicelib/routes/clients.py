@@ -1,0 +1,106 @@
+"""What a brand's engineers call about its clients: who they are, what they agreed to, whose a number is.
+
+Shapes and flows are imported inside the views: whoever places an order waits for none of them at a cold start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import edge, wiring
+from chalicelib.domain.keys import Role
+from chalicelib.routes import cursors
+from chalicelib.routes.calling import caller
+
+if TYPE_CHECKING:
+    from chalicelib.domain.clients import Client
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes, behind that authorizer."""
+    bp = Blueprint("clients")
+
+    @bp.route("/v1/clients/{reference}", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_client(reference: str) -> Response:
+        from chalicelib.domain.clients import NewClient
+        from chalicelib.flows import enrol
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND).owner
+        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        new = edge.body_of(request, NewClient)
+        return _told(enrol.enrol(wiring.world(), brand, reference, new, version=version))
+
+    @bp.route("/v1/clients/{reference}", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_client(reference: str) -> Response:
+        from chalicelib.flows import enrol
+
+        brand = caller(bp.current_request, Role.BRAND).owner
+        return _told(enrol.client_of(wiring.world(), brand, reference))
+
+    @bp.route("/v1/clients", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_clients() -> Response:
+        from chalicelib.domain.client_answers import ClientList, Limit
+        from chalicelib.domain.clients import line
+        from chalicelib.flows.contacts import clients_of
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND).owner
+        query: Mapping[str, str] = request.query_params or {}
+        limit = edge.query_of(request, Limit).limit
+        world, scope = wiring.world(), f"clients|{brand}"
+        after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
+        clients, more = clients_of(world, brand, limit, after)
+        page = ClientList(
+            data=tuple(map(line, clients)),
+            has_more=more is not None,
+            next_cursor=None if more is None else cursors.sign(world, scope, more),
+        )
+        return edge.answer(page)
+
+    @bp.route("/v1/clients/search", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def search_clients() -> Response:
+        from chalicelib.domain.client_answers import ClientsFound
+        from chalicelib.domain.clients import line
+        from chalicelib.domain.contacts import ContactQuestion
+        from chalicelib.flows.contacts import clients_with
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND).owner
+        asked = edge.body_of(request, ContactQuestion)
+        found = clients_with(wiring.world(), brand, asked.contact)
+        return edge.answer(ClientsFound(data=tuple(map(line, found))))
+
+    @bp.route("/v1/clients/{reference}/consents", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def record_consent(reference: str) -> Response:
+        from chalicelib.domain.client_answers import ConsentChange
+        from chalicelib.flows import enrol
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND).owner
+        change = edge.body_of(request, ConsentChange)
+        world = wiring.world()
+        if change.granted is not None:
+            return _told(enrol.agree(world, brand, reference, [change.granted]))
+        assert change.withdrawn is not None
+        gone = change.withdrawn
+        return _told(enrol.withdraw(world, brand, reference, gone.purpose, gone.withdrawn_at, gone.evidence))
+
+    return bp
+
+
+def _told(client: Client) -> Response:
+    """The client with its person, for its own brand; cached by nobody."""
+    from chalicelib.domain.clients import view
+    from chalicelib.flows import enrol
+
+    person = enrol.person_of(wiring.world(), client)
+    return edge.answer(view(client, person), headers={"ETag": f'"v{client.version}"'})
