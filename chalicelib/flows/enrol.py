@@ -6,8 +6,7 @@ a moment before it. Who stops between the two leaves a key that opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 from chalicelib.domain.client_rows import (
     client_key,
@@ -15,15 +14,13 @@ from chalicelib.domain.client_rows import (
     client_row,
     contact_key,
     data_key_of_client,
-    proof_key,
-    proof_row,
     seal_person,
     tombstone_key,
     unseal_person,
 )
-from chalicelib.domain.clients import Client, Consent, NewClient, Person, Purpose, client_id_of
+from chalicelib.domain.clients import Client, Consent, NewClient, Person, client_id_of
 from chalicelib.domain.consents import merged
-from chalicelib.domain.contacts import contacts_of
+from chalicelib.domain.contacts import by_whatsapp, contacts_of
 from chalicelib.domain.errors import (
     Clashing,
     Delayed,
@@ -35,10 +32,12 @@ from chalicelib.domain.errors import (
     Unconditional,
 )
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, World
-from chalicelib.domain.retention import CONSENT_PROOF, is_gone, kept_until
-from chalicelib.flows import contacts
+from chalicelib.domain.retention import is_gone
+from chalicelib.flows import agree, contacts
 
 TRIES = 5
+NAMES_KEPT = 5
+"""Of those a client has in WhatsApp."""
 
 
 def enrol(
@@ -70,7 +69,8 @@ def enrol(
                 raise Unconditional(f'the client {reference!r} is at "v{before.version}": If-Match names it')
             if version != before.version:
                 raise Stale(f'the client is at "v{before.version}", If-Match named "v{version}"')
-        changes = _changes(world, before, after, proofs, new)
+        fields = _names(world, brand_id, new.person)
+        changes = _changes(world, before, after, proofs, fields, returns=after.returns)
         try:
             world.table.write(*changes)
         except Lost:
@@ -101,40 +101,38 @@ def person_of(world: World, client: Client) -> Person:
     return unseal_person(world.sealer, client)
 
 
-# --- consents -----------------------------------------------------------------------------------------------
+def by_id(world: World, client_id: str) -> Client:
+    """The same by its id: whoever holds that knows whose it is. Raises `Missing` and `Forgotten`."""
+    found = _stored(world, client_id)
+    if found is None:
+        raise Missing(f"no client {client_id!r}")
+    if found.is_leaving:
+        raise Forgotten(f"the client {client_id!r} has been erased")
+    return found
 
 
-def agree(world: World, brand_id: str, reference: str, consents: Iterable[Consent]) -> Client:
-    """Put these on record, given or withdrawn. Doing it twice is harmless. Raises as `client_of`, and `Invalid`."""
-    given = tuple(consents)
+def learn_whatsapp(world: World, client_id: str, name: str) -> Client:
+    """The client speaks there under that name, a number or a business-scoped id, as it has just shown. The oldest of
+    too many is forgotten. Doing it twice is harmless. Raises as `by_id`, and `Clashing` for one that is buried."""
     for _ in range(TRIES):
-        before = client_of(world, brand_id, reference)
-        last, proofs = merged(before.consents, given, world.clock())
-        proofs = _news(world, before.client_id, last, proofs)
-        if not proofs:
+        before = by_id(world, client_id)
+        person = person_of(world, before)
+        if by_whatsapp(name) in {contact._replace(field="whatsapp") for contact in contacts_of(person)}:
             return before
-        after = before.model_copy(update={"consents": last, "version": before.version + 1})
+        person = person.model_copy(update={"whatsapp": (*person.whatsapp, name)[-NAMES_KEPT:]})
+        names = _names(world, before.brand_id, person)
+        changes = {
+            "sealed": seal_person(world.sealer, person, client_id),
+            "contacts": tuple(names),
+            "version": before.version + 1,
+        }
+        after = before.model_copy(update=changes)
         try:
-            world.table.write(
-                Keep(client_row(after), was=before.version), *_proven(world, before, after, proofs)
-            )
+            world.table.write(*_changes(world, before, after, (), names, returns=before.returns))
         except Lost:
             continue
-        world.log("consent_recorded", client=after.client_id, brand=brand_id, version=after.version)
         return after
-    raise Delayed(f"the client {reference!r} is being changed by others")
-
-
-def withdraw(
-    world: World, brand_id: str, reference: str, purpose: Purpose, at: datetime, withdrawal: str
-) -> Client:
-    """The client agrees to it no more, from that moment. What it never agreed to is on record as well."""
-    last = {consent.purpose: consent for consent in client_of(world, brand_id, reference).consents}
-    known = last.get(purpose)
-    if known is None:
-        known = Consent(purpose=purpose, granted_at=at, evidence=withdrawal)
-    changes = {"withdrawn_at": max(at, known.granted_at), "withdrawal": withdrawal}
-    return agree(world, brand_id, reference, [known.model_copy(update=changes)])
+    raise Delayed(f"the client {client_id!r} is being changed by others")
 
 
 # --- inside -------------------------------------------------------------------------------------------------
@@ -152,7 +150,7 @@ def _drafted(
     now = world.clock()
     client_id = client_id_of(brand_id, reference)
     last, proofs = merged(before.consents if before else (), new.consents, now)
-    proofs = _news(world, client_id, last, proofs)
+    proofs = agree.news(world, client_id, last, proofs)
     if before is not None and person_of(world, before) == new.person:
         sealed, found_by = before.sealed, before.contacts
     else:
@@ -185,7 +183,13 @@ def _names(world: World, brand_id: str, person: Person) -> Mapping[str, str]:
 
 
 def _changes(
-    world: World, before: Client | None, after: Client, proofs: tuple[Consent, ...], new: NewClient
+    world: World,
+    before: Client | None,
+    after: Client,
+    proofs: tuple[Consent, ...],
+    fields: Mapping[str, str],
+    *,
+    returns: str | None,
 ) -> list[Change]:
     """The transaction. Raises `Clashing` for a contact of somebody who was erased."""
     brand_id, client_id = after.brand_id, after.client_id
@@ -194,7 +198,8 @@ def _changes(
     gained = [name for name in after.contacts if name not in had]
     tombs = {tombstone_key(brand_id, name): name for name in gained}
     stones = {row.key: row for row in world.table.get_many(sorted(tombs))} if tombs else {}
-    _refuse_buried(world, stones, tombs, _names(world, brand_id, new.person), new)
+    if returns is None:
+        _refuse_buried(world, stones, tombs, fields)
     for key, name in tombs.items():
         stone = stones.get(key)
         changes.append(Keep(Row(contact_key(brand_id, name, client_id), 1, "{}"), was=None))
@@ -206,19 +211,15 @@ def _changes(
         before is not None
     ):  # of one that is being erased the key is gone, or goes: nothing is sealed beside it
         changes.append(Require(data_key_of_client(client_id), 1))
-    return [*changes, *_proven(world, before, after, proofs)]
+    return [*changes, *agree.proven(world, before, after, proofs)]
 
 
 def _refuse_buried(
-    world: World,
-    stones: Mapping[Key, Row],
-    tombs: Mapping[Key, str],
-    fields: Mapping[str, str],
-    new: NewClient,
+    world: World, stones: Mapping[Key, Row], tombs: Mapping[Key, str], fields: Mapping[str, str]
 ) -> None:
     now = world.clock()
     standing = [tombs[key] for key, stone in stones.items() if not is_gone(stone.expires_at, now)]
-    if not standing or new.returns is not None:
+    if not standing:
         return
     pointers = sorted({f"/person/{fields[name]}" for name in standing})
     raise Clashing(
@@ -226,48 +227,3 @@ def _refuse_buried(
         "it is another person, or that this one has asked to come back",
         [Fault(pointer, "a contact of somebody who was erased") for pointer in pointers],
     )
-
-
-def _news(
-    world: World, client_id: str, last: Iterable[Consent], proofs: tuple[Consent, ...]
-) -> tuple[Consent, ...]:
-    """Those that are not on record yet, or whose end is not. Of what was renewed since there may be proof already, or
-    none any more: a list that names it every night writes nothing."""
-    standing = {consent.purpose: consent for consent in last}
-    renewed = {proof_key(client_id, proof): proof for proof in proofs if standing[proof.purpose] != proof}
-    if not renewed:
-        return proofs
-    now = world.clock()
-    stored = {row.key: Consent.model_validate_json(row.body) for row in world.table.get_many(sorted(renewed))}
-    known = set()
-    for key, proof in renewed.items():
-        over = proof.withdrawn_at or standing[proof.purpose].granted_at
-        had = stored.get(key)
-        is_on_record = had is not None and (proof.withdrawn_at is None or had.withdrawn_at is not None)
-        if is_on_record or is_gone(kept_until(CONSENT_PROOF, over), now):
-            known.add(key)
-    return tuple(proof for proof in proofs if proof_key(client_id, proof) not in known)
-
-
-def _proven(world: World, before: Client | None, after: Client, proofs: tuple[Consent, ...]) -> list[Change]:
-    """The rows of these proofs, each kept while its consent stands and for its term after that; of what is renewed the
-    term begins as well."""
-    last = {consent.purpose: consent for consent in after.consents}
-    former = {consent.purpose: consent for consent in (before.consents if before else ())}
-    wanted = {proof_key(after.client_id, consent): consent for consent in proofs}
-    for purpose, consent in former.items():
-        if last.get(purpose) != consent:
-            wanted.setdefault(proof_key(after.client_id, consent), consent)
-    if not wanted:
-        return []
-    stored = {row.key: row for row in world.table.get_many(sorted(wanted))}
-    changes: list[Change] = []
-    for key, consent in wanted.items():
-        over = consent.withdrawn_at
-        if over is None and last.get(consent.purpose) != consent:
-            over = last[consent.purpose].granted_at
-        until = None if over is None else kept_until(CONSENT_PROOF, over)
-        was = stored[key].version if key in stored else None
-        row = proof_row(after.client_id, consent, 1 if was is None else was + 1, until)
-        changes.append(Keep(row, was=was))
-    return changes

@@ -82,17 +82,18 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def record_consent(reference: str) -> Response:
         from chalicelib.domain.client_answers import ConsentChange
-        from chalicelib.flows import enrol
+        from chalicelib.flows import agree, enrol
 
         request = bp.current_request
         brand = caller(request, Role.BRAND).owner
         change = edge.body_of(request, ConsentChange)
         world = wiring.world()
+        client_id = enrol.client_of(world, brand, reference).client_id
         if change.granted is not None:
-            return _told(enrol.agree(world, brand, reference, [change.granted]))
+            return _told(agree.agree(world, client_id, [change.granted]))
         assert change.withdrawn is not None
         gone = change.withdrawn
-        return _told(enrol.withdraw(world, brand, reference, gone.purpose, gone.withdrawn_at, gone.evidence))
+        return _told(agree.withdraw(world, client_id, [gone.purpose], gone.withdrawn_at, gone.evidence))
 
     return bp
 

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.client_rows import client_key, contacts_of_brand, tombstone_key
-from chalicelib.domain.clients import Consent, NewClient, Purpose
+from chalicelib.domain.clients import Consent, NewClient, Purpose, client_id_of
 from chalicelib.domain.contacts import by_email, by_phone, by_whatsapp
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Missing, Stale, Unconditional
 from chalicelib.domain.ports import Keep, Row, World
 from chalicelib.domain.retention import CONSENT_PROOF
 from chalicelib.flows import contacts
-from chalicelib.flows.enrol import agree, client_of, enrol, person_of, withdraw
+from chalicelib.flows.agree import agree, withdraw
+from chalicelib.flows.enrol import by_id, client_of, enrol, learn_whatsapp, person_of
 from tests import fakes
 from tests.fakes import NOON
 
 DAY = timedelta(days=1)
+VIC = client_id_of("maison", "vic-1")
 WORDS = ("王女士", "8613800138000", "wang@example.com", "Wang@example.com")
 
 
@@ -108,13 +110,12 @@ def test_two_brands_know_one_number_by_names_that_have_nothing_in_common(world: 
 
 def test_what_was_withdrawn_is_not_given_again_by_an_old_list(world: World) -> None:
     enrol(world, "maison", "vic-1", new(consents=[consent()]))
-    withdraw(world, "maison", "vic-1", Purpose.SERVICE, NOON, "message-9")
+    withdraw(world, VIC, [Purpose.SERVICE], NOON, "message-9")
     client = enrol(world, "maison", "vic-1", new(consents=[consent()]), replaces=True)
     assert not client.agrees_to(Purpose.SERVICE, NOON)
     again = agree(
         world,
-        "maison",
-        "vic-1",
+        VIC,
         [Consent(purpose=Purpose.SERVICE, granted_at=NOON + timedelta(minutes=1), evidence="x")],
     )
     assert again.agrees_to(Purpose.SERVICE, NOON + DAY)
@@ -122,9 +123,9 @@ def test_what_was_withdrawn_is_not_given_again_by_an_old_list(world: World) -> N
 
 def test_every_consent_leaves_proof_that_outlives_it_for_its_term(world: World) -> None:
     enrol(world, "maison", "vic-1", new(consents=[consent()]))
-    client = withdraw(world, "maison", "vic-1", Purpose.SERVICE, NOON, "message-9")
-    withdraw(world, "maison", "vic-1", Purpose.SERVICE, NOON, "message-9")
-    withdraw(world, "maison", "vic-1", Purpose.MARKETING, NOON, "message-9")
+    client = withdraw(world, VIC, [Purpose.SERVICE], NOON, "message-9")
+    withdraw(world, VIC, [Purpose.SERVICE], NOON, "message-9")
+    withdraw(world, VIC, [Purpose.MARKETING], NOON, "message-9")
     proofs = world.table.read(client.client_id, "consent#").rows
     told = [Consent.model_validate_json(row.body) for row in proofs]
     assert [(one.purpose, one.evidence, one.withdrawal) for one in told] == [
@@ -137,9 +138,9 @@ def test_every_consent_leaves_proof_that_outlives_it_for_its_term(world: World) 
 def test_an_older_proof_that_comes_late_changes_nothing_that_stands(world: World) -> None:
     enrol(world, "maison", "vic-1", new(consents=[consent(at=NOON - DAY)]))
     older = Consent.model_validate(consent(at=NOON - 9 * DAY, evidence="paper-1"))
-    client = agree(world, "maison", "vic-1", [older])
+    client = agree(world, VIC, [older])
     assert client.agrees_to(Purpose.SERVICE, NOON)
-    assert agree(world, "maison", "vic-1", [older]).version == client.version
+    assert agree(world, VIC, [older]).version == client.version
     assert len(world.table.read(client.client_id, "consent#").rows) == 2
 
 
@@ -195,3 +196,14 @@ def test_two_who_enrol_at_once_make_one_client(world: World) -> None:
     client = enrol(world, "maison", "vic-1", told)
     assert client.version == 1
     assert len(table.read(contacts_of_brand("maison")).rows) == 2
+
+
+def test_a_name_in_a_channel_is_learnt_once_and_the_oldest_of_too_many_forgotten(world: World) -> None:
+    enrol(world, "maison", "vic-1", new())
+    assert learn_whatsapp(world, VIC, "8613800138000").version == 1, "its own number"
+    for number in range(6):
+        learn_whatsapp(world, VIC, f"CN.{number}")
+    assert learn_whatsapp(world, VIC, "CN.5").version == 7
+    assert person_of(world, by_id(world, VIC)).whatsapp == ("CN.1", "CN.2", "CN.3", "CN.4", "CN.5")
+    found = [len(contacts.clients_with(world, "maison", by_whatsapp(f"CN.{n}"))) for n in range(6)]
+    assert found == [0, 1, 1, 1, 1, 1]
