@@ -29,7 +29,7 @@ from chalicelib.domain.report import PlanView
 from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
-from chalicelib.domain.uploads import PARTS, Upload, UploadStart
+from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
 from chalicelib.flows import look, replay, subscribe
 from chalicelib.routes import brands, cursors, disclosure, operators, webhooks
 
@@ -402,7 +402,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "No more parts: validate the whole, and publish it or refuse it",
         "Rules",
         BOTH,
-        body=operators.Finish,
+        body=Finish,
         answer=Upload,
         status=202,
         problems=(400, 404, 409, 422),

@@ -81,6 +81,12 @@ class Wording(Shape):
         return self
 
 
+class Finish(Shape):
+    """How many parts were sent: a lost last one would open what it closes."""
+
+    parts: int = Field(ge=1, le=PARTS)
+
+
 class UploadStart(Shape):
     """What an upload states about itself before its first part."""
 

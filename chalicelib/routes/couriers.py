@@ -12,7 +12,6 @@ from chalice.app import Blueprint, Response
 from chalicelib import edge, wiring
 from chalicelib.domain.dialect import Callback
 from chalicelib.domain.errors import TooLarge
-from chalicelib.flows import receive
 
 LIMIT = 64 * 1024
 """Bytes of a callback; real ones are under 4 KB."""
@@ -25,12 +24,16 @@ def blueprint() -> Blueprint:
     @bp.route("/v1/callbacks/{market_id}/{courier_id}", methods=["POST"], content_types=["*/*"])
     @edge.spoken
     def take_callback(market_id: str, courier_id: str) -> Response:
+        from chalicelib.flows import receive  # here and below: importing the app stays small
+
         heard = receive.receive(wiring.world(), market_id, courier_id, _callback(bp.current_request))
         return Response(heard.answer.decode(), headers={"Content-Type": heard.content_type})
 
     @bp.route("/v1/callbacks/{market_id}/{courier_id}", methods=["GET"])
     @edge.spoken
     def check_address(market_id: str, courier_id: str) -> Response:
+        from chalicelib.flows import receive
+
         greeting = receive.greet(wiring.world(), market_id, courier_id, _callback(bp.current_request))
         return Response(greeting.decode(), headers={"Content-Type": "text/plain; charset=utf-8"})
 

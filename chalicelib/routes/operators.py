@@ -25,7 +25,6 @@ from chalicelib.domain.keys import Caller, Markets, Role, hash_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.shapes import Shape, Slug
 from chalicelib.domain.suspicion import Suspicion
-from chalicelib.domain.uploads import PARTS, UploadStart
 from chalicelib.flows import enlist
 from chalicelib.routes import cursors
 from chalicelib.routes.calling import caller
@@ -74,12 +73,6 @@ class FleetView(Shape):
         default={},
         description="Of couriers, their gifts of the last 24 weeks: how many came within the hours asked for.",
     )
-
-
-class Finish(Shape):
-    """How many parts were sent: a lost last one would open what it closes."""
-
-    parts: int = Field(ge=1, le=PARTS)
 
 
 class PageOf(Shape):
@@ -275,6 +268,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}/rules/uploads", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def begin_upload(market_id: str) -> Response:
+        from chalicelib.domain.uploads import UploadStart
+
         source = who(*BOTH).owner
         start = edge.body_of(bp.current_request, UploadStart)
         from chalicelib.flows import publish
@@ -311,6 +306,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     )
     @edge.spoken
     def finish_upload(market_id: str, upload_id: str) -> Response:
+        from chalicelib.domain.uploads import Finish
+
         source, name = _source(who(*BOTH)), _named(upload_id)
         parts = edge.body_of(bp.current_request, Finish).parts
         from chalicelib.flows import publish
@@ -443,6 +440,8 @@ def _named(name: str, shape: TypeAdapter[str] = _SLUG) -> str:
 
 
 def _number(text: str) -> int:
+    from chalicelib.domain.uploads import PARTS
+
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PARTS):
         raise Missing(f"parts are numbered 1 to {PARTS}, got {text[:20]!r}")
     return int(text)
