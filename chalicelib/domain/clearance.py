@@ -21,6 +21,7 @@ from chalicelib.domain.credentials import Shown, shown_by, stands_on, united
 from chalicelib.domain.curfews import Curfew, Stop, curfew_spans, open_hours
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Proof, Slot
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.jurisdictions import may_be_told
 from chalicelib.domain.permits import Errand, Passes
 from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Level, Requirement
@@ -642,6 +643,12 @@ class Clearer:
             insured, value = offer.courier.insured_limit, gift.value
             if insured is None or insured.currency != value.currency or insured.amount < value.amount:
                 reasons.append(Reason.VALUE_UNINSURED)
+        home = surveyed.delivery.stays_in
+        # who carries it has been told already
+        if home is not None and offer.courier is not None and phase is not Phase.CARRIED:
+            region = offer.courier.data_region or surveyed.delivery.drop_off.address.country
+            if not may_be_told(home, region):
+                reasons.append(Reason.CONSENT_MISSING)
         return reasons
 
 

@@ -16,7 +16,7 @@ from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
 from chalicelib.domain.places import Address
 from chalicelib.domain.policies import CredentialKind
-from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window
+from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.suspicion import Suspicion, suspicion_id_of
 
 
@@ -67,6 +67,12 @@ class Courier(Shape):
         description="It is asked for its price before a gift is planned for it. False: its slots state it.",
     )
     listed: tuple[Listing, ...] = Field(default=(), max_length=50, description="Official lists of companies.")
+    data_region: str | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        pattern=r"^[A-Z]{2}$",
+        description="The country in which it keeps what it is told of a client. Absent: that of the client's address.",
+    )
 
 
 class TestResult(StrEnum):

@@ -288,6 +288,7 @@ class Order(Shape):
             pick_up=self.pick_up_place if leg.fetched_at is None else leg.fetched_at.place,
             drop_off=private.recipient.place if leg.taken_to is None else leg.taken_to.place,
             window=self.window,
+            stays_in=self.stays_in,
         )
 
 

@@ -212,7 +212,9 @@ class Pool:
             value = gift.value
             insured = (value.currency, bisect_left(self._limits.get(value.currency, ()), value.amount))
         temperatures = frozenset([item.temperature for item in gift.items])
-        return self._number((surveyed.item_classes, surveyed.dwell_limit, temperatures, insured))
+        home = surveyed.delivery.stays_in
+        border = None if home is None else (home, surveyed.delivery.drop_off.address.country)
+        return self._number((surveyed.item_classes, surveyed.dwell_limit, temperatures, insured, border))
 
     def _hours_of(self, window: Window) -> _Hours:
         key = (window.start, window.end)

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import Field
+
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.places import Place
 from chalicelib.domain.policies import Handover
@@ -61,6 +63,7 @@ class Reason(StrEnum):
     PROOF_MISSING = "proof_missing"
     VALUE_UNINSURED = "value_uninsured"
     NOT_CARRIED = "not_carried"
+    CONSENT_MISSING = "consent_missing"
 
 
 HOLDING = frozenset(
@@ -121,6 +124,10 @@ class Delivery(Shape):
     pick_up: Place
     drop_off: Place
     window: Window
+    stays_in: str | None = Field(
+        default=None,
+        description="A country: who is told the client's data has to be there, or where it allows.",
+    )
 
 
 class Asked(NamedTuple):

@@ -53,6 +53,7 @@ REASONS: Final[dict[str, str]] = {
     "proof_missing": "The courier cannot bring back a proof that the client received it.",
     "value_uninsured": "The courier's insurance does not cover the value of the gift.",
     "not_carried": "The courier does not carry gifts of this kind.",
+    "consent_missing": "The courier keeps its data in another country, and the client has not agreed to that.",
     "crew_not_cleared": "The crew is not cleared to go. Why is between it and the control room.",
 }
 """Each is true of an order as a whole and of one courier's hours alike."""
@@ -100,6 +101,7 @@ CHANGES: Final[dict[str, str]] = {
     "proof_missing": "a courier that brings back a proof of receipt",
     "value_uninsured": "a courier that is insured for this value, or a gift of less",
     "not_carried": "a courier that carries gifts of this kind, or another gift",
+    "consent_missing": "a courier that keeps its data where the client's may be, or the client's consent",
     "crew_not_cleared": "a crew that is cleared to go",
 }
 """What would be otherwise without that reason: after *with* in a sentence."""

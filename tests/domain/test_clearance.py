@@ -171,6 +171,10 @@ CASES: dict[Reason, dict[str, Any]] = {
         "with_fleet": b.fleet(couriers=[b.courier(insured_limit={"amount": 4_999_999, "currency": "CNY"})]),
     },
     R.NOT_CARRIED: {"by": b.slot(item_classes=["document"])},
+    R.CONSENT_MISSING: {
+        "of": b.delivery(stays_in="CN"),
+        "with_fleet": b.fleet(couriers=[b.courier(data_region="SG")]),
+    },
 }
 
 
@@ -180,6 +184,28 @@ def test_each_reason_stands_alone_and_decides(reason: Reason) -> None:
     assert verdict.reasons == (reason,)
     assert verdict.decision is (Decision.HOLD if reason in HOLDING else Decision.NO)
     assert verdict.handovers == ()
+
+
+@pytest.mark.parametrize(
+    ("stays_in", "region", "may"),
+    [
+        (None, "SG", True),
+        ("CN", None, True),  # it keeps them where the client is
+        ("CN", "CN", True),
+        ("FR", "DE", True),
+        ("FR", "US", False),
+        ("IT", None, False),  # a client under Italian law, given to in China
+    ],
+)
+def test_who_keeps_its_data_abroad_is_told_of_a_client_that_agreed_or_whose_law_allows_it(
+    stays_in: str | None, region: str | None, may: bool
+) -> None:
+    couriers = b.fleet(couriers=[b.courier(data_region=region)])
+    delivery = b.delivery(stays_in=stays_in)
+    assert (b.clear(of=delivery, with_fleet=couriers).decision is Decision.YES) is may
+    # whoever has the gift has been told long ago: to turn it round would make that no better
+    carried = b.clear(of=delivery, with_fleet=couriers, phase=Phase.CARRIED)
+    assert carried.decision is Decision.YES
 
 
 def test_no_reason_is_without_its_case() -> None:

@@ -144,6 +144,7 @@ class Dice:
                 None, {"amount": self.dice.choice((10_000, 10_000_000)), "currency": "CNY"}
             ),
             listed=self.listed("white"),
+            data_region=self.rarely(self.dice.choice(("CN", "SG", "DE"))),
         )
 
     def crew(self, name: str, couriers: list[Courier]) -> Crew:
@@ -226,6 +227,7 @@ class Dice:
             pick_up=self.place(),
             drop_off=self.place(),
             window=builders.window(start, start + self.dice.choice((0.25, 2, 3))),
+            stays_in=self.rarely(self.dice.choice(("CN", "FR"))),
         )
 
     def refused(self) -> frozenset[str]:
