@@ -146,7 +146,8 @@ def on_tell(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)
 def on_rules(event: SQSEvent) -> dict[str, Any]:
-    """`publish:<market>:<upload>`, `rezone:<market>:<cursor>` or `impact:<market>:<impact>:<step>`."""
+    """`publish:<market>:<upload>`, `rezone:<market>:<cursor>`, `impact:<market>:<impact>:<step>`, or `board:<market>:`,
+    a count for whoever looks at the board."""
     from chalicelib.flows.publish import publish
     from chalicelib.flows.rezone import rezone
 
@@ -160,7 +161,13 @@ def on_rules(event: SQSEvent) -> dict[str, Any]:
             from chalicelib.flows.weigh import weigh
 
             weigh(wiring.world(), market_id, rest)
+        elif verb == "board" and market_id:
+            from chalicelib.flows.recount import recount
+
+            recount(wiring.world(), market_id)
         else:
-            raise NotANudge("rules are published, rezoned or asked about, and nothing else")
+            raise NotANudge(
+                "rules are published, rezoned or asked about, and boards counted, and nothing else"
+            )
 
     return _verdicts(event, handle, Topic.RULES)

@@ -36,7 +36,7 @@ REPLAY = "replay"
 """The attribute that says in which run a message was replayed last: what dies again is not replayed again by it."""
 OURS = {
     Topic.DISPATCH: r"(impact/[A-Z]{2,5}|[A-Z]{2,5}(:all)?)(?=:|\Z)",
-    Topic.RULES: r"(publish|rezone|impact):[A-Z]{2,5}:",
+    Topic.RULES: r"(publish|rezone|impact|board):[A-Z]{2,5}:",
 }
 AN_ORDER = r"ord_[a-z2-7]{26}(?=:|\Z)"
 """How an id begins that may be shown; what follows a colon (a place in the index, hints) is not."""

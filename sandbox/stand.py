@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -127,6 +127,9 @@ class Counted:
 
     def put_aside(self, topic: Topic, letter: Letter) -> None:
         self._queues.put_aside(topic, letter)
+
+    def set_aside(self) -> Mapping[Topic, int]:
+        return self._queues.set_aside()
 
 
 class Watched:

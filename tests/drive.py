@@ -12,6 +12,7 @@ from chalicelib.flows.book import book
 from chalicelib.flows.dispatch import named
 from chalicelib.flows.hear import hear
 from chalicelib.flows.publish import publish
+from chalicelib.flows.recount import recount
 from chalicelib.flows.rezone import rezone
 from chalicelib.flows.tell import tell
 from chalicelib.flows.weigh import plan, weigh
@@ -31,10 +32,14 @@ def run(world: World, topic: Topic, name: str) -> None:
     elif topic is Topic.RULES:
         verb, market_id, rest = name.split(":", 2)
         verbs: dict[str, Callable[[World, str, str], None]]
-        verbs = {"publish": publish, "rezone": rezone, "impact": weigh}
+        verbs = {"publish": publish, "rezone": rezone, "impact": weigh, "board": _count}
         verbs[verb](world, market_id, rest)
     else:
         {Topic.BOOK: book, Topic.HEAR: hear, Topic.TELL: tell}[topic](world, name)
+
+
+def _count(world: World, market_id: str, rest: str) -> None:
+    recount(world, market_id)
 
 
 def settle(world: World, limit: int = 2000) -> int:

@@ -188,6 +188,9 @@ class FakeQueues:
     def put_aside(self, topic: Topic, letter: Letter) -> None:
         self.letters.append((topic, letter))
 
+    def set_aside(self) -> dict[Topic, int]:
+        return {topic: sum(each is topic for each, _ in self.letters) for topic in Topic}
+
     def take(self, topic: Topic | None = None) -> list[tuple[Topic, str]]:
         """Everything waiting (on that topic), removed."""
         taken = [m for m in self.sent if topic is None or m[0] is topic]

@@ -143,6 +143,9 @@ class Queues:
     def put_aside(self, topic: Topic, letter: Letter) -> None:
         self.queues.put_aside(topic, letter)
 
+    def set_aside(self) -> Mapping[Topic, int]:
+        return self.queues.set_aside()
+
 
 class Shadowed(fakes.FakeTable):
     """A table in memory; the real one makes the calls, and nobody listens to their answers."""

@@ -22,6 +22,7 @@ from chalicelib.domain.ports import Letter, Topic
 
 BATCH = 10
 TRIES = 3
+WAITING = "ApproximateNumberOfMessages"
 REASON, LETTER = "reason", "letter"
 ATTRIBUTES = 10
 """So many a message can carry: one more, and SQS takes none of it."""
@@ -81,6 +82,13 @@ class SqsQueues:
                 LETTER: {"DataType": "String", "StringValue": json.dumps(told)},
             },
         )
+
+    def set_aside(self) -> dict[Topic, int]:
+        counts = {}
+        for topic, url in self.letters.items():
+            reply = self._call("get_queue_attributes", QueueUrl=url, AttributeNames=[WAITING])
+            counts[topic] = int(reply["Attributes"][WAITING])
+        return counts
 
     def _message(self, name: str) -> dict[str, Any]:
         message: dict[str, Any] = {"MessageBody": nudges.write(name)}

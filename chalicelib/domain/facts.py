@@ -1,7 +1,8 @@
 """How each noun is kept: its key, its version, the indexes it stands in. The storage schema on one page.
 
     collection (pk)        place (sk)                     noun                indexes
-    ord_...                order                          Order               work: pool#, wait#; shelf: brand#
+    ord_...                order                          Order               work: pool#, wait#, desk#; shelf: brand#
+    ord_...                deed#<version>                 what a dispatcher did to it  (domain.deeds)
     ord_...                event#<ref>#<time>#<id>#<by>   Event
     ord_...                evidence#<nnnn>                Evidence
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
@@ -25,6 +26,8 @@
     fleet#<market>         suspicion#<unreadable>         Suspicion, of a compound  (flows.suspect)
     fleet#<market>         volume#<slot> weight#<slot>    of a slot's room, millilitres and grams (counter: taken)
     fleet#<market>         record#<courier>#<period>      its gifts of four weeks (counters: on_time, late)  (records)
+    market#<market>        board, watched                 what the board shows, and who looks  (domain.board)
+    link#, session#, dispatcher#                          who sits at the board  (domain.sessions)
     quota#<market>#<day>   zone#<zone>                    (counter: taken)
     quota#<market>#<day>   household#<unreadable>         (counter: taken)
     quota#<market>#<day>   courier#<zone>/<courier>       (counter: taken)
@@ -37,7 +40,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -49,7 +52,7 @@ from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.legs import HINT, MEASURES, Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
-from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool
+from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool, needs_somebody
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table, Take
 from chalicelib.domain.shapes import stamp
@@ -83,15 +86,23 @@ def wait_bucket(market_id: str, shard: int) -> str:
     return f"wait#{market_id}#{shard}"
 
 
+def desk_bucket(market_id: str, day: date) -> str:
+    """Where orders lie that have ended and may need a person, by the day (UTC) that their window ended: whoever shows
+    the last days to a dispatcher reads no others, and nothing has to be cleared away."""
+    return f"desk#{market_id}#{day.isoformat()}"
+
+
 def order_row(order: Order) -> Row:
     due = due_at(order)
-    bucket = pool_bucket if in_pool(order) else wait_bucket
+    bucket = (pool_bucket if in_pool(order) else wait_bucket)(order.market_id, order.shard)
+    if due is None and needs_somebody(order):
+        due, bucket = order.window.end, desk_bucket(order.market_id, order.window.end.astimezone(UTC).date())
     return Row(
         key=order_key(order.order_id),
         version=order.version,
         body=order.model_dump_json(exclude_defaults=True),
         sealed=order.sealed,
-        work=None if due is None else bucket(order.market_id, order.shard),
+        work=None if due is None else bucket,
         due=None if due is None else stamp(due),
         shelf=f"brand#{order.brand_id}",
         place_on_shelf=f"{stamp(order.placed_at)}#{order.order_id}",

@@ -198,6 +198,14 @@ class Outlook(Shape):
         return self.decision is Decision.YES and not self.reasons
 
 
+class Stopped(Shape):
+    """A dispatcher keeps the gift from going out until then."""
+
+    until: Instant
+    by: Slug
+    at: Instant
+
+
 class Order(Shape):
     """An order as kept; `sealed` holds its `Private` part."""
 
@@ -228,6 +236,7 @@ class Order(Shape):
     cancel_asked_at: Instant | None = None
     received_at: Instant | None = Field(default=None, description="The client's own receipt, after the gate.")
     history: tuple[Moved, ...]
+    stopped: Stopped | None = Field(default=None, description="Nothing is planned for it meanwhile.")
     told: bool = Field(default=False, description="The last state of an ended order has been told.")
     version: int = 1
     sealed: bytes = Field(default=b"", exclude=True, repr=False)
@@ -263,6 +272,10 @@ class Order(Shape):
         if not any(b.track.events for leg in self.legs for b in leg.bookings):
             return True  # nearly all that wait: nobody has said a word of them
         return self.custody.is_with(beginning(self.leg))
+
+    def is_stopped(self, now: datetime) -> bool:
+        """True while a dispatcher keeps it here."""
+        return self.stopped is not None and now < self.stopped.until
 
     def leg_of(self, booking: Booking) -> Leg:
         """The leg that it is for."""
@@ -404,6 +417,15 @@ def is_over(order: Order) -> bool:
     return order.state in ENDED and not any(b.is_live for leg in order.legs for b in leg.bookings)
 
 
+AFTERMATH = frozenset({OrderState.STRANDED, OrderState.FAILED, OrderState.RETURNED, OrderState.AT_GATE})
+"""Ends that somebody may have to do something about."""
+
+
+def needs_somebody(order: Order) -> bool:
+    """True when it has ended, nothing is owed any more, and a person may still have to do something."""
+    return order.state in AFTERMATH and due_at(order) is None
+
+
 def in_pool(order: Order) -> bool:
     """True when the order waits for an assignment."""
     return order.state in (OrderState.PLACED, OrderState.HELD, OrderState.RELAYED)
@@ -417,7 +439,10 @@ def due_at(order: Order) -> datetime | None:
     """
     if in_pool(order):
         looked = order.outlook.next_look if order.outlook else None
-        return min([looked or order.leg.begun_at or order.placed_at, *_looks(order.legs[:-1])])
+        planned = looked or order.leg.begun_at or order.placed_at
+        if order.stopped is not None:
+            planned = max(planned, order.stopped.until)
+        return min([planned, *_looks(order.legs[:-1])])
     looks = list(_looks(order.legs))
     if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
         looks.append(order.leg.assignment.assigned_at + SETTLE)

@@ -178,6 +178,9 @@ class Queues(Protocol):
     def put_aside(self, topic: Topic, letter: Letter) -> None:
         """Put it among the dead letters of that queue, where a person finds it. Raises `Throttled`."""
 
+    def set_aside(self) -> Mapping[Topic, int]:
+        """How many dead letters lie at each queue, about."""
+
 
 class Line(Protocol):
     """The only way out over HTTP."""

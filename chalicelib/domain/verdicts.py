@@ -28,6 +28,7 @@ class Reason(StrEnum):
     CREW_HOME_UNKNOWN = "crew_home_unknown"
     CLOSURE_SUSPECTED = "closure_suspected"
     GIFT_ELSEWHERE = "gift_elsewhere"
+    HELD_BY_HAND = "held_by_hand"
 
     NO_HANDOVER = "no_handover"
     ORIGIN_CLOSED = "origin_closed"
@@ -76,6 +77,7 @@ HOLDING = frozenset(
         Reason.CREW_HOME_UNKNOWN,
         Reason.CLOSURE_SUSPECTED,
         Reason.GIFT_ELSEWHERE,
+        Reason.HELD_BY_HAND,
     }
 )
 

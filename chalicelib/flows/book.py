@@ -655,6 +655,8 @@ def unassigned(order: Order, now: datetime, reasons: tuple[Reason, ...]) -> Orde
     """Back in the pool, unless the brand has asked for the end of it. No step yet."""
     leg = order.leg.model_copy(update={"assignment": None})
     outlook = check.back_to_pool(now, Decision.NO, reasons)
+    if order.is_stopped(now):
+        outlook = check.back_to_pool(now, Decision.HOLD, (Reason.HELD_BY_HAND,))
     return order.model_copy(update={"legs": replace_leg(order.legs, leg), "outlook": outlook})
 
 

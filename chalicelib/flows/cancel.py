@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Lost, Stale
 from chalicelib.domain.legs import BookingState, replace_leg
@@ -10,13 +12,21 @@ from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.flows import check, look
 
 
-def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
+def cancel(
+    world: World,
+    brand_id: str | None,
+    order_id: str,
+    version: int,
+    also: Callable[[Order], Change] | None = None,
+) -> Order:
     """Ask for the end of it. A booked leg is cancelled at the courier, and over when the courier confirms.
+
+    `brand_id` None: the control room asks, for whomever; `also`: what is written with the order as it is after it.
 
     Raises `Stale` when the order has moved since it was read, `Clashing` when it has ended or the courier has
     the gift already.
     """
-    order = look.own_order(world, brand_id, order_id)
+    order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
     over = order.state in ENDED and order.state is not OrderState.CANCELLED
     if (
         order.cancel_asked_at is not None and not over
@@ -41,6 +51,8 @@ def cancel(world: World, brand_id: str, order_id: str, version: int) -> Order:
             )
         )
     after = moved(order, now, cancel_asked_at=now, legs=replace_leg(order.legs, leg))
+    if also is not None:
+        changes.append(also(after))
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

@@ -202,7 +202,12 @@ def _round(
     pointer, bench = facts.pointer_key(market.market_id), facts.standing_by_key(market.market_id)
     rows = {row.key: row for row in world.table.get_many([pointer, bench, *keys])}
     head, standing_by = rows.pop(pointer, None), rows.pop(bench, None)
-    orders = [o for o in facts.readable(rows.values(), world.log) if in_pool(o)]  # the index may lag behind
+    moment = world.clock()
+    orders = [
+        o  # the index may lag behind
+        for o in facts.readable(rows.values(), world.log)
+        if in_pool(o) and not o.is_stopped(moment)
+    ]
     due = {order.order_id for order in orders}
     # a place may have come free, though nobody is due
     more = stand_by.others(world, market.market_id, standing_by, keys)

@@ -7,12 +7,14 @@ cleared, planned and booked under the rules of then. Law 0: only what the chain 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chalicelib.domain import facts
 from chalicelib.domain.custody import beginning
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import MOST_LEGS, Leg
 from chalicelib.domain.orders import Order, OrderState, is_over, moved
-from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import look
 from chalicelib.flows.place import closed
@@ -21,8 +23,16 @@ AGAIN = frozenset({OrderState.RETURNED, OrderState.STRANDED})
 """What has ended with the gift in the shop, and not because somebody wanted the end."""
 
 
-def send_again(world: World, brand_id: str | None, order_id: str, window: Window, version: int) -> Order:
-    """A new leg in that window, back in the pool; `brand_id` None: an operator asks, for whomever.
+def send_again(
+    world: World,
+    brand_id: str | None,
+    order_id: str,
+    window: Window,
+    version: int,
+    also: Callable[[Order], Change] | None = None,
+) -> Order:
+    """A new leg in that window, back in the pool; `brand_id` None: an operator asks, for whomever. `also`: what is
+    written with the order as it is after it.
 
     The same request again is the same leg. Raises `Stale` when the order has moved since it was read, `Clashing` when
     nothing has ended, the gift is not in the shop, its end was asked for or it went out too often, and `Invalid` for a
@@ -46,8 +56,9 @@ def send_again(world: World, brand_id: str | None, order_id: str, window: Window
     )  # from a hand-over point if it came back there; who wants a relay of it again says so
     legs = (*order.legs[:-1], behind, leg)
     after = moved(order, now, legs=legs, window=window, outlook=None)
+    changes = [] if also is None else [also(after)]
     try:
-        world.table.write(facts.keep_order(after))
+        world.table.write(facts.keep_order(after), *changes)
     except Lost:
         raise Stale("the order moved while it was being sent again; read it again") from None
     facts.note_step(world.log, after)

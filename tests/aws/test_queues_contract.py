@@ -52,6 +52,16 @@ def test_one_message_an_id_whatever_their_number(both: tuple[Queues, Sent], many
     assert sorted(found) == sorted((Topic.BOOK, name) for name in names)
 
 
+def test_dead_letters_are_counted_by_queue(both: tuple[Queues, Sent]) -> None:
+    queues, _ = both
+    before = queues.set_aside()
+    assert set(before) == set(Topic)
+    queues.put_aside(Topic.TELL, Letter("{}", "no nudge", "on_tell", "m-1", 5, 0))
+    after = queues.set_aside()
+    assert after[Topic.TELL] - before[Topic.TELL] == 1
+    assert after[Topic.BOOK] == before[Topic.BOOK]
+
+
 def test_an_id_named_twice_is_one_message(both: tuple[Queues, Sent]) -> None:
     queues, sent = both
     queues.nudge(Topic.TELL, ["b", "a", "b", "a"])

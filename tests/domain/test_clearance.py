@@ -95,6 +95,7 @@ UNREAD = {
     R.COMPANIONS_MISSING: "flows: of several gifts",
     R.CLOSURE_SUSPECTED: "flows: couriers said so",
     R.GIFT_ELSEWHERE: "flows: of the chain of custody",
+    R.HELD_BY_HAND: "flows: a dispatcher stopped it",
 }
 """Reasons that are not for `Clearer` to find."""
 

@@ -302,6 +302,7 @@ def test_the_dice_fall_on_every_reason_that_clearance_gives() -> None:
         Reason.NO_ROOM,
         Reason.COMPANIONS_MISSING,
         Reason.GIFT_ELSEWHERE,
+        Reason.HELD_BY_HAND,
         Reason.CLOSURE_SUSPECTED,
         Reason.OUTRANKED,
         Reason.QUOTA_FULL,
