@@ -44,8 +44,13 @@ class Deed(Shape):
     version: int = Field(description="Of the order after it; of a look, the one that was looked at.")
 
 
+def deed_place(version: int) -> str:
+    """Where the deed stands that wrote this version."""
+    return f"deed#{version:06d}"
+
+
 def deed_row(deed: Deed) -> Row:
-    place = f"deed#{deed.version:06d}"
+    place = deed_place(deed.version)
     if deed.what is What.LOOKED:
         place += f"#{stamp(deed.at)}#{deed.who}"
     return Row(Key(deed.order_id, place), 1, deed.model_dump_json(exclude_defaults=True))

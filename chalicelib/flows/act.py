@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
-from chalicelib.domain.deeds import Deed, What, deed_of_row, deed_prefix, deed_row
+from chalicelib.domain.deeds import Deed, What, deed_of_row, deed_place, deed_prefix, deed_row
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Stale
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, Refusal, replace_leg
 from chalicelib.domain.orders import RETURNING, Order, OrderState, Private, Stopped, in_pool, moved
-from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.ports import Change, Keep, Key, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import cancel as cancelling
@@ -34,12 +34,14 @@ def redispatch(
     A slot that is taken from it is not given to it again; `not_this_courier`: nor is any other of that courier. Raises
     `Stale`, and `Clashing` for a gift that has left the shop or whose end was asked for.
     """
-    order = _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.REDISPATCHED, who)
+    if is_done:
+        return order
     now, leg, live = world.clock(), order.leg, order.leg.live_booking
     if in_pool(order):
         outlook = order.outlook and order.outlook.model_copy(update={"next_look": now})
         after = moved(order, now, stopped=None, outlook=outlook)
-        return _done(world, after, What.REDISPATCHED, who, why, [], Topic.DISPATCH)
+        return _done(world, after, What.REDISPATCHED, who, why, [])
     _refuse_moved(order)
     assert leg.assignment is not None
     refusal = Refusal(
@@ -51,8 +53,7 @@ def redispatch(
     )
     changes, after = _freed(order, leg.with_refusal(refusal), live, now, Reason.COURIER_REFUSED)
     after = after.model_copy(update={"stopped": None})
-    topic = Topic.DISPATCH if live is None else Topic.BOOK
-    return _done(world, after, What.REDISPATCHED, who, why, changes, topic)
+    return _done(world, after, What.REDISPATCHED, who, why, changes)
 
 
 def hold(world: World, order_id: str, version: int, until: datetime, who: str, why: str = "") -> Order:
@@ -60,7 +61,9 @@ def hold(world: World, order_id: str, version: int, until: datetime, who: str, w
 
     Raises `Stale`, `Invalid` for a moment that is over or too far, and `Clashing` for a gift that has left the shop.
     """
-    order = _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.HELD, who)
+    if is_done:
+        return order
     now = world.clock()
     if not now < until <= now + LONGEST:
         detail = f"a moment within the next {LONGEST.total_seconds() // 3600:.0f} hours was expected"
@@ -69,16 +72,18 @@ def hold(world: World, order_id: str, version: int, until: datetime, who: str, w
     if in_pool(order):
         outlook = check.back_to_pool(now, Decision.HOLD, (Reason.HELD_BY_HAND,))
         after = moved(order, now, stopped=stop, outlook=outlook)
-        return _done(world, after, What.HELD, who, why, [], Topic.TELL)
+        return _done(world, after, What.HELD, who, why, [])
     _refuse_moved(order)
     live = order.leg.live_booking
     changes, after = _freed(order, order.leg, live, now, Reason.HELD_BY_HAND, stop)
-    return _done(world, after, What.HELD, who, why, changes, Topic.TELL if live is None else Topic.BOOK)
+    return _done(world, after, What.HELD, who, why, changes)
 
 
 def release(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
     """Let go of one that a dispatcher had stopped. Raises `Stale`, `Clashing` when nobody had."""
-    order = _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.RELEASED, who)
+    if is_done:
+        return order
     now = world.clock()
     if order.stopped is None:
         raise Clashing("nobody had stopped this order")
@@ -86,19 +91,23 @@ def release(world: World, order_id: str, version: int, who: str, why: str = "") 
     if outlook is not None and in_pool(order):
         outlook = outlook.model_copy(update={"next_look": now})
     after = moved(order, now, stopped=None, outlook=outlook)
-    return _done(world, after, What.RELEASED, who, why, [], Topic.DISPATCH)
+    return _done(world, after, What.RELEASED, who, why, [])
 
 
 def cancel(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
     """End it. Raises what `flows.cancel` raises."""
-    _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.CANCELLED, who)
+    if is_done:
+        return order
     return cancelling.cancel(world, None, order_id, version, _line(world, What.CANCELLED, who, why))
 
 
 def recall(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
     """Ask the courier that has the gift to bring it back. Raises `Stale`, and `Clashing` for one that no courier has or
     that is coming back already."""
-    order = _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.RECALLED, who)
+    if is_done:
+        return order
     live, now = order.leg.live_booking, world.clock()
     if live is None or not live.track.has_custody:
         raise Clashing(f"only a gift that a courier has is recalled; this order is {order.state.value}")
@@ -109,12 +118,14 @@ def recall(world: World, order_id: str, version: int, who: str, why: str = "") -
         update={"state": BookingState.CANCELLING, "cancel_reason": BY_HAND, "next_look": now}
     )
     after = moved(order, now, legs=replace_leg(order.legs, order.leg.with_booking(stopped)))
-    return _done(world, after, What.RECALLED, who, why, [], Topic.BOOK)
+    return _done(world, after, What.RECALLED, who, why, [])
 
 
 def send_again(world: World, order_id: str, version: int, window: Window, who: str, why: str = "") -> Order:
     """A new attempt of a gift that came back or that nobody could take. Raises what `flows.send_again` raises."""
-    _read(world, order_id, version)
+    order, is_done = _read(world, order_id, version, What.SENT_AGAIN, who)
+    if is_done:
+        return order
     line = _line(world, What.SENT_AGAIN, who, why)
     return sending.send_again(world, None, order_id, window, version, line)
 
@@ -137,11 +148,26 @@ def deeds_of(world: World, order_id: str) -> list[Deed]:
     return [deed_of_row(row) for row in world.table.read(order_id, deed_prefix()).rows]
 
 
-def _read(world: World, order_id: str, version: int) -> Order:
+def _read(world: World, order_id: str, version: int, what: What, who: str) -> tuple[Order, bool]:
+    """The order at that version; or as it is, and True, where this very deed has made the next one: whoever was not
+    answered asks again, and the nudges go out again. Raises `Stale`."""
     order = look.any_order(world, order_id)
-    if order.version != version:
+    if order.version == version:
+        return order, False
+    row = world.table.get(Key(order_id, deed_place(version + 1)))
+    done = None if row is None else deed_of_row(row)
+    if done is None or (done.what, done.who) != (what, who):
         raise Stale(_moved_since(world, order, version))
-    return order
+    _nudge(world, order)
+    return order, True
+
+
+def _nudge(world: World, order: Order) -> None:
+    if order.leg.live_booking is not None:
+        world.queues.nudge(Topic.BOOK, [order.order_id])
+    elif in_pool(order):
+        world.queues.nudge(Topic.DISPATCH, [order.market_id])
+    world.queues.nudge(Topic.TELL, [order.order_id])
 
 
 def _moved_since(world: World, order: Order, version: int) -> str:
@@ -204,9 +230,7 @@ def _line(world: World, what: What, who: str, why: str) -> Callable[[Order], Cha
     return line
 
 
-def _done(
-    world: World, after: Order, what: What, who: str, why: str, changes: list[Change], topic: Topic
-) -> Order:
+def _done(world: World, after: Order, what: What, who: str, why: str, changes: list[Change]) -> Order:
     """Written with its line, and nudged."""
     try:
         world.table.write(facts.keep_order(after), _line(world, what, who, why)(after), *changes)
@@ -214,7 +238,5 @@ def _done(
         order = look.any_order(world, after.order_id)
         raise Stale(_moved_since(world, order, after.version - 1)) from None
     facts.note_step(world.log, after)
-    if topic is not Topic.TELL:
-        world.queues.nudge(topic, [after.market_id if topic is Topic.DISPATCH else after.order_id])
-    world.queues.nudge(Topic.TELL, [after.order_id])
+    _nudge(world, after)
     return after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,16 +14,19 @@ from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.ports import Keep, KeyPage, Row, Topic
+from chalicelib.domain.ports import Keep, KeyPage, Row, Topic, World
 from chalicelib.domain.suspicion import suspicion_id_of
 from chalicelib.flows import (
+    act,
     dispatch,
     enlist,
     explain,
     inquire,
     publish,
     receive,
+    recount,
     rezone,
+    sign_in,
     subscribe,
     suspect,
     sweep,
@@ -1025,4 +1029,71 @@ story(
     "closing_brings_a_state_to_light",
     place(compound="Garden"), cancel(settled=False), _derived_otherwise, settle, minutes(6),
     ends={"key-1": DELIVERED}, eager=False,
+)  # fmt: skip
+
+
+# --- the board --------------------------------------------------------------------------------------------------
+
+
+def _deed(do: Callable[[World, str, int], Any]) -> Step:
+    """A dispatcher acts, and clicks twice; not answered, the very same again."""
+
+    def step(play: Play) -> None:
+        order = play.order()
+        for _ in range(2):
+            refused(play, lambda: do(play.on.world, order.order_id, order.version))
+        play.settle()
+
+    return step
+
+
+def _redispatch(world: World, order_id: str, version: int) -> Any:
+    return act.redispatch(world, order_id, version, "mei")
+
+
+def _hold(world: World, order_id: str, version: int) -> Any:
+    return act.hold(world, order_id, version, world.clock() + timedelta(minutes=20), "mei")
+
+
+def _at_the_board(play: Play) -> None:
+    """Somebody signs in, looks, and is turned away."""
+    world = play.on.world
+    for _ in range(2):
+        secret, _ = play.act(lambda: sign_in.invite(world, "mei", "control-room"))
+        known = refused(play, lambda s=secret: sign_in.enter(world, s))  # type: ignore[misc]
+        if known is None:  # not answered, and the link is spent: another is made
+            secret, _ = play.act(lambda: sign_in.invite(world, "mei", "control-room"))
+            known = refused(play, lambda s=secret: sign_in.enter(world, s))  # type: ignore[misc]
+        if known is None:
+            return
+        token = known[0]
+        refused(play, lambda t=token: sign_in.session_of(world, t))  # type: ignore[misc]
+        proof = play.act(lambda t=token: sign_in.proof_of(world, t))  # type: ignore[misc]
+        refused(play, lambda t=token, p=proof: sign_in.prove(world, t, p))  # type: ignore[misc]
+        for _ in range(2):
+            board = play.act(lambda: recount.watch(world, "SHA"))
+            play.settle()
+        if board is not None:
+            play.act(lambda b=board: recount.lines(world, b))  # type: ignore[misc]
+        play.act(lambda t=token: sign_in.leave(world, t))  # type: ignore[misc]
+        play.act(lambda: sign_in.turn_away(world, "mei"))
+        play.on.clock.forward(minutes=1)
+
+
+def _told_whom(play: Play) -> None:
+    play.act(lambda: act.look_at(play.on.world, play.order_id(), "mei"))
+    play.act(lambda: act.deeds_of(play.on.world, play.order_id()))
+
+
+story(
+    "looked_at_and_acted_on_at_the_board",
+    place(), minutes(7), _told_whom, _at_the_board, _deed(_hold), _deed(_hold),
+    _deed(lambda *asked: act.release(*asked, "mei")), minutes(7), _deed(_redispatch), minutes(7),
+    _deed(lambda *asked: act.cancel(*asked, "mei")), minutes(8), ends={"key-1": CANCELLED}, eager=False,
+)  # fmt: skip
+story(
+    "recalled_at_the_board",
+    place(), minutes(7), later(minutes=60), courier("picked_up"),
+    _deed(lambda *asked: act.recall(*asked, "mei")), courier("returned"), minutes(18), _at_the_board,
+    ends={"key-1": RETURNED}, eager=False,
 )  # fmt: skip

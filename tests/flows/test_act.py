@@ -187,3 +187,15 @@ def test_a_deed_whose_line_cannot_be_written_is_not_done(monkeypatch: pytest.Mon
         act.hold(on.world, order_id, seen, on.clock.now + timedelta(hours=1), "mei")
     monkeypatch.undo()
     assert version(on, order_id) == seen
+
+
+def test_the_same_deed_again_is_the_same_deed_and_is_nudged_again() -> None:
+    on, order_id = waiting()
+    seen = version(on, order_id)
+    first = act.hold(on.world, order_id, seen, on.clock.now + timedelta(hours=1), "mei")
+    on.world.queues.sent.clear()  # type: ignore[attr-defined]
+    again = act.hold(on.world, order_id, seen, on.clock.now + timedelta(hours=1), "mei")
+    assert again == first.model_copy(update={"stepped": False})
+    assert len(on.world.queues.sent) == 2 and len(act.deeds_of(on.world, order_id)) == 1  # type: ignore[attr-defined]
+    with pytest.raises(Stale, match="mei has held it"):
+        act.hold(on.world, order_id, seen, on.clock.now + timedelta(hours=1), "anna")
