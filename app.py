@@ -18,7 +18,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
 from chalicelib.domain.ports import Topic
-from chalicelib.routes import brands, clients, couriers, openapi, operators, webhooks
+from chalicelib.routes import brands, clients, couriers, openapi, operators, visits, webhooks
 
 app = Chalice(app_name="cordon", configure_logs=False)
 
@@ -54,6 +54,7 @@ def _policy_of(request: AuthRequest) -> AuthResponse:
 app.register_blueprint(brands.blueprint(authorize))
 app.register_blueprint(clients.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
+app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())

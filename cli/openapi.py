@@ -17,13 +17,14 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from chalicelib.domain import client_answers
+from chalicelib.domain.appointments import Count
 from chalicelib.domain.clients import ClientView, NewClient
 from chalicelib.domain.contacts import ContactQuestion
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.notices import CloudEvent
-from chalicelib.domain.orders import NewOrder, OrderView
+from chalicelib.domain.orders import NewAppointment, NewOrder, OrderView
 from chalicelib.domain.places import HandOverPoint, Market
 from chalicelib.domain.report import PlanView
 from chalicelib.domain.rulebooks import Book, BookList
@@ -31,7 +32,7 @@ from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
 from chalicelib.flows import look, replay, subscribe
-from chalicelib.routes import brands, cursors, disclosure, operators, webhooks
+from chalicelib.routes import brands, cursors, disclosure, operators, visits, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -164,6 +165,43 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         status=202,
         headers=("If-Match",),
         problems=(404, 409, 412, 422, 428),
+    ),
+    ("POST", "/v1/appointments"): Operation(
+        "Make an appointment: a team comes to the client's door, stays, and brings back what was not sold",
+        "Appointments",
+        ("brand",),
+        body=NewAppointment,
+        answer=disclosure.BrandOrder,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 413, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/manifest"): Operation(
+        "Count the pieces of a visit out and back in: out, sold or back, each by its serial number",
+        "Appointments",
+        ("brand", "operator"),
+        body=Count,
+        answer=disclosure.BrandOrder,
+        operators_answer=OrderView,
+        problems=(404, 409, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/reschedule"): Operation(
+        "Give an order that nobody has set out with another window",
+        "Appointments",
+        ("brand", "operator"),
+        body=visits.AnotherWindow,
+        answer=disclosure.BrandOrder,
+        operators_answer=OrderView,
+        status=202,
+        headers=("If-Match",),
+        problems=(404, 409, 412, 422, 428),
+    ),
+    ("GET", "/v1/orders/{order_id}/calendar"): Operation(
+        "The order as a calendar file (RFC 5545): its hours, and its cancellation once it is cancelled",
+        "Appointments",
+        ("brand",),
+        pages=(visits.CALENDAR,),
+        problems=(404,),
     ),
     ("PUT", "/v1/orders/{order_id}/relay"): Operation(
         "Name a hand-over point for an order that waits: one courier to there, another from there to the client",
@@ -532,8 +570,11 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             schema = {"anyOf": [schema, _ref(operation.operators_answer)]}
         answer["content"] = {"application/json": {"schema": schema}}
     if operation.pages:
-        answer["description"] += " As JSON, or as one page of plain words if Accept asks for that."
-        answer["content"] |= {kind: {"schema": {"type": "string"}} for kind in operation.pages}
+        if "content" in answer:
+            answer["description"] += " As JSON, or as one page of plain words if Accept asks for that."
+        answer.setdefault("content", {}).update(
+            {kind: {"schema": {"type": "string"}} for kind in operation.pages}
+        )
     responses: dict[str, Any] = {str(operation.status): answer}
     for status in sorted(_refusals(operation, names)):
         responses[str(status)] = {"$ref": f"#/components/responses/{_named(status)}"}

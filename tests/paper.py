@@ -55,6 +55,7 @@ class PaperDialect:
     proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE})
     settle = timedelta(minutes=2)
     cancels_by_id = False
+    takes_visits = True
     wants_token = False
     names_prices = False
 

@@ -220,6 +220,11 @@ class JobRequest(Shape):
     dwell_limit_minutes: int | None = Field(
         default=None, description="From pick-up to hand-over at the most."
     )
+    visit_minutes: int | None = Field(
+        default=None,
+        description="A visit: the team arrives between deliver_from and deliver_by, stays so long, says job.delivered "
+        "when it leaves the client, and brings back to the shop what was not sold. Absent: a parcel.",
+    )
 
 
 class Area(Shape):
@@ -364,6 +369,7 @@ class Partner:
     proofs = frozenset(Proof)
     settle = timedelta(minutes=2)
     cancels_by_id = False
+    takes_visits = True
 
     # --- asking ---
 
@@ -423,6 +429,7 @@ class Partner:
             proofs=_asked_for(job),
             items=tuple(Item.model_validate(item, from_attributes=True) for item in job.gift.items),
             dwell_limit_minutes=job.gift.dwell_limit_minutes,
+            visit_minutes=job.visit_minutes,
         )
         return _request(account, "PUT", _job(job.reference), asked, {"idempotency-key": job.reference})
 

@@ -110,6 +110,8 @@ class Surveyed:
     """Of origin and destination, as they are compared."""
     crossings: tuple[tuple[str, Found], ...]
     """Each crossing on the way by name, and its zones."""
+    visit: timedelta
+    """So long the crew stays with the client."""
     excuses: tuple[tuple[Exemption, ...], ...]
     """Exemptions that may hold at the origin, at the destination, and on each of the crossings."""
     kept: dict[str, bool] = field(default_factory=dict)
@@ -135,6 +137,7 @@ def _survey(delivery: Delivery, atlas: Atlas) -> Surveyed:
         dwell_limit=None if limit is None else timedelta(minutes=limit),
         districts=(district_key(origin.district), district_key(destination.district)),
         crossings=crossings,
+        visit=timedelta(minutes=delivery.visit_minutes) if delivery.visit_minutes else _NO_TIME,
         excuses=excuses,
     )
 
@@ -263,7 +266,7 @@ class Clearer:
         if base is None:
             return _answer(slot.slot_id, reasons)
         begun, end = offer.begins, stay.end
-        left = stay.by + offer.back
+        left = stay.by + offer.back + staying(surveyed, phase)
         until = min(left, self._stale_from)
         reasons += self.gift_reasons(surveyed, offer, base.destination, stay.at_gate, phase)
         permit_ids: tuple[str, ...] = ()
@@ -433,7 +436,8 @@ class Clearer:
         if not all(regime.permits(item_class) for regime in asked for item_class in classes):
             reasons.append(Reason.ITEM_NOT_ALLOWED)
         handovers = destination.handovers or frozenset()
-        if ItemClass.HIGH_VALUE in classes:  # never left at a gate, never in a lobby
+        # never left at a gate, never in a lobby; and nobody is visited there
+        if ItemClass.HIGH_VALUE in classes or surveyed.visit:
             handovers = handovers & {Handover.DOOR}
             if not handovers and destination.handovers is not None:
                 reasons.append(Reason.SIGNATURE_CONFLICT)
@@ -514,12 +518,18 @@ class Clearer:
         start = offer.begins
         trip = offer.trip if is_open else _NO_TIME
         least = _NO_TIME if is_carried else HANDLING
-        low, high = max(window.start, start + trip), min(window.end, offer.ends)
+        visit = staying(surveyed, phase)
+        back = offer.back + visit
+        # a team that stays is planned to have done so by the end of its hours
+        low, high = (
+            max(window.start, start + trip),
+            min(window.end, offer.ends - visit if is_open else offer.ends),
+        )
         if low >= high or high - low < least:
             return _NO_STAY
         # Rules, tests and permits are held against the stay as it is before curfews shorten it: else a curfew
         # more could turn a no into a yes.
-        end = high + offer.back
+        end = high + back
         until = high if moment and is_carried else end
         asked = Asked(start, until, phase, moment)
         base = self._ground(surveyed, start, until, phase, moment)
@@ -534,7 +544,7 @@ class Clearer:
         stay = (low, high)
         handovers = base.handovers
         if base.fetching or base.carrying or base.coming_out:
-            fetched, hours, out = self._open_hours(base, phase, start, stay, trip, offer.back, moment)
+            fetched, hours, out = self._open_hours(base, phase, start, stay, trip, back, moment)
             indoors = handovers
             if out is not None:  # in some of these hours the client cannot come out
                 indoors = tuple(way for way in handovers if way not in FETCHED)
@@ -621,7 +631,8 @@ class Clearer:
         """What speaks against this gift in that vehicle, with that courier."""
         reasons = []
         gift, classes, slot, crew = surveyed.delivery.gift, surveyed.item_classes, offer.slot, offer.crew
-        if slot.item_classes is not None and not classes <= slot.item_classes:
+        is_other = bool(slot.visits) is not bool(surveyed.visit)
+        if is_other or (slot.item_classes is not None and not classes <= slot.item_classes):
             reasons.append(Reason.NOT_CARRIED)
         if crew is not None:
             is_kept = surveyed.kept.get(crew.crew_id)
@@ -650,6 +661,11 @@ class Clearer:
             if not may_be_told(home, region):
                 reasons.append(Reason.CONSENT_MISSING)
         return reasons
+
+
+def staying(surveyed: Surveyed, phase: Phase) -> timedelta:
+    """What a visit adds to the way out of whoever has still to arrive; who carries is held to the end of the visit."""
+    return _NO_TIME if phase is Phase.CARRIED else surveyed.visit
 
 
 def _stopping(

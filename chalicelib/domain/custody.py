@@ -98,9 +98,23 @@ class _Carried(NamedTuple):
         return begun if self.until is None else min(begun, self.until)
 
 
-def chain(placed_at: datetime, legs: Iterable[Leg], received_at: datetime | None = None) -> Chain:
-    """The chain of an order. `received_at`: the client's own receipt of what was left at the gate."""
-    carried = sorted(_carried(legs), key=lambda c: (c.left_shop_by, c.leg.leg_no, c.booking.number))
+def chain(
+    placed_at: datetime,
+    legs: Iterable[Leg],
+    received_at: datetime | None = None,
+    *,
+    is_loan: bool = False,
+    loan: datetime | None = None,
+) -> Chain:
+    """The chain of an order. `received_at`: the client's own receipt of what was left at the gate.
+
+    `is_loan`: what a visit takes along stays with the team when the visit is over, until `loan`: then every piece is
+    accounted for, and what was not sold is in the shop (`Order.appointment` names the pieces).
+    """
+    carried = sorted(
+        (_lent(c, loan) if is_loan else c for c in _carried(legs)),
+        key=lambda c: (c.left_shop_by, c.leg.leg_no, c.booking.number),
+    )
     first = min((one.left_shop_by for one in carried), default=None)
     found = list(_at_rest(Holder.SHOP, placed_at if first is None else min(placed_at, first), first))
     for place, one in enumerate(carried):
@@ -142,6 +156,14 @@ def _carried(legs: Iterable[Leg]) -> Iterator[_Carried]:
                     yield _Carried(leg, booking, track.picked_up_at, None, None)
                 else:
                     yield _Carried(leg, booking, track.picked_up_at, back, begin)
+
+
+def _lent(one: _Carried, settled: datetime | None) -> _Carried:
+    if one.to not in (Holder.CLIENT, Holder.GATE) or one.until is None:
+        return one
+    if settled is None:
+        return one._replace(until=None, to=None, since=one.left_shop_by)
+    return one._replace(until=max(one.until, settled), to=Holder.SHOP, since=one.left_shop_by)
 
 
 def _next_fetched(place: int, since: datetime, carried: Sequence[_Carried]) -> datetime | None:

@@ -76,11 +76,19 @@ class Job:
     """When the cleared stay begins: nobody may come for the gift before. None: not before `deliver_from`."""
     quote_id: str | None = None
     """The courier's name for the quote that this booking follows, where there was one."""
+    visit_minutes: int | None = None
+    """So long the crew stays with the client, and then sets out for the shop with what was not sold. None: it hands
+    over and goes."""
 
     @property
     def starts_at(self) -> datetime:
         """The earliest moment at which a courier may come for the gift."""
         return self.deliver_from if self.pick_up_from is None else self.pick_up_from
+
+
+def takes_visits(dialect: object) -> bool:
+    """True for a courier whose crews can be asked to stay with a client: its file says so (`takes_visits`)."""
+    return bool(getattr(dialect, "takes_visits", False))
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,18 @@ class Slot(Shape):
         le=100_000,
         description="The same by weight.",
     )
+    visits: bool | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="A team with its vehicle that stays with the client: it takes appointments and nothing else, one a "
+        "slot. Only of a courier whose dialect takes visits.",
+    )
+
+    def model_post_init(self, _context: object) -> None:
+        if self.visits and self.capacity > 1:
+            raise ValueError(
+                f"a team is with one client at a time: capacity 1 was expected, got {self.capacity!r}"
+            )
 
 
 class Record(Shape):

@@ -282,7 +282,10 @@ def _given(order: Order, delivery: Delivery, before: Clearer, after: Clearer) ->
         return None
     is_carried = live is not None and live.track.has_custody
     phase = Phase.CARRIED if is_carried else Phase.GIVEN
-    start, end = rest_of_stay(assignment.start, assignment.hand_over_by, phase, after.now)
+    by = assignment.hand_over_by
+    if order.appointment is not None and is_carried:
+        by += order.appointment.duration
+    start, end = rest_of_stay(assignment.start, by, phase, after.now)
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     asked = delivery.model_copy(update={"window": stay}), slot.model_copy(update={"window": stay})
     held = assignment.permit_ids

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.shapes import Instant, Shape, is_absent
 
 RETRIES = (
     timedelta(seconds=5),
@@ -82,6 +82,9 @@ class Notice(Shape):
     sequence: int = Field(description="Which step of the order's history this tells.")
     order_state: OrderState
     happened_at: Instant
+    about: str | None = Field(
+        default=None, exclude_if=is_absent, description="Of a reminder: what it is about."
+    )
     state: NoticeState
     attempts: tuple[Attempt, ...] = Field(default=(), max_length=40)
     next_attempt_at: Instant | None = None
@@ -140,7 +143,7 @@ def cloud_event(notice: Notice) -> CloudEvent:
     return CloudEvent(
         id=notice.notice_id,
         source=f"/markets/{notice.market_id}",
-        type=f"order.{notice.order_state}",
+        type=f"order.{notice.about or notice.order_state}",
         subject=notice.order_id,
         time=notice.happened_at,
         data=NoticeData(

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
+from chalicelib.domain.appointments import Appointment, NewPiece, Piece, parcel, planned
 from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
@@ -168,6 +169,64 @@ class NewOrder(Shape):
     )
 
 
+class NewVisit(NewOrder):
+    """An order for a visit, as made of a `NewAppointment`."""
+
+    appointment: Appointment
+
+
+class NewAppointment(Shape):
+    """A visit by appointment as a brand hands it in: a team comes to the client's door, with pieces on loan."""
+
+    market: Slug = Field(examples=["SHA"])
+    reference: Slug = Field(description="The brand's own name for it; not personal.", examples=["VISIT-0001"])
+    pick_up: PickUp = Field(description="Where the team sets out, and the pieces come back to.")
+    recipient: Recipient
+    window: Window = Field(description="In which the team arrives.")
+    minutes: int = Field(
+        strict=True, ge=10, le=480, description="So long it stays, from when it arrives.", examples=[90]
+    )
+    pieces: tuple[NewPiece, ...] = Field(min_length=1, max_length=40, description="What it takes along.")
+    tier: TierName = Field(default=Tier.STANDARD, json_schema_extra={"default": "standard"})
+    fallback: Fallback = Fallback.HOLD
+
+    def model_post_init(self, _context: object) -> None:
+        planned(self.minutes, self.pieces)
+        parcel(self.pieces)  # refused here, not found out while placing
+
+    def as_order(self) -> NewVisit:
+        """The order that it is."""
+        return NewVisit(
+            **{
+                name: getattr(self, name)
+                for name in type(self).model_fields
+                if name not in ("minutes", "pieces")
+            },
+            gift=parcel(self.pieces),
+            appointment=planned(self.minutes, self.pieces),
+        )
+
+
+class Rescheduling(Shape):
+    """The last wish for another window, and what has come of it."""
+
+    window: Window
+    asked_at: Instant
+    asked_from: int = Field(
+        description="The version of the order that this was asked of: the same again is a repeat."
+    )
+    count: int = Field(
+        ge=1, description="What the calendar's SEQUENCE rises by: of wishes, and of refused ones again."
+    )
+    first: Window = Field(description="The window it was placed with.")
+    is_pending: bool = Field(
+        default=False, description="The courier that has the job has not let go of it yet."
+    )
+    refused: str = Field(
+        default="", description="Why its hours stay: the courier's answer, or that it had set out."
+    )
+
+
 class Private(Shape):
     """What is sealed: everything that says who or where the client is."""
 
@@ -180,6 +239,9 @@ class Moved(Shape):
 
     state: OrderState
     at: Instant
+    about: str | None = Field(
+        default=None, exclude_if=is_absent, description="A reminder within that state, and of what."
+    )
 
 
 class Outlook(Shape):
@@ -230,6 +292,10 @@ class Order(Shape):
     stays_in: str | None = Field(
         default=None, description="A country: whoever is told the client's data has to be there."
     )
+    appointment: Appointment | None = Field(
+        default=None, description="Of a visit; absent: a gift is brought."
+    )
+    rescheduling: Rescheduling | None = None
     legs: tuple[Leg, ...] = (Leg(),)
     outlook: Outlook | None = None
     evidence_count: int = 0
@@ -262,7 +328,41 @@ class Order(Shape):
     @property
     def custody(self) -> Chain:
         """Who had the gift from when until when."""
-        return chain(self.placed_at, self.legs, self.received_at)
+        if self.appointment is None:
+            return chain(self.placed_at, self.legs, self.received_at)
+        return chain(
+            self.placed_at, self.legs, loan=self.appointment.settled_at(has_left=self.has_left), is_loan=True
+        )
+
+    @property
+    def has_left(self) -> bool:
+        """It was fetched at least once, or came to an end that says so."""
+        arrived = (EventKind.DELIVERED, EventKind.RETURNED)
+        return any(
+            b.track.picked_up_at is not None or b.track.kind in arrived
+            for leg in self.legs
+            for b in leg.bookings
+        )
+
+    @property
+    def is_on_loan(self) -> bool:
+        """Pieces of a visit are out that nobody has accounted for."""
+        return self.appointment is not None and bool(self.appointment.on_loan(has_left=self.has_left))
+
+    @property
+    def wish(self) -> Window | None:
+        """The window that it is to have once its courier lets go."""
+        return (
+            self.rescheduling.window
+            if self.rescheduling is not None and self.rescheduling.is_pending
+            else None
+        )
+
+    @property
+    def calendar_sequence(self) -> int:
+        """How often its hours have changed: what a calendar goes by."""
+        wished = 0 if self.rescheduling is None else self.rescheduling.count
+        return wished + len(self.legs) - 1 + (self.state is OrderState.CANCELLED)
 
     @property
     def can_be_fetched(self) -> bool:
@@ -302,6 +402,7 @@ class Order(Shape):
             drop_off=private.recipient.place if leg.taken_to is None else leg.taken_to.place,
             window=self.window,
             stays_in=self.stays_in,
+            visit_minutes=0 if self.appointment is None else self.appointment.minutes,
         )
 
 
@@ -337,6 +438,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         tier=new.tier,
         fallback=new.fallback,
         together=new.together,
+        appointment=new.appointment if isinstance(new, NewVisit) else None,
         placed_at=at,
         fingerprint=fingerprint_of(idempotency_key, new),
         history=(Moved(state=OrderState.PLACED, at=at),),
@@ -405,11 +507,33 @@ def state_of(order: Order) -> OrderState:
 def moved(order: Order, at: datetime, **changes: object) -> Order:
     """The next version of the order: the changes, its state derived anew, and the step in its history."""
     after = order.model_copy(update={**changes, "version": order.version + 1, "stepped": False})
+    if after.wish is not None:
+        after = _wish_settled(after)
     state = state_of(after)
     if state is not order.state:
         history = (*order.history, Moved(state=state, at=at))
         after = after.model_copy(update={"history": history, "told": False, "stepped": True})
     return after
+
+
+def _wish_settled(order: Order) -> Order:
+    """The order with what its courier's last word makes of a wish for another window: granted once the courier has let
+    go, refused once it has said that it will not, or has set out."""
+    wished, leg = order.rescheduling, order.leg
+    assert wished is not None
+    live = leg.live_booking
+    if order.cancel_asked_at is not None:
+        return order.model_copy(
+            update={"rescheduling": wished.model_copy(update={"is_pending": False, "refused": "cancelled"})}
+        )
+    if live is None and leg.assignment is None and leg.deciding_booking is None:
+        granted = wished.model_copy(update={"is_pending": False})
+        return order.model_copy(update={"rescheduling": granted, "window": wished.window, "outlook": None})
+    if live is not None and live.can_be_ended:
+        return order
+    why = "picked_up" if live is None or not live.cancel_answer else live.cancel_answer
+    kept = wished.model_copy(update={"is_pending": False, "refused": why, "count": wished.count + 1})
+    return order.model_copy(update={"rescheduling": kept})
 
 
 def is_over(order: Order) -> bool:
@@ -449,12 +573,19 @@ def due_at(order: Order) -> datetime | None:
     if looks:
         return rounded_up(min(looks), MINUTE)
     if order.told:
-        return None
+        return _nag_at(order)
     ended = order.history[-1].at
     # a look that was due soon anyway serves as well, and the index stays as it is
     waiting = [b.next_look for leg in order.legs for b in leg.bookings if b.next_look is not None]
     soon = [look for look in waiting if ended + MINUTE <= look <= ended + POLL]
     return rounded_up(min(soon, default=ended + TOLD_WITHIN), MINUTE)
+
+
+def _nag_at(order: Order) -> datetime | None:
+    if order.appointment is None or not order.is_on_loan:
+        return None
+    nag = order.appointment.next_nag(order.history[-1].at)
+    return None if nag is None else rounded_up(nag, MINUTE)
 
 
 def _looks(legs: Iterable[Leg]) -> Iterator[datetime]:
@@ -465,6 +596,26 @@ def _booking_due(booking: Booking) -> datetime | None:
     if not booking.is_live:
         return booking.next_look if booking.may_have_news else None
     return booking.next_look or booking.attempted_at + SETTLE
+
+
+class AppointmentView(Shape):
+    """A visit: how long it lasts, and where its pieces are."""
+
+    minutes: int
+    pieces: tuple[Piece, ...]
+    missing: tuple[str, ...] = Field(
+        default=(),
+        description="Serial numbers that are out though the visit is over: sold, or back, nobody has said.",
+    )
+
+
+class ReschedulingView(Shape):
+    """A wish for another window."""
+
+    window: Window
+    asked_at: Instant
+    is_pending: bool = Field(description="The courier has been asked to let go of the job.")
+    refused: str | None = Field(default=None, description="Why the window stays what it was.")
 
 
 class OrderView(Shape):
@@ -492,6 +643,10 @@ class OrderView(Shape):
     )
     relay: str | None = Field(
         default=None, description="The hand-over point that the leg under way goes to or begins at."
+    )
+    appointment: AppointmentView | None = Field(default=None, exclude_if=is_absent)
+    rescheduling: ReschedulingView | None = Field(
+        default=None, exclude_if=is_absent, description="The last wish for another window."
     )
     custody: Chain = Field(description="Who had the gift from when until when, as far as is known.")
     history: tuple[Moved, ...]
@@ -522,7 +677,33 @@ def view(order: Order) -> OrderView:
         leg_no=leg.leg_no,
         relay=None if (point := leg.taken_to or leg.fetched_at) is None else point.name,
         custody=order.custody,
+        appointment=_visit(order),
+        rescheduling=_wished(order),
         history=order.history,
+    )
+
+
+def _visit(order: Order) -> AppointmentView | None:
+    visit = order.appointment
+    if visit is None:
+        return None
+    out = visit.on_loan(has_left=order.has_left) if order.state in ENDED else ()
+    return AppointmentView(
+        minutes=visit.minutes,
+        pieces=visit.known(has_left=order.has_left),
+        missing=tuple(piece.serial for piece in out),
+    )
+
+
+def _wished(order: Order) -> ReschedulingView | None:
+    wished = order.rescheduling
+    if wished is None:
+        return None
+    return ReschedulingView(
+        window=wished.window,
+        asked_at=wished.asked_at,
+        is_pending=wished.is_pending,
+        refused=wished.refused or None,
     )
 
 
@@ -530,6 +711,18 @@ def _cancel_refused(order: Order) -> str | None:
     booking = order.leg.deciding_booking
     answer = booking.cancel_answer if booking is not None and order.cancel_asked_at is not None else ""
     return answer if answer and answer != RETURNING else None
+
+
+def first_window(order: Order) -> Window:
+    """The window it was placed with."""
+    if order.rescheduling is not None:
+        return order.rescheduling.first
+    return order.legs[0].client_window or order.legs[0].window or order.window
+
+
+def _as_made(visit: Appointment) -> AppointmentView:
+    pieces = (piece.model_copy(update={"state": None, "since": None}) for piece in visit.pieces)
+    return AppointmentView(minutes=visit.minutes, pieces=tuple(pieces))
 
 
 def first_view(order: Order) -> OrderView:
@@ -547,9 +740,11 @@ def first_view(order: Order) -> OrderView:
             "courier": None,
             "cancel_asked_at": None,
             "cancel_refused": None,
-            "window": order.legs[0].client_window or order.legs[0].window or order.window,
+            "window": first_window(order),
             "leg_no": 1,
             "relay": None,
+            "appointment": None if order.appointment is None else _as_made(order.appointment),
+            "rescheduling": None,
             "custody": chain(order.placed_at, ()),
             "history": order.history[:1],
         }

@@ -111,7 +111,7 @@ class Pool:
         self._limits = {currency: sorted(amounts) for currency, amounts in limits.items()}
         self._numbers: dict[object, int] = {}
         self._named: dict[Slots, tuple[str, ...]] = {}
-        self._hours: dict[tuple[datetime, datetime], _Hours] = {}
+        self._hours: dict[tuple[datetime, datetime, timedelta], _Hours] = {}
         self._stays: dict[tuple[datetime, datetime, int], _Stays] = {}
         self._errands: dict[Errand, Errand] = {}
         self._founds: dict[int, tuple[Found, int]] = {}
@@ -188,6 +188,7 @@ class Pool:
                 tuple([tuple(map(id, excuses)) for excuses in surveyed.excuses]),
                 atlas.vague(delivery.pick_up.address),
                 atlas.vague(delivery.drop_off.address),
+                surveyed.visit,
             )
         )
 
@@ -214,10 +215,12 @@ class Pool:
         temperatures = frozenset([item.temperature for item in gift.items])
         home = surveyed.delivery.stays_in
         border = None if home is None else (home, surveyed.delivery.drop_off.address.country)
-        return self._number((surveyed.item_classes, surveyed.dwell_limit, temperatures, insured, border))
+        return self._number(
+            (surveyed.item_classes, surveyed.dwell_limit, temperatures, insured, border, surveyed.visit)
+        )
 
-    def _hours_of(self, window: Window) -> _Hours:
-        key = (window.start, window.end)
+    def _hours_of(self, window: Window, visit: timedelta) -> _Hours:
+        key = (window.start, window.end, visit)
         known = self._hours.get(key)
         if known is None:
             numbers = tuple(
@@ -229,14 +232,14 @@ class Pool:
             for number in numbers:
                 offer = self._offers[number]
                 near |= 1 << number
-                ends[number] = min(window.end, offer.ends) + offer.back
+                ends[number] = min(window.end, offer.ends - visit) + visit + offer.back
             known = self._hours[key] = _Hours(window, near, numbers, ends)
         return known
 
     # --- what is said -----------------------------------------------------------------------------------------
 
     def _answer(self, surveyed: Surveyed, places: int, gift: int, refused: Collection[str]) -> Answer:
-        hours = self._hours_of(surveyed.delivery.window)
+        hours = self._hours_of(surveyed.delivery.window, surveyed.visit)
         stays = self._stays_of(surveyed, places, hours)
         against = dict(stays.against)
         for reason, slots in self._standing.items():
@@ -297,7 +300,7 @@ class Pool:
         self, surveyed: Surveyed, gift: int, asking: _Asking, base: Ground, hours: _Hours
     ) -> Iterator[Against]:
         """What is said of every slot for each of the things that are asked; not of those whose hours do not fit."""
-        clearer, when = self.clearer, (hours.window.start, hours.window.end)
+        clearer, when = self.clearer, (hours.window.start, hours.window.end, surveyed.visit)
         yield self._remembered(
             (gift, asking.rest_minutes, asking.at_gate),
             range(len(self.slots)),

@@ -130,6 +130,8 @@ class Delivery(Shape):
         default=None,
         description="A country: who is told the client's data has to be there, or where it allows.",
     )
+    visit_minutes: int = 0
+    """So long the crew stays with the client; 0: it hands over and goes."""
 
 
 class Asked(NamedTuple):

@@ -25,6 +25,7 @@ from chalicelib.domain.dialect import (
     NotTaken,
     Request,
     Unsure,
+    takes_visits,
 )
 from chalicelib.domain.errors import Lost, Missing, Refused, Unanswered, Uncarriable
 from chalicelib.domain.evidence import Evidence, Step
@@ -205,6 +206,8 @@ def _call(world: World, order: Order, booking: Booking, courier: Courier, given:
     now = world.clock()
 
     def speak(dialect: Dialect, account: Account, token: str) -> Request:
+        if job.visit_minutes is not None and not takes_visits(dialect):
+            raise Uncarriable("this dialect cannot ask for a visit", "no_visits", whole_courier=True)
         if world.clock() - booking.attempted_at > dialect.settle / FRESH_SHARE:
             # whoever looks it up after the settle time has to find it, or be right that it never arrived
             raise Unanswered("held up too long to be asked for under this number")
@@ -522,7 +525,8 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
     tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id and not b.unsent)
     gone = booking.model_copy(update={"state": BookingState.LOST, "next_look": None})
     leg = order.leg.with_booking(gone)
-    if order.leg.assignment is not None and order.cancel_asked_at is not None:  # and nobody will try again
+    is_unwanted = order.cancel_asked_at is not None or order.wish is not None
+    if order.leg.assignment is not None and is_unwanted:  # and nobody will try again
         freed = unassigned(order.model_copy(update={"legs": replace_leg(order.legs, leg)}), now, ())
         return moved(freed, now), [*check.give_back(order, order.leg.assignment.slot_id)]
     if tried < ATTEMPTS or order.leg.assignment is None:

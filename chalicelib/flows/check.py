@@ -121,7 +121,10 @@ def check(
         reason = Reason.RULES_MISSING if on.atlas is None else Reason.NO_SLOTS
         decision = Decision.HOLD if on.atlas is None else Decision.NO
         return Verdict(decision=decision, slot_id=assignment.slot_id, reasons=(reason,))
-    start, end = rest_of_stay(assignment.start, assignment.hand_over_by, phase, at, moment=moment)
+    by = assignment.hand_over_by
+    if order.appointment is not None and phase is Phase.CARRIED:
+        by += order.appointment.duration  # whoever has arrived stays so long
+    start, end = rest_of_stay(assignment.start, by, phase, at, moment=moment)
     stay = Window.model_construct(start=start, end=end, time_zone=order.window.time_zone)
     delivery = order.delivery(facts.unseal_private(world.sealer, order))
     if clearer is None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from chalicelib.domain import facts
 from chalicelib.domain.credentials import faults_of
+from chalicelib.domain.dialect import takes_visits
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
@@ -145,7 +146,10 @@ def put_slot(world: World, slot: Slot) -> Slot:
     if slot.window.end - slot.window.start > LONGEST_SLOT:
         detail = f"a window of at most {LONGEST_SLOT.days} days was expected"
         raise Invalid(f"/window/end: {detail}", [Fault("/window/end", detail, slot.window.end.isoformat())])
-    _needs(world, slot.market_id, "courier", slot.courier_id)
+    courier = Courier.model_validate_json(_needs(world, slot.market_id, "courier", slot.courier_id).body)
+    if slot.visits and not takes_visits(world.dialects[courier.dialect]):
+        detail = f"a courier was expected whose dialect takes visits, {courier.dialect!r} does not"
+        raise Invalid(f"/visits: {detail}", [Fault("/visits", detail)])
     crew = Crew.model_validate_json(_needs(world, slot.market_id, "crew", slot.crew_id).body)
     if crew.courier_id != slot.courier_id:
         detail = f"the courier of the crew {crew.crew_id!r} was expected, {crew.courier_id!r}"

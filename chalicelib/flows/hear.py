@@ -198,7 +198,10 @@ def _noted(order: Order, booking: Booking, before: Track, track: Track) -> list[
     ):
         return []
     if track.kind is EventKind.DELIVERED:
-        is_on_time = records.is_on_time(order.window, track.at)
+        visit = order.appointment  # whose end is told
+        is_on_time = records.is_on_time(
+            order.window if visit is None else visit.lasting(order.window), track.at
+        )
     elif track.kind is EventKind.FAILED:
         is_on_time = False
     else:

@@ -59,6 +59,13 @@ class ClearanceQuestion(Shape):
     pick_up: PickUp
     recipient: Recipient
     window: Window
+    visit_minutes: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=480,
+        description="So long a team would stay with the client; 0: it is a gift.",
+    )
 
 
 class Possible(Shape):
@@ -103,6 +110,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         pick_up=question.pick_up.place,
         drop_off=question.recipient.place,
         window=question.window,
+        visit_minutes=question.visit_minutes if isinstance(question, ClearanceQuestion) else 0,
     )
     if on.fleet.is_suspected(delivery.drop_off.address, now):
         return _answer(on, now, Decision.HOLD, (Reason.CLOSURE_SUSPECTED,), (), ())

@@ -36,6 +36,7 @@ from chalicelib.domain.notices import (
 from chalicelib.domain.orders import Order, is_over, moved
 from chalicelib.domain.ports import Keep, Key, Topic, World
 from chalicelib.flows import subscribe
+from chalicelib.flows.manifest import remind
 
 PAUSE = timedelta(seconds=30)
 """After the first failure of an endpoint; doubled with each that follows, ..."""
@@ -76,6 +77,8 @@ def tell(world: World, order_id: str) -> None:
     that an endpoint took one after the other. Raises `Missing`.
     """
     order, notices = _read(world, order_id)
+    if order.appointment is not None and order.told:
+        order = remind(world, order)
     closes = is_over(order) and not order.told
     endpoints = subscribe.known(world, order.brand_id, fresh=closes)  # nobody who came just now is left out
     if not closes and any(endpoint.disabled_at for endpoint in endpoints.values()):
@@ -247,6 +250,7 @@ def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: 
                 sequence=sequence,
                 order_state=step.state,
                 happened_at=step.at,
+                about=step.about,
                 state=NoticeState.PENDING,
                 version=_UNSAVED,
             )

@@ -197,6 +197,7 @@ class Dice:
             trip_minutes=self.dice.choice((20, 60)),
             return_minutes=self.dice.choice((0, 30)),
             item_classes=self.rarely(self.some(CLASSES, 6)),
+            **({"visits": True, "capacity": 1} if self.rarely(True, False, 0.25) else {}),
         )
 
     def place(self) -> Any:
@@ -228,6 +229,7 @@ class Dice:
             drop_off=self.place(),
             window=builders.window(start, start + self.dice.choice((0.25, 2, 3))),
             stays_in=self.rarely(self.dice.choice(("CN", "FR"))),
+            visit_minutes=self.rarely(self.dice.choice((30, 150)), 0, 0.3),
         )
 
     def refused(self) -> frozenset[str]:

@@ -85,6 +85,20 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
         "place": body()["pick_up"]["place"],
         "hours": body()["window"],
     },
+    ("POST", "/v1/appointments"): lambda gate: {
+        **{name: body()[name] for name in ("market", "reference", "pick_up", "recipient", "window")},
+        "minutes": 60,
+        "pieces": [
+            {
+                "serial": "A1",
+                "name": "Coat",
+                "item_class": "fashion",
+                "value": {"amount": 9, "currency": "CNY"},
+            }
+        ],
+    },
+    ("POST", "/v1/orders/{order_id}/manifest"): lambda gate: {"pieces": [{"serial": "A1", "state": "back"}]},
+    ("POST", "/v1/orders/{order_id}/reschedule"): lambda gate: {"window": body()["window"]},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
