@@ -273,6 +273,7 @@ def _couriers_in_doubt(watch: Watch) -> None:
     enlist.put_slot(on.plain, stage.slot(1, 30))
     watch.settle()
     _a_gift_goes_out_again(watch)
+    _a_visit_whose_pieces_stay_out(watch)
     _a_courier_is_down(watch)
     secrets: Any = world.secrets
     secrets.by_account["paper", "second"] = [{"secret": "second-secret"}]
@@ -321,6 +322,30 @@ def _couriers_in_doubt(watch: Watch) -> None:
     on.clock.forward(hours=1)
     stage.publish_rules(on.world, "amend", stage.zone("Yongjia", "banned@1", "sealed"))  # a crew may be in it
     watch.settle()
+
+
+def _a_visit_whose_pieces_stay_out(watch: Watch) -> None:
+    """One is counted back; of the other nobody says anything, and its brand is reminded."""
+    on = watch.on
+    team = {"capacity": 1, "slot_id": "team-1", "crew_id": "crew-1", "visits": True}
+    enlist.put_slot(on.plain, stage.slot(2, **team))
+    told = {name: value for name, value in stage.body().items() if name != "gift"}
+    coat = {"name": "Coat", "item_class": "fashion", "value": {"amount": 9, "currency": "CNY"}}
+    pieces = [{**coat, "serial": serial} for serial in ("A1", "A2")]
+    wish = {**told, "minutes": 30, "pieces": pieces}
+    answer = watch.ask("POST", "/v1/appointments", wish, Idempotency_Key="k-visit")
+    visit = str(json.loads(answer.body)["order_id"])
+    watch.settle()
+    for kind in ("picked_up", "delivered"):
+        watch.say(visit, kind)
+        watch.settle()
+    watch.minutes(4)
+    counted = {"pieces": [{"serial": "A1", "state": "back"}]}
+    assert watch.ask("POST", f"/v1/orders/{visit}/manifest", counted).status_code == 200
+    now = on.clock.now
+    on.clock.forward(hours=3)
+    watch.deliver(nudges.write(visit), Topic.TELL)  # as the sweep would; the rest of this day's gifts wait
+    on.clock.now = now
 
 
 def _a_gift_goes_out_again(watch: Watch) -> None:

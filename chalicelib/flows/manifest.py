@@ -12,7 +12,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.appointments import Appointment, Piece, PieceState, Word
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost
 from chalicelib.domain.orders import Moved, Order, due_at, is_over, moved
-from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.ports import World
 from chalicelib.flows import look
 
 MISSING = "manifest_open"
@@ -43,7 +43,7 @@ def record(world: World, brand_id: str | None, order_id: str, words: Sequence[Wo
         except Lost:
             continue  # the courier was heard meanwhile, or another has counted
         facts.note_step(world.log, changed)
-        world.log("manifest_recorded", order=order_id, pieces=len(words), open=changed.is_on_loan)
+        world.log("manifest_recorded", order=order_id, count=len(words))
         return changed
     raise Lost([0])
 
@@ -77,7 +77,7 @@ def _why_not(piece: Piece, state: PieceState, *, is_ended: bool) -> str:
 
 
 def remind(world: World, order: Order) -> Order:
-    """The order, with a reminder in its history if one is due: whoever tells it next tells that as well."""
+    """The order, with a reminder in its history if one is due, for whoever is about to tell what is owed."""
     now, due = world.clock(), due_at(order)
     visit = order.appointment
     if visit is None or not order.is_on_loan or not is_over(order) or due is None or due > now:
@@ -89,9 +89,6 @@ def remind(world: World, order: Order) -> Order:
         world.table.write(facts.keep_order(after))
     except Lost:
         return order  # it has moved: whoever moved it nudges, and the sweep finds what is still owed
-    missing = [piece.serial for piece in visit.on_loan(has_left=order.has_left)]
-    world.log(
-        "manifest_open", order=order.order_id, market=order.market_id, missing=len(missing), nags=counted.nags
-    )
-    world.queues.nudge(Topic.TELL, [order.order_id])
-    return after
+    missing = visit.on_loan(has_left=order.has_left)
+    world.log("manifest_open", order=order.order_id, market=order.market_id, count=len(missing))
+    return after  # untold: whoever stops here owes it, and the sweep finds it

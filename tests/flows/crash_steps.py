@@ -8,22 +8,25 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from chalicelib.domain.appointments import PieceState, Word
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import NewAppointment, OrderState
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import consult, explain, look, publish, recall, receive, replay
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
+from chalicelib.flows.manifest import record as flow_record
 from chalicelib.flows.place import place as flow_place
 from chalicelib.flows.relay import relay as flow_relay
+from chalicelib.flows.reschedule import reschedule as flow_reschedule
 from chalicelib.flows.send_again import seen_back as flow_seen_back
 from chalicelib.flows.send_again import send_again as flow_send_again
 from tests.flows.crash_play import Play
 from tests.paper import callback
-from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, new_order, place_at, zone
+from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, body, new_order, place_at, zone
 
 Step = Callable[[Play], None]
 
@@ -161,6 +164,53 @@ def send_again(key: str = "key-1", *, start: float = 2, end: float = 4.5, times:
         wish = Window(start=first, end=last, time_zone="Asia/Shanghai")
         for _ in range(times):
             refused(play, lambda: flow_send_again(play.on.world, "maison", play.order_id(key), wish, version))
+        play.settle()
+
+    return step
+
+
+@same
+def reschedule(
+    key: str = "key-1", *, start: float = 2, end: float = 4.5, times: int = 1, settled: bool = True
+) -> Step:
+    """A brand wishes for another window, so many hours after noon; not answered, it asks the very same."""
+
+    def step(play: Play) -> None:
+        version = play.order(key).version
+        first, last = NOON + timedelta(hours=start), NOON + timedelta(hours=end)
+        wish = Window(start=first, end=last, time_zone="Asia/Shanghai")
+        for _ in range(times):
+            refused(play, lambda: flow_reschedule(play.on.world, "maison", play.order_id(key), wish, version))
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
+def visit(key: str = "key-1", *, minutes: int = 60) -> Step:
+    """A brand makes an appointment, with two coats."""
+    told = {name: value for name, value in body().items() if name != "gift"}
+    coat = {"name": "Coat", "item_class": "fashion", "value": {"amount": 9, "currency": "CNY"}}
+    pieces = [{**coat, "serial": serial} for serial in ("A1", "A2")]
+    made = NewAppointment.model_validate_json(
+        json.dumps({**told, "minutes": minutes, "pieces": pieces})
+    ).as_order()
+
+    def step(play: Play) -> None:
+        play.act(lambda: flow_place(play.on.world, "maison", key, made))
+        play.settle()
+
+    return step
+
+
+@same
+def count(key: str = "key-1", **states: str) -> Step:
+    """Somebody in the boutique counts these pieces."""
+    words = [Word(serial=serial, state=PieceState(state)) for serial, state in states.items()]
+
+    def step(play: Play) -> None:
+        refused(play, lambda: flow_record(play.on.world, "maison", play.order_id(key), words))
         play.settle()
 
     return step

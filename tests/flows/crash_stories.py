@@ -47,6 +47,7 @@ from tests.flows.crash_steps import (
     brand,
     cancel,
     company,
+    count,
     courier,
     expects,
     fails,
@@ -68,6 +69,7 @@ from tests.flows.crash_steps import (
     receipt,
     refused,
     relay,
+    reschedule,
     rules,
     says,
     says_of_nobody,
@@ -78,6 +80,7 @@ from tests.flows.crash_steps import (
     slow,
     slow_down,
     upload,
+    visit,
 )
 from tests.paper import (
     HintingPaperDialect,
@@ -1096,4 +1099,58 @@ story(
     place(), minutes(7), later(minutes=60), courier("picked_up"),
     _deed(lambda *asked: act.recall(*asked, "mei")), courier("returned"), minutes(18), _at_the_board,
     ends={"key-1": RETURNED}, eager=False,
+)  # fmt: skip
+
+
+# --- another window, and visits -----------------------------------------------------------------------------------
+
+story(
+    "another_window_while_it_waits",
+    place(settled=False), reschedule(settled=False), settle, expects(BOOKED), minutes(2), later(minutes=120), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "another_window_once_a_place_was_given",
+    place(settled=False), only(Topic.DISPATCH), reschedule(times=2), expects(BOOKED), minutes(2),
+    later(minutes=120), RIDE, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "another_window_once_the_courier_has_it",
+    place(), minutes(3), reschedule(times=2), expects(BOOKED), minutes(3), later(minutes=120), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "another_window_that_the_courier_refuses",
+    place(), minutes(3), company(refuse={"cancel": "too_late"}), reschedule(), minutes(3), company(refuse={}), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "another_window_for_a_booking_in_doubt",
+    company(deaf={"book"}), place(), reschedule(), company(deaf=set()), minutes(6), expects(BOOKED), later(minutes=120),
+    RIDE, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "another_window_and_then_none",
+    place(), minutes(3), company(deaf={"cancel"}), reschedule(), cancel(), company(deaf=set()), minutes(20),
+    ends={"key-1": CANCELLED},
+)  # fmt: skip
+
+
+def _with_team(**more: Any) -> Stage:
+    on = stage(**more)
+    team = {"capacity": 1, "slot_id": "team-1", "crew_id": "crew-1", "visits": True}
+    enlist.put_slot(on.world, slot(2, **team))
+    on.settle()
+    return on
+
+
+story(
+    "a_visit_whose_pieces_are_all_accounted_for",
+    visit(), minutes(7), count(A1="out", A2="out"), RIDE, count(A1="sold", A2="back"), minutes(3),
+    opening=_with_team, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "a_visit_of_which_a_piece_is_looked_for",
+    visit(), minutes(7), RIDE, count(A1="back"), later(hours=2), minutes(4), count(A2="sold"), minutes(3),
+    opening=_with_team, ends={"key-1": DELIVERED},
 )  # fmt: skip

@@ -16,7 +16,7 @@ from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
-from chalicelib.domain.orders import Moved, OrderState
+from chalicelib.domain.orders import Moved, NewAppointment, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
@@ -219,6 +219,15 @@ def _names(on: Stage) -> dict[str, str]:
         steps = (*other.history, Moved(state=state, at=NOON))
         _keep(on, facts.order_row(other.model_copy(update={"history": steps})), was=1)
         ended[name] = other.order_id
+    told = {name: value for name, value in body().items() if name != "gift"}
+    piece = {
+        "serial": "A1",
+        "name": "Coat",
+        "item_class": "fashion",
+        "value": {"amount": 9, "currency": "CNY"},
+    }
+    visit = NewAppointment.model_validate_json(json.dumps({**told, "minutes": 60, "pieces": [piece]}))
+    ended["visit"] = place(on.world, "maison", "visit-1", visit.as_order())[0].order_id
     (item,) = body()["gift"]["items"]
     lasting = {"items": [{name: item[name] for name in ("name", "item_class", "value")}]}
     ended["waiting"] = place(on.world, "maison", "gift-waiting", new_order(gift=lasting))[0].order_id
