@@ -18,7 +18,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
 from chalicelib.domain.ports import Topic
-from chalicelib.routes import brands, clients, couriers, openapi, operators, visits, webhooks
+from chalicelib.routes import brands, clients, couriers, openapi, operators, programme, visits, webhooks
 
 app = Chalice(app_name="cordon", configure_logs=False)
 
@@ -47,12 +47,14 @@ def _policy_of(request: AuthRequest) -> AuthResponse:
         routes=["*"],
         principal_id=key.key_hash[:16],
         context={"role": key.role.value, "owner": key.owner}
-        | ({} if key.markets is None else {"markets": " ".join(key.markets)}),
+        | ({} if key.markets is None else {"markets": " ".join(key.markets)})
+        | ({} if key.associate_id is None else {"associate": key.associate_id}),
     )
 
 
 app.register_blueprint(brands.blueprint(authorize))
 app.register_blueprint(clients.blueprint(authorize))
+app.register_blueprint(programme.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))

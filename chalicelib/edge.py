@@ -174,7 +174,7 @@ def header(request: Any, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _decisive(request: Any, name: str) -> str | None:
+def decisive(request: Any, name: str) -> str | None:
     """A header that decides something. Raises `Malformed` when it was sent twice: we would go by the last one, and
     whoever is in between may have gone by the first."""
     every: Mapping[str, list[str]] = request._event_dict.get("multiValueHeaders") or {}
@@ -183,9 +183,14 @@ def _decisive(request: Any, name: str) -> str | None:
     return header(request, name)
 
 
+def is_name(text: str) -> bool:
+    """True of what can stand in a path as a name."""
+    return _A_NAME.fullmatch(text) is not None
+
+
 def idempotency_key(request: Any) -> str:
     """The Idempotency-Key header, 1 to 255 visible ASCII characters. Raises `Malformed`."""
-    key = _decisive(request, "idempotency-key")
+    key = decisive(request, "idempotency-key")
     if not key:
         raise Malformed(
             "the header Idempotency-Key is missing; send one that names this gift, such as a UUID"
@@ -224,7 +229,7 @@ def _range(part: str) -> tuple[str, float]:
 
 def if_match(request: Any) -> int:
     """The version that If-Match names, written \"v7\". Raises `Unconditional` without, `Malformed` for junk."""
-    value = _decisive(request, "if-match")
+    value = decisive(request, "if-match")
     if value is None:
         raise Unconditional('send If-Match with the ETag you read, such as "v7"')
     tag = value.strip().strip('"')

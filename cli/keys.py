@@ -34,24 +34,33 @@ def main(arguments: list[str]) -> int:
         action="append",
         help="of a source, all it may see and change: once for each; absent: every",
     )
+    create.add_argument(
+        "--associate", help="of an associate: which of those that the brand, its owner, has named"
+    )
     create.add_argument("--table", default=os.environ.get("CORDON_TABLE"), help="by default CORDON_TABLE")
     asked = parser.parse_args(arguments)
     if not asked.table:
         parser.error("no table: give --table, or set CORDON_TABLE to the name of the stack's FactsTable")
     if asked.market and asked.role != Role.SOURCE:
         parser.error("--market goes with --role source; others have no markets of their own")
+    if bool(asked.associate) != (asked.role == Role.ASSOCIATE):
+        parser.error("--associate goes with --role associate, and with no other")
     try:
         markets = TypeAdapter(Markets | None).validate_python(asked.market)
     except ValidationError:
         parser.error(f"--market: the name of a market was expected, got {asked.market!r}")
     try:
         owner = TypeAdapter(Slug).validate_python(asked.owner)
+        associate = TypeAdapter(Slug | None).validate_python(asked.associate)
     except ValidationError:
-        parser.error(f"--owner: letters, digits, dot, dash and underscore were expected, got {asked.owner!r}")
+        got = f"{asked.owner!r} and {asked.associate!r}"
+        parser.error(
+            f"--owner, --associate: letters, digits, dot, dash and underscore were expected, got {got}"
+        )
     nowhere = {str(field.validation_alias): "" for field in Settings.model_fields.values()}
     world = wiring.real(read({**nowhere, "CORDON_TABLE": asked.table}))
     try:
-        secret = enlist.create_key(world, Role(asked.role), owner, markets)
+        secret = enlist.create_key(world, Role(asked.role), owner, markets, associate)
     except Delayed as error:
         print(
             f"nothing is certain ({error}); make another, a key that nobody knows opens nothing",

@@ -18,20 +18,25 @@ from pydantic.json_schema import models_json_schema
 
 from chalicelib.domain import client_answers
 from chalicelib.domain.appointments import Count
+from chalicelib.domain.associates import AssociateList, AssociateView, NewAssociate
 from chalicelib.domain.clients import ClientView, NewClient
 from chalicelib.domain.contacts import ContactQuestion
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.notices import CloudEvent
-from chalicelib.domain.orders import NewAppointment, NewOrder, OrderView
+from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
 from chalicelib.domain.places import HandOverPoint, Market
+from chalicelib.domain.programme import NewProgramme, Programme
+from chalicelib.domain.purchases import NewPurchases
 from chalicelib.domain.report import PlanView
 from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
+from chalicelib.domain.standing import Grant
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
-from chalicelib.flows import look, replay, subscribe
+from chalicelib.flows import acts, look, rank, replay, subscribe
+from chalicelib.flows.grant import NewGrant
 from chalicelib.routes import brands, cursors, disclosure, operators, visits, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
@@ -83,6 +88,8 @@ class Operation:
 HEADERS = {
     "Idempotency-Key": "Names this gift, or this question: 1 to 255 visible ASCII characters. The same key and body "
     "again get the same answer; the same key with another body is refused.",
+    "X-Acting-Staff": "Who of your staff does this: a name of yours, 1 to 64 letters, digits, dots, dashes and "
+    "underscores. You answer for it; it is written down.",
     "If-Match": 'The ETag you read, such as "v7".',
 }
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -123,12 +130,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders"): Operation(
         "Place a gift order",
         "Orders",
-        ("brand",),
-        body=NewOrder,
+        ("brand", "associate"),
+        body=OrderWish,
         answer=disclosure.BrandOrder,
         status=202,
         headers=("Idempotency-Key",),
-        problems=(400, 413, 422),
+        problems=(400, 409, 410, 413, 422),
     ),
     ("GET", "/v1/orders"): Operation(
         "List your orders, the last placed first",
@@ -141,7 +148,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/orders/{order_id}"): Operation(
         "Read an order",
         "Orders",
-        ("brand", "operator"),
+        ("brand", "operator", "associate"),
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
         problems=(404,),
@@ -149,7 +156,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/cancel"): Operation(
         "Cancel an order; a booked one is over when the courier confirms",
         "Orders",
-        ("brand",),
+        ("brand", "associate"),
         answer=disclosure.BrandOrder,
         status=202,
         headers=("If-Match",),
@@ -463,6 +470,70 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         query=PAGE,
         problems=(400, 404, 422),
     ),
+    ("GET", "/v1/programme"): Operation(
+        "Your programme", "Programme", ("brand",), answer=Programme, problems=(404,)
+    ),
+    ("PUT", "/v1/programme"): Operation(
+        "Set up your programme, whole: tiers by what was spent, and how often a client is given to. If-Match on change",
+        "Programme",
+        ("brand",),
+        body=NewProgramme,
+        answer=Programme,
+        problems=(400, 412, 422, 428),
+    ),
+    ("GET", "/v1/clients/{reference}/standing"): Operation(
+        "Which tier a client has, what it rests on, until when, and every change of it",
+        "Programme",
+        ("brand", "associate"),
+        answer=rank.StandingView,
+        problems=(403, 404, 410),
+    ),
+    ("POST", "/v1/clients/{reference}/purchases"): Operation(
+        "Count in what a client has bought or given back: each once, by your own name for it",
+        "Programme",
+        ("brand",),
+        body=NewPurchases,
+        answer=rank.StandingView,
+        problems=(400, 404, 409, 410, 422),
+    ),
+    ("POST", "/v1/clients/{reference}/grants"): Operation(
+        "Grant a client a tier; X-Acting-Staff names who does",
+        "Programme",
+        ("brand",),
+        body=NewGrant,
+        answer=Grant,
+        status=201,
+        headers=("X-Acting-Staff",),
+        problems=(400, 404, 409, 410, 422),
+    ),
+    ("DELETE", "/v1/clients/{reference}/grants/{grant}"): Operation(
+        "Take a grant back; X-Acting-Staff names who does",
+        "Programme",
+        ("brand",),
+        answer=Grant,
+        headers=("X-Acting-Staff",),
+        problems=(400, 404, 410),
+    ),
+    ("GET", "/v1/clients/{reference}/acts"): Operation(
+        "Who did what for a client, the last first",
+        "Programme",
+        ("brand", "associate"),
+        answer=acts.ActList,
+        query=PAGE,
+        problems=(400, 404, 410, 422),
+    ),
+    ("GET", "/v1/associates"): Operation("Your associates", "Programme", ("brand",), answer=AssociateList),
+    ("PUT", "/v1/associates/{associate_id}"): Operation(
+        "Name an associate, who acts for clients of his own with a key of his own. If-Match on change",
+        "Programme",
+        ("brand",),
+        body=NewAssociate,
+        answer=AssociateView,
+        problems=(400, 412, 422, 428),
+    ),
+    ("GET", "/v1/associates/{associate_id}"): Operation(
+        "One associate", "Programme", ("brand",), answer=AssociateView, problems=(404,)
+    ),
     ("POST", "/v1/keys"): Operation(
         "A new key, its secret shown this once",
         "Keys",
@@ -503,7 +574,7 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of ours: brand, operator, source.",
+                    "description": "A key of ours: brand, associate, operator, source.",
                 }
             },
             "responses": {_named(status): _problem(status) for status in sorted(refused)},

@@ -16,7 +16,7 @@ from chalicelib.domain.errors import Lost, Unanswered
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.legs import LIVE
 from chalicelib.domain.notices import Endpoint
-from chalicelib.domain.orders import NewOrder, Order
+from chalicelib.domain.orders import NewOrder, Order, OrderWish
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, World
 from chalicelib.flows import enlist, publish
@@ -136,6 +136,16 @@ def new_client(name: str = "王女士", **changes: Any) -> NewClient:
 
 def new_order(compound: str = "Yongjia", **changes: Any) -> NewOrder:
     return NewOrder.model_validate_json(json.dumps(body(compound, **changes)))
+
+
+def client_order(client: str = "vic-1", **changes: Any) -> dict[str, Any]:
+    """The same cake, to a client who is enrolled."""
+    whole = {name: value for name, value in body().items() if name not in ("recipient", "tier")}
+    return {**whole, "client": client, "occasion": "birthday", **changes}
+
+
+def client_wish(client: str = "vic-1", **changes: Any) -> OrderWish:
+    return OrderWish.model_validate_json(json.dumps(client_order(client, **changes)))
 
 
 @dataclass

@@ -17,6 +17,8 @@ class Role(StrEnum):
     BRAND = "brand"
     OPERATOR = "operator"
     SOURCE = "source"
+    ASSOCIATE = "associate"
+    """One of a brand's shop assistants, for clients of his own."""
 
 
 Markets = Annotated[tuple[Slug, ...], Field(min_length=1, max_length=50)]
@@ -30,6 +32,7 @@ class Key(Shape):
     role: Role
     owner: Slug
     markets: Markets | None = Field(default=None, description="Of a source; absent: every market.")
+    associate_id: Slug | None = Field(default=None, description="Of an associate: which of the brand's.")
     created_at: Instant
     disabled: bool = False
     version: int = 1
@@ -41,6 +44,16 @@ class Caller(Shape):
     role: Role
     owner: str
     markets: tuple[str, ...] | None = None
+    associate_id: str | None = None
+    staff: str | None = None
+    """Who of the brand's staff is acting, as the brand says."""
+
+    @property
+    def actor(self) -> str:
+        """As an act names whoever did it (`acts.Actor`)."""
+        if self.associate_id is not None:
+            return f"associate:{self.associate_id}"
+        return self.role.value if self.staff is None else f"staff:{self.staff}"
 
     def speaks_of(self, market_id: str) -> bool:
         """True when that market is this caller's business."""

@@ -8,13 +8,14 @@ import hmac
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
 from chalicelib.domain.appointments import Appointment, NewPiece, Piece, parcel, planned
 from chalicelib.domain.custody import Chain, beginning, chain
+from chalicelib.domain.errors import Fault
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
@@ -227,6 +228,58 @@ class Rescheduling(Shape):
     )
 
 
+def _one_of_both(schema: dict[str, Any]) -> None:
+    """The description says what `OrderWish` asks for: a recipient, or a client that is known."""
+    schema["oneOf"] = [{"required": ["recipient"]}, {"required": ["client"]}]
+
+
+class OrderWish(NewOrder):
+    """A gift order as a brand hands it in: to a recipient whom it describes, or to a client whom it has enrolled."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_both)
+
+    recipient: Recipient | None = Field(  # type: ignore[assignment]  # what is placed has one in the end
+        default=None, description="To whom. Or `client`, and not both."
+    )
+    client: Slug | None = Field(
+        default=None,
+        description="The brand's own name for a client who is enrolled, in the place of `recipient`.",
+    )
+    place: Slug | None = Field(
+        default=None, description="Which of the client's places; absent: the first. Goes with `client`."
+    )
+    occasion: Slug | None = Field(
+        default=None, description="What caps may count by. Goes with `client`.", examples=["birthday"]
+    )
+    tier: TierName | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="Absent: of a client the tier that the standing says, of a recipient standard. A client's standing "
+        "may be gone below, and not above: grant the tier first.",
+    )
+
+    @property
+    def described(self) -> NewOrder | None:
+        """The order to a recipient whom the brand has described; None: it is for a client."""
+        if self.recipient is None:
+            return None
+        told = {name: getattr(self, name) for name in NewOrder.model_fields}
+        return NewOrder.model_construct(**{**told, "tier": self.tier or Tier.STANDARD})
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What keeps it from being one or the other."""
+        if self.recipient is not None and self.client is not None:
+            detail = "a recipient or a client was expected, not both"
+            return [Fault("/recipient", detail), Fault("/client", detail)]
+        if self.recipient is None and self.client is None:
+            detail = "a recipient or a client was expected"
+            return [Fault("/recipient", detail), Fault("/client", detail)]
+        if self.client is not None:
+            return []
+        stated = [name for name in ("place", "occasion") if getattr(self, name) is not None]
+        return [Fault(f"/{name}", "this goes with client") for name in stated]
+
+
 class Private(Shape):
     """What is sealed: everything that says who or where the client is."""
 
@@ -416,7 +469,8 @@ def order_id_of(brand_id: str, idempotency_key: str) -> str:
 
 
 def fingerprint_of(idempotency_key: str, new: NewOrder) -> str:
-    """What tells the same body from another; keyed, because the body holds personal data."""
+    """What tells the same body from another, as it was asked and not as it came to be; keyed, because the body holds
+    personal data."""
     body = new.model_dump_json().encode()
     return hmac.new(idempotency_key.encode(), body, hashlib.sha256).hexdigest()[:32]
 

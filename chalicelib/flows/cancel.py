@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import BRAND, CORDON, Act, Deed, act_row
 from chalicelib.domain.errors import Clashing, Lost, Stale
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import ENDED, Order, OrderState, moved
-from chalicelib.domain.ports import Change, Topic, World
+from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.flows import check, look
 
 
@@ -18,8 +19,10 @@ def cancel(
     order_id: str,
     version: int,
     also: Callable[[Order], Change] | None = None,
+    by: str = BRAND,
 ) -> Order:
-    """Ask for the end of it. A booked leg is cancelled at the courier, and over when the courier confirms.
+    """Ask for the end of it. A booked leg is cancelled at the courier, and over when the courier confirms. Of a
+    client's gift it is an act, `by` whoever asks.
 
     `brand_id` None: the control room asks, for whomever; `also`: what is written with the order as it is after it.
 
@@ -53,6 +56,10 @@ def cancel(
     after = moved(order, now, cancel_asked_at=now, legs=replace_leg(order.legs, leg))
     if also is not None:
         changes.append(also(after))
+    if order.client_id is not None:
+        by = by if brand_id is not None else CORDON
+        act = Act(at=now, by=by, did=Deed.GIFT_CANCELLED, of=order_id)
+        changes.append(Keep(act_row(order.client_id, act, world.token()), was=None))
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

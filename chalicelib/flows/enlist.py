@@ -326,11 +326,23 @@ def _json(noun: Any) -> str:
 # --- access keys --------------------------------------------------------------------------------------------
 
 
-def create_key(world: World, role: Role, owner: str, markets: tuple[str, ...] | None = None) -> str:
-    """A new key's secret. It is shown this once; the table keeps its hash. `markets`: of a source, all it may see."""
+def create_key(
+    world: World,
+    role: Role,
+    owner: str,
+    markets: tuple[str, ...] | None = None,
+    associate_id: str | None = None,
+) -> str:
+    """A new key's secret. It is shown this once; the table keeps its hash. `markets`: of a source, all it may see;
+    `associate_id`: of an associate, which of the brand's it is."""
     secret = f"cordon_{role.value}_{world.token()}"
     key = AccessKey(
-        key_hash=hash_of(secret), role=role, owner=owner, markets=markets, created_at=world.clock()
+        key_hash=hash_of(secret),
+        role=role,
+        owner=owner,
+        markets=markets,
+        associate_id=associate_id,
+        created_at=world.clock(),
     )
     world.table.write(Keep(facts.access_key_row(key), was=None))
     return secret

@@ -35,11 +35,11 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
             [Fault("/market", "a market that exists was expected", new.market)],
         ) from None
     order = placed(new, brand_id, idempotency_key, market, now)
-    faults = [*faults_of(market, new, now), *_relay_faults(market, new, now)]
+    faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now)]
     if faults:
         before = world.table.get(facts.order_key(order.order_id))
         if before is not None:  # placed when it was right: the same request has the same answer for ever
-            return _repeated(world, facts.order_of_row(before), order)
+            return repeated(world, facts.order_of_row(before), order.fingerprint), True
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     private = Private.model_construct(recipient=new.recipient, pick_up_contact=new.pick_up.contact)
     order = order.model_copy(update={"sealed": facts.seal_private(world.sealer, private, order.order_id)})
@@ -48,20 +48,21 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
     except Lost as lost:
         if lost.found is None:
             raise
-        return _repeated(world, facts.order_of_row(lost.found), order)
+        return repeated(world, facts.order_of_row(lost.found), order.fingerprint), True
     facts.note_step(world.log, order)
     world.queues.nudge(Topic.DISPATCH, [order.market_id])
     return order, False
 
 
-def _repeated(world: World, before: Order, order: Order) -> tuple[Order, bool]:
-    if before.fingerprint != order.fingerprint:
+def repeated(world: World, before: Order, fingerprint: str) -> Order:
+    """The order that stands there, if the same was asked. Nudged again: the first nudge may be lost."""
+    if before.fingerprint != fingerprint:
         raise Invalid(
             "this Idempotency-Key was used with another body",
             [Fault("", "the same key goes with the same body; a new gift needs a new key")],
         ) from None
     world.queues.nudge(Topic.DISPATCH, [before.market_id])
-    return before, True
+    return before
 
 
 class Wanted(Protocol):
@@ -87,7 +88,8 @@ def faults_of(market: Market, wanted: Wanted, now: datetime) -> list[Fault]:
     ]
 
 
-def _relay_faults(market: Market, new: NewOrder, now: datetime) -> list[Fault]:
+def relay_faults_of(market: Market, new: NewOrder, now: datetime) -> list[Fault]:
+    """What is wrong with the relay that it asks for, if it asks for one."""
     if new.relay is None:
         return []
     if new.together is not None:

@@ -9,10 +9,10 @@ from chalice.app import Blueprint, Response
 from pydantic import Field
 
 from chalicelib import edge, wiring
-from chalicelib.domain.errors import Fault, Invalid
+from chalicelib.domain.errors import Fault, Forbidden, Invalid
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import NewOrder, Order, OrderView, first_view, view
+from chalicelib.domain.orders import Order, OrderView, OrderWish, first_view, view
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.shapes import Shape, Slug, Window
 from chalicelib.flows import look
@@ -75,9 +75,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def place_order() -> Response:
         request = bp.current_request
-        brand = caller(request, Role.BRAND)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         key = edge.idempotency_key(request)
-        order, repeated = place(wiring.world(), brand.owner, key, edge.body_of(request, NewOrder))
+        order, repeated = _placed(who, key, edge.body_of(request, OrderWish))
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
         if repeated:
             headers["Idempotent-Replayed"] = "true"
@@ -106,19 +106,20 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_order(order_id: str) -> Response:
-        who, order = _readable(bp.current_request, order_id)
+        who, order = _readable(bp.current_request, order_id, Role.ASSOCIATE)
         return edge.answer(_seen(who, order), headers={"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/cancel", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def cancel_order(order_id: str) -> Response:
         request = bp.current_request
-        brand = caller(request, Role.BRAND)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         version = edge.if_match(request)
         from chalicelib.flows import cancel as cancelling
 
-        order = cancelling.cancel(wiring.world(), brand.owner, order_id, version)
-        return edge.answer(_seen(brand, order), 202, {"ETag": f'"v{order.version}"'})
+        _check_own(who, order_id)
+        order = cancelling.cancel(wiring.world(), who.owner, order_id, version, by=who.actor)
+        return edge.answer(_seen(who, order), 202, {"ETag": f'"v{order.version}"'})
 
     @bp.route("/v1/orders/{order_id}/attempts", methods=["POST"], authorizer=authorizer)
     @edge.spoken
@@ -206,11 +207,36 @@ def blueprint(authorizer: Any) -> Blueprint:
     return bp
 
 
-def _readable(request: Any, order_id: str) -> tuple[Caller, Order]:
-    who = caller(request, Role.BRAND, Role.OPERATOR)
+def _placed(who: Caller, key: str, wish: OrderWish) -> tuple[Order, bool]:
+    """What was placed: for a recipient whom the brand describes, or for a client, by whoever acts for that one."""
+    faults = wish.faults
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
+    world, described = wiring.world(), wish.described
+    if described is not None and who.role is Role.BRAND:
+        return place(world, who.owner, key, described)
+    if described is not None:
+        raise Forbidden("an associate orders for a client who is enrolled, and for nobody else")
+    from chalicelib.flows import act_for, give  # here: importing the app stays small
+
+    associate = act_for.active(world, who) if who.role is Role.ASSOCIATE else None
+    return give.give(world, who.owner, key, wish, who.actor, associate=associate)
+
+
+def _readable(request: Any, order_id: str, *more: Role) -> tuple[Caller, Order]:
+    who = caller(request, Role.BRAND, Role.OPERATOR, *more)
     if who.role is Role.OPERATOR:
         return who, look.any_order(wiring.world(), order_id)
+    _check_own(who, order_id)
     return who, look.own_order(wiring.world(), who.owner, order_id)
+
+
+def _check_own(who: Caller, order_id: str) -> None:
+    """An associate sees and changes what is for his own clients. Raises `Missing`."""
+    if who.role is Role.ASSOCIATE:
+        from chalicelib.flows import act_for
+
+        act_for.order_for(wiring.world(), who, order_id)
 
 
 def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
@@ -234,4 +260,4 @@ def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Re
 def _seen(who: Caller, order: Order) -> OrderView:
     """The order as this caller may read it."""
     seen = view(order)
-    return disclosure.order(seen) if who.role is Role.BRAND else seen
+    return seen if who.role is Role.OPERATOR else disclosure.order(seen)

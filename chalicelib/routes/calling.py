@@ -1,14 +1,18 @@
 """Who is calling, and what that key may do. The authorizer answers once per key; each view checks the role.
 
-A source's key may be for some markets only. Any other, whether it exists or not, is not found.
+A source's key may be for some markets only. Any other, whether it exists or not, is not found. A brand may say who of
+its staff is acting, in the header X-Acting-Staff: it answers for that, we write it down.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.errors import Forbidden, Missing
+from chalicelib import edge
+from chalicelib.domain.errors import Forbidden, Malformed, Missing
 from chalicelib.domain.keys import Caller, Role
+
+STAFF = "x-acting-staff"
 
 
 def caller(request: Any, *roles: Role) -> Caller:
@@ -23,6 +27,8 @@ def caller(request: Any, *roles: Role) -> Caller:
         role=Role(role),
         owner=str(context.get("owner", "")),
         markets=None if told is None else tuple(str(told).split()),
+        associate_id=context.get("associate"),
+        staff=_staff(request) if role == Role.BRAND else None,
     )
     if found.role not in roles:
         wanted = " or ".join(sorted(roles))
@@ -31,3 +37,17 @@ def caller(request: Any, *roles: Role) -> Caller:
     if market_id is not None and not found.speaks_of(market_id):
         raise Missing(f"no market {market_id!r}")
     return found
+
+
+def staff_of(who: Caller) -> str:
+    """Who does what only a named person may. Raises `Malformed` where the brand has not said."""
+    if who.staff is None:
+        raise Malformed("the header X-Acting-Staff is missing; it names who of your staff does this")
+    return who.staff
+
+
+def _staff(request: Any) -> str | None:
+    name = edge.decisive(request, STAFF)
+    if name is not None and not edge.is_name(name):
+        raise Malformed("X-Acting-Staff: 1 to 64 letters, digits, dots, dashes and underscores were expected")
+    return name

@@ -89,11 +89,16 @@ class NewKey(Shape):
     markets: Markets | None = Field(
         default=None, description="All that a source may see and change; absent: every market."
     )
+    associate_id: Slug | None = Field(
+        default=None, description="Of an associate: which of those that the brand, its owner, has named."
+    )
 
     @model_validator(mode="after")
-    def _of_a_source(self) -> NewKey:
+    def _of_its_role(self) -> NewKey:
         if self.markets is not None and self.role is not Role.SOURCE:
             raise ValueError("markets go with the role source; others have none of their own")
+        if (self.associate_id is not None) != (self.role is Role.ASSOCIATE):
+            raise ValueError("an associate_id goes with the role associate, and with no other")
         return self
 
 
@@ -105,6 +110,7 @@ class CreatedKey(Shape):
     role: Role
     owner: str
     markets: tuple[str, ...] | None = None
+    associate_id: str | None = None
 
 
 class DisabledKey(Shape):
@@ -350,7 +356,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     def create_key() -> Response:
         who(Role.OPERATOR)
         wanted = edge.body_of(bp.current_request, NewKey)
-        secret = enlist.create_key(wiring.world(), wanted.role, wanted.owner, wanted.markets)
+        secret = enlist.create_key(wiring.world(), **dict(wanted))
         made = CreatedKey(secret=secret, key_hash=hash_of(secret), **dict(wanted))
         return edge.answer(made, 201)
 

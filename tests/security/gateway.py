@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import wiring
 from chalicelib.domain import facts
+from chalicelib.domain.associates import NewAssociate
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.impact import ImpactQuestion
@@ -18,15 +19,19 @@ from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.orders import Moved, NewAppointment, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
+from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import enlist, enrol, inquire, publish, suspect
+from chalicelib.flows import act_for, enlist, enrol, inquire, publish, suspect
+from chalicelib.flows.give import give
+from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.place import place
+from chalicelib.flows.set_up import set_up
 from cli.package import read
 from sandbox.front import Front
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
-from tests.stage import NOON, Stage, body, new_client, new_order, stage
+from tests.stage import NOON, Stage, body, client_wish, new_client, new_order, stage
 
 
 class StrictTable(FakeTable):
@@ -166,6 +171,17 @@ def gateway() -> Iterator[Gateway]:
         wiring.use(None)
 
 
+ASSOCIATE = NewAssociate(name="Wang Secretive", countries=("CN",), locale="zh-CN")
+
+
+PROGRAMME = NewProgramme.model_validate(
+    {
+        "tiers": [{"tier": "gold", "spend": {"amount": 10_000_000, "currency": "CNY"}}],
+        "caps": [{"per": "client", "at_most": 5, "days": 7}],
+    }
+)
+
+
 def _keys(on: Stage) -> dict[str, str | None]:
     def made(role: Role, owner: str, *markets: str) -> str:
         return f"Bearer {enlist.create_key(on.world, role, owner, markets or None)}"
@@ -174,6 +190,14 @@ def _keys(on: Stage) -> dict[str, str | None]:
     enlist.disable_key(on.world, hash_of(disabled))
     _write_key(on, "of-tomorrow", {"role": "emperor"})
     operator = enlist.create_key(on.world, Role.OPERATOR, "control-room")
+    for brand, name in (("maison", "anna"), ("maison", "bea"), ("autre-maison", "carla")):
+        act_for.put_associate(on.world, brand, name, ASSOCIATE, None)
+    for brand in ("maison", "autre-maison", "health-office"):
+        set_up(on.world, brand, PROGRAMME, "brand", None)
+
+    def associate(brand: str, name: str) -> str:
+        return f"Bearer {enlist.create_key(on.world, Role.ASSOCIATE, brand, None, name)}"
+
     return {
         "nobody": None,
         "an empty header": "",
@@ -190,6 +214,9 @@ def _keys(on: Stage) -> dict[str, str | None]:
         "source other-office": made(Role.SOURCE, "other-office"),
         "source of-shanghai": made(Role.SOURCE, "health-office", "ROM", "SHA"),
         "source of-rome": made(Role.SOURCE, "health-office", "ROM"),
+        "associate anna": associate("maison", "anna"),
+        "associate bea": associate("maison", "bea"),
+        "associate of-another-brand": associate("autre-maison", "carla"),
         # owners named like somebody else's: the role is what counts
         "brand health-office": made(Role.BRAND, "health-office"),
         "source maison": made(Role.SOURCE, "maison"),
@@ -211,7 +238,15 @@ def _keep(on: Stage, row: Row, was: int | None = None) -> None:
 
 
 def _names(on: Stage) -> dict[str, str]:
-    order, _ = place(on.world, "maison", "gift-1", new_order())
+    client = enrol.enrol(on.world, "maison", "vic-1", new_client(associate_id="anna"))
+    given = {
+        "grant": "grant-1",
+        "tier": "gold",
+        "reason": "expected-to-spend",
+        "expires_at": NOON + timedelta(days=9),
+    }
+    grant(on.world, client, NewGrant.model_validate(given), "staff:li.wei")
+    order, _ = give(on.world, "maison", "gift-1", client_wish(), "associate:anna")
     left, _ = place(on.world, "maison", "gift-2", new_order())
     ended = {"at_gate": left.order_id}
     for name, state in (("returned", OrderState.RETURNED), ("failed", OrderState.FAILED)):
@@ -260,8 +295,9 @@ def _names(on: Stage) -> dict[str, str]:
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
-    client = enrol.enrol(on.world, "maison", "vic-1", new_client())
     return {
+        "associate_id": "anna",
+        "grant": "grant-1",
         "order_id": order.order_id,
         "reference": client.reference,
         "evidence_id": decided.evidence_id,

@@ -22,14 +22,16 @@ from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
 from cli.openapi import OPERATIONS, names_of
 from tests.paper import signature
-from tests.security.gateway import Answer, Gateway
-from tests.stage import NOON, body, client_body, crew, permit, slot
+from tests.security.gateway import ASSOCIATE, PROGRAMME, Answer, Gateway
+from tests.stage import NOON, body, client_body, client_order, crew, permit, slot
 
 BELONGS: dict[str, Role | None] = {
     "order_id": Role.BRAND,
     "evidence_id": None,
     "endpoint_id": Role.BRAND,
     "reference": Role.BRAND,
+    "associate_id": Role.BRAND,
+    "grant": None,
     "upload_id": Role.SOURCE,
     "impact_id": Role.SOURCE,
     "key_hash": None,
@@ -44,13 +46,15 @@ BELONGS: dict[str, Role | None] = {
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
 
-NAMED_BY_EACH = {("PUT", "/v1/clients/{reference}")}
+OF_A_CLIENT = {"order_id", "reference"}
+"""Of these an associate has his own clients', and nobody else's."""
+NAMED_BY_EACH = {("PUT", "/v1/clients/{reference}"), ("PUT", "/v1/associates/{associate_id}")}
 """Where the name is the caller's own for it: under the same one another owner makes a thing of his own."""
 ALIAS = {"of-shanghai": "health-office"}
 """The same owner, with another key."""
 OF_ANOTHER_MARKET = "source of-rome"
 """The owner of what there is, with a key that is not for its market."""
-OWNERS = {Role.BRAND: "maison", Role.SOURCE: "health-office"}
+OWNERS = {Role.BRAND: "maison", Role.SOURCE: "health-office", Role.ASSOCIATE: "anna"}
 UNKNOWN = {"key_hash": "0" * 64, "number": "200", "order_id": "ord_nobodyhasthis"}
 """A well-formed name that nothing has; for the others `none-of-them`."""
 
@@ -60,9 +64,22 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/clearances"): lambda gate: {
         name: body()[name] for name in ("market", "gift", "pick_up", "recipient", "window")
     },
-    ("PUT", "/v1/clients/{reference}"): lambda gate: client_body(),
+    ("PUT", "/v1/clients/{reference}"): lambda gate: client_body(associate_id="anna"),
     ("POST", "/v1/clients/search"): lambda gate: {"phone": client_body()["person"]["phone"]},
     ("POST", "/v1/clients/{reference}/consents"): lambda gate: {"granted": client_body()["consents"][0]},
+    ("PUT", "/v1/programme"): lambda gate: _dumped(PROGRAMME),
+    ("POST", "/v1/clients/{reference}/purchases"): lambda gate: {
+        "purchases": [
+            {"purchase": "till-1", "at": NOON.isoformat(), "amount": {"amount": 100, "currency": "CNY"}}
+        ]
+    },
+    ("POST", "/v1/clients/{reference}/grants"): lambda gate: {
+        "grant": "grant-2",
+        "tier": "gold",
+        "reason": "expected-to-spend",
+        "expires_at": "2022-05-01T00:00:00Z",
+    },
+    ("PUT", "/v1/associates/{associate_id}"): lambda gate: _dumped(ASSOCIATE),
     ("POST", "/v1/webhooks"): lambda gate: {"url": "https://hooks.example.com/new"},
     ("POST", "/v1/webhooks/{endpoint_id}/replay"): lambda gate: {"order_id": gate.names["order_id"]},
     ("PUT", MEMBER): lambda gate: _stored(gate, facts.market_key("SHA")) | {"name": "Shanghai, China"},
@@ -106,7 +123,11 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
 """A body that whoever may send it gets through with."""
-HEADERS = {"Idempotency-Key": "gift-3", "If-Match": '"v1"'}
+BODIES_OF_ASSOCIATES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
+    ("POST", "/v1/orders"): lambda gate: client_order(),
+}
+"""Where an associate says whose gift it is in the body: of a client who is not his own it is refused."""
+HEADERS = {"Idempotency-Key": "gift-3", "If-Match": '"v1"', "X-Acting-Staff": "li.wei"}
 OTHER_NAMES = {
     ("POST", "/v1/orders/{order_id}/receipts"): {"order_id": "at_gate"},
     ("POST", "/v1/orders/{order_id}/attempts"): {"order_id": "returned"},
@@ -166,7 +187,8 @@ def ask(gate: Gateway, route: tuple[str, str], caller: str, unknown: str | None 
         given = gate.names[OTHER_NAMES.get(route, {}).get(name, name)]
         path = path.replace(f"{{{name}}}", _nothing(name) if name == unknown else given)
     headers = {name: HEADERS[name] for name in OPERATIONS[route].headers}
-    sent = BODIES[route](gate) if route in BODIES else None
+    bodies = BODIES | (BODIES_OF_ASSOCIATES if caller.startswith("associate ") else {})
+    sent = bodies[route](gate) if route in bodies else None
     if unknown is not None and isinstance(sent, dict):
         sent.pop(unknown, None)
     query = "?brand=maison" if "brand" in OPERATIONS[route].query else ""
@@ -204,7 +226,9 @@ def _wrong(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer) -
     owner = ALIAS.get(owner, owner)
     if caller == OF_ANOTHER_MARKET and "{market_id}" in path:
         return _not_found(gate, route, caller, answer, "market_id")
-    owned = next((n for n in reversed(names_of(path)) if BELONGS[n] is role), None)
+    if role is Role.ASSOCIATE and route in BODIES_OF_ASSOCIATES and owner != OWNERS[role]:
+        return _refused(gate, answer, 422, "the client is somebody else's")
+    owned = next((n for n in reversed(names_of(path)) if _has_owners(n, role)), None)
     is_another = owned is not None and owner != OWNERS[role]
     if is_another and route in NAMED_BY_EACH:
         changed = answer.status != operation.status or gate.has_changed_something()
@@ -220,6 +244,10 @@ def _wrong(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer) -
     ):
         return "the list names what is somebody else's"
     return None
+
+
+def _has_owners(name: str, role: Role) -> bool:
+    return BELONGS[name] is role or (role is Role.ASSOCIATE and name in OF_A_CLIENT)
 
 
 def _not_found(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer, name: str) -> str | None:

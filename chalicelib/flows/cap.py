@@ -1,0 +1,144 @@
+"""Enter a gift in the books of its client and its household, unless one of the brand's caps says no.
+
+What is written goes into the transaction that places the order, on the versions that were read: of two orders at the
+same time one is placed on top of the other, or not at all. A year that lies beside the gift's own, and may still grow,
+has to stand as it was read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.clients import Client
+from chalicelib.domain.contacts import Contact
+from chalicelib.domain.errors import Clashing, Fault, Forgotten
+from chalicelib.domain.given import (
+    Full,
+    Given,
+    client_ledger_key,
+    counting,
+    entered,
+    full,
+    home_ledger_key,
+    ledger_of_row,
+    ledger_row,
+    may_grow,
+    pruned,
+    years_of,
+)
+from chalicelib.domain.orders import Order, OrderState, is_over
+from chalicelib.domain.places import Address
+from chalicelib.domain.ports import Change, Keep, Key, Require, Row, World
+from chalicelib.domain.programme import Cap
+from chalicelib.domain.quotas import household_of
+from chalicelib.domain.shapes import zone_info
+from chalicelib.flows import contacts
+from chalicelib.flows.place import HORIZON, LONGEST
+
+CAME_TO_NOTHING = frozenset({OrderState.CANCELLED, OrderState.STRANDED, OrderState.RETURNED})
+"""Ends in which the client has got nothing; who sends one out again enters it again."""
+KEPT = timedelta(days=800)
+"""A household's ledger, from the end of its year: a cap of a year may still count its last day, and then some."""
+SHOWN = 5
+DAY = timedelta(days=1)
+
+
+@dataclass
+class _Book:
+    """One ledger over the years that caps may count, as it was read."""
+
+    pk: str
+    caps: Sequence[Cap]
+    rows: dict[int, Row | None]
+
+    @property
+    def gifts(self) -> list[Given]:
+        return [gift for row in self.rows.values() for gift in ledger_of_row(row).gifts]
+
+
+def day_of(client: Client, start: datetime) -> date:
+    """The day of a gift whose window begins then, on the recipient's calendar."""
+    return start.astimezone(zone_info(client.time_zone)).date()
+
+
+def books(world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address) -> list[Change]:
+    """The changes that enter that gift. Raises `Clashing` for a cap that is reached, `Forgotten` for a client who is
+    being forgotten."""
+    now = world.clock()
+    read = _read(world, client, caps, given, address)
+    for row in read[0].rows.values():
+        if ledger_of_row(row).closed_at is not None:
+            raise Forgotten(f"the client {client.reference!r} is being erased")
+    struck = _struck(world, read, given)
+    earliest, latest = day_of(client, now - LONGEST) - DAY, day_of(client, now + HORIZON) + DAY
+    changes: list[Change] = []
+    for book in read:
+        is_home = book is not read[0]
+        new = given.model_copy(update={"by": None, "at": None}) if is_home else given
+        for year, row in book.rows.items():
+            key = Key(book.pk, client_ledger_key("", year).sk)
+            version = None if row is None else row.version
+            if year == given.day.year:
+                after = entered(ledger_of_row(row), new, struck)
+                if is_home:
+                    after = pruned(after, book.caps, earliest)
+                expires_at = (
+                    int((datetime(year + 1, 1, 1, tzinfo=now.tzinfo) + KEPT).timestamp()) if is_home else None
+                )
+                changes.append(Keep(ledger_row(key, after, (version or 0) + 1, expires_at), was=version))
+            elif may_grow(year, earliest, latest):
+                changes.append(Require(key, version))
+    return changes
+
+
+def _read(world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address) -> list[_Book]:
+    """The client's book, and the household's where one of its caps counts this gift."""
+    of_client, of_home = (counting(caps, per, given.occasion) for per in ("client", "household"))
+    found = [_Book(client.client_id, of_client, {})]
+    if of_home:
+        said = Contact("household", household_of(address), "address")
+        found.append(
+            _Book(home_ledger_key(contacts.name_of(world, client.brand_id, said), 0).pk, of_home, {})
+        )
+    keys = {
+        Key(book.pk, client_ledger_key("", year).sk): (book, year)
+        for book in found
+        for year in years_of(book.caps, given.day)
+    }
+    rows = {row.key: row for row in world.table.get_many(sorted(keys))}
+    for key, (book, year) in keys.items():
+        book.rows[year] = rows.get(key)
+    return found
+
+
+def _struck(world: World, read: Sequence[_Book], given: Given) -> list[str]:
+    """The orders that count no more. Only where a cap is reached is anybody looked at."""
+    reached = [found for book in read for cap in book.caps if (found := full(cap, book.gifts, given))]
+    if not reached:
+        return []
+    ids = sorted({gift.order_id for found in reached for gift in found.gifts})
+    rows = world.table.get_many([facts.order_key(order_id) for order_id in ids])
+    struck = [order.order_id for order in map(facts.order_of_row, rows) if _came_to_nothing(order)]
+    for book in read:
+        left = [gift for gift in book.gifts if gift.order_id not in struck]
+        for cap in book.caps:
+            if (found := full(cap, left, given)) is not None:
+                raise _refused(found)
+    return struck
+
+
+def _came_to_nothing(order: Order) -> bool:
+    return order.state in CAME_TO_NOTHING and is_over(order)
+
+
+def _refused(found: Full) -> Clashing:
+    cap = found.cap
+    span = "in a calendar year" if cap.days is None else f"within {cap.days} days"
+    what = "gifts" if cap.occasion is None else f"gifts for the occasion {cap.occasion!r}"
+    told = f"at most {cap.at_most} {what} {span} go to a {cap.per}, by your programme"
+    counted = [f"{gift.order_id} on {gift.day.isoformat()}" for gift in found.gifts[:SHOWN]]
+    more = f" and {len(found.gifts) - SHOWN} more" if len(found.gifts) > SHOWN else ""
+    return Clashing(f"{told}; there are {', '.join(counted)}{more}", [Fault("/client", told)])
