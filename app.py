@@ -18,7 +18,17 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
 from chalicelib.domain.ports import Topic
-from chalicelib.routes import brands, clients, couriers, openapi, operators, programme, visits, webhooks
+from chalicelib.routes import (
+    brands,
+    clients,
+    couriers,
+    lists,
+    openapi,
+    operators,
+    programme,
+    visits,
+    webhooks,
+)
 
 app = Chalice(app_name="cordon", configure_logs=False)
 
@@ -58,6 +68,7 @@ app.register_blueprint(programme.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
+app.register_blueprint(lists.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())
 
@@ -174,3 +185,12 @@ def on_rules(event: SQSEvent) -> dict[str, Any]:
             )
 
     return _verdicts(event, handle, Topic.RULES)
+
+
+@app.on_sqs_message(queue_arn="arn:placeholder:CampaignQueue", batch_size=1)
+def on_campaign(event: SQSEvent) -> dict[str, Any]:
+    """`list:<list>:<task>:<lane>:<step>` or `campaign:<campaign>:<task>:<lane>:<step>`: one page of a list or of a
+    campaign."""
+    from chalicelib.flows.walk import named
+
+    return _verdicts(event, lambda name: named(wiring.world(), name), Topic.CAMPAIGN)

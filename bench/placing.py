@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "CORDON_HEAR_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/hear",
     **{
         f"CORDON_{name}_LETTERS": f"https://sqs.eu-west-1.amazonaws.com/000000000000/{name.lower()}-letters"
-        for name in ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES")
+        for name in ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES", "CAMPAIGN")
     },
     "CORDON_TELL_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/tell",
     "CORDON_RULES_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/rules",

@@ -27,6 +27,7 @@ from chalicelib.trace import Trace
 
 IDS = frozenset(
     {"order", "market", "courier", "brand", "endpoint", "upload", "slot", "joined", "impact", "snapshot"}
+    | {"client", "list", "campaign"}
 )
 """Facts that name one thing of ours."""
 WORDS = frozenset(
@@ -35,7 +36,7 @@ WORDS = frozenset(
 """Facts that are a word from a list, several of them, or a time."""
 COUNTS = frozenset(
     {"count", "sequence", "took_ms", "faults", "version", "lag_s", "orders", "assigned", "uploads"}
-    | {"book", "tell", "rules", "receives", "impacts"}
+    | {"book", "tell", "rules", "receives", "impacts", "lanes", "rows", "clients"}
 )
 """Facts that are a number."""
 HIDDEN = "(not shown)"

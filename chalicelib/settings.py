@@ -21,11 +21,13 @@ class Settings(BaseModel):
     hear_queue: str = Field(validation_alias="CORDON_HEAR_QUEUE")
     tell_queue: str = Field(validation_alias="CORDON_TELL_QUEUE")
     rules_queue: str = Field(validation_alias="CORDON_RULES_QUEUE")
+    campaign_queue: str = Field(validation_alias="CORDON_CAMPAIGN_QUEUE")
     dispatch_letters: str = Field(validation_alias="CORDON_DISPATCH_LETTERS")
     book_letters: str = Field(validation_alias="CORDON_BOOK_LETTERS")
     hear_letters: str = Field(validation_alias="CORDON_HEAR_LETTERS")
     tell_letters: str = Field(validation_alias="CORDON_TELL_LETTERS")
     rules_letters: str = Field(validation_alias="CORDON_RULES_LETTERS")
+    campaign_letters: str = Field(validation_alias="CORDON_CAMPAIGN_LETTERS")
     seal_key: str = Field(validation_alias="CORDON_SEAL_KEY")
     secret: str = Field(validation_alias="CORDON_SECRET")
     signing_key: str = Field(validation_alias="CORDON_SIGNING_KEY")
@@ -40,6 +42,7 @@ class Settings(BaseModel):
             Topic.HEAR: self.hear_queue,
             Topic.TELL: self.tell_queue,
             Topic.RULES: self.rules_queue,
+            Topic.CAMPAIGN: self.campaign_queue,
         }
 
     def letter_urls(self) -> dict[Topic, str]:
@@ -50,6 +53,7 @@ class Settings(BaseModel):
             Topic.HEAR: self.hear_letters,
             Topic.TELL: self.tell_letters,
             Topic.RULES: self.rules_letters,
+            Topic.CAMPAIGN: self.campaign_letters,
         }
 
 

@@ -37,6 +37,7 @@ REPLAY = "replay"
 OURS = {
     Topic.DISPATCH: r"(impact/[A-Z]{2,5}|[A-Z]{2,5}(:all)?)(?=:|\Z)",
     Topic.RULES: r"(publish|rezone|impact|board):[A-Z]{2,5}:",
+    Topic.CAMPAIGN: r"list:lst_[A-Za-z0-9_-]{26}:|campaign:cmp_[a-z2-7]{26}:",
 }
 AN_ORDER = r"ord_[a-z2-7]{26}(?=:|\Z)"
 """How an id begins that may be shown; what follows a colon (a place in the index, hints) is not."""

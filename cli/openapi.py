@@ -24,6 +24,7 @@ from chalicelib.domain.contacts import ContactQuestion
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
+from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, RosterPage
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
 from chalicelib.domain.places import HandOverPoint, Market
@@ -37,7 +38,7 @@ from chalicelib.domain.standing import Grant
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
 from chalicelib.flows import acts, look, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
-from chalicelib.routes import brands, cursors, disclosure, operators, visits, webhooks
+from chalicelib.routes import brands, cursors, disclosure, lists, operators, visits, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -98,6 +99,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "If-Match": {"type": "string", "pattern": '^"v[0-9]{1,9}"$'},
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "cursor": {"type": "string", "maxLength": cursors.LENGTH},
+    "rows": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     "number": {"type": "integer", "minimum": 1, "maximum": PARTS},
     "key_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }
@@ -360,6 +362,56 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand",),
         answer=webhooks.NoticeList,
         query=PAGE,
+        problems=(400, 404, 422),
+    ),
+    ("POST", "/v1/lists"): Operation(
+        "Begin a list of clients: whom to enrol, or whom a campaign is for",
+        "Clients",
+        ("brand",),
+        body=ListStart,
+        answer=Roster,
+        status=201,
+        problems=(400, 409, 422),
+    ),
+    ("GET", "/v1/lists"): Operation(
+        "Your lists, the last begun first",
+        "Clients",
+        ("brand",),
+        answer=RosterPage,
+        query=PAGE,
+        problems=(400, 422),
+    ),
+    ("GET", "/v1/lists/{list_id}"): Operation(
+        "How a list stands: how many were enrolled, or how many faults there are",
+        "Clients",
+        ("brand",),
+        answer=Roster,
+        problems=(404,),
+    ),
+    ("PUT", "/v1/lists/{list_id}/parts/{number}"): Operation(
+        "One part of the file, cut anywhere, at most 1,000,000 bytes",
+        "Clients",
+        ("brand",),
+        raw_body=tuple(lists.PART_KINDS),
+        answer=Have,
+        problems=(400, 404, 409, 413, 422),
+    ),
+    ("POST", "/v1/lists/{list_id}/finish"): Operation(
+        "No more parts: read the whole, and enrol everybody or nobody",
+        "Clients",
+        ("brand",),
+        body=ListParts,
+        answer=Roster,
+        status=202,
+        problems=(400, 404, 409, 413, 422),
+    ),
+    ("GET", "/v1/lists/{list_id}/faults"): Operation(
+        "What is wrong with a list, by row and column; personal data is never repeated",
+        "Clients",
+        ("brand",),
+        answer=FaultList,
+        query={"rows": "1 to 1000, 100 when absent", "cursor": PAGE["cursor"]},
+        pages=lists.KINDS[1:],
         problems=(400, 404, 422),
     ),
     ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=operators.MarketList),

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.domain.errors import Delayed, Refused
 from chalicelib.domain.ports import Topic, World
-from chalicelib.flows import sweep
+from chalicelib.flows import sweep, walk
 from chalicelib.flows.book import book
 from chalicelib.flows.dispatch import named
 from chalicelib.flows.hear import hear
@@ -34,6 +34,8 @@ def run(world: World, topic: Topic, name: str) -> None:
         verbs: dict[str, Callable[[World, str, str], None]]
         verbs = {"publish": publish, "rezone": rezone, "impact": weigh, "board": _count}
         verbs[verb](world, market_id, rest)
+    elif topic is Topic.CAMPAIGN:
+        walk.named(world, name)
     else:
         {Topic.BOOK: book, Topic.HEAR: hear, Topic.TELL: tell}[topic](world, name)
 

@@ -25,6 +25,7 @@ LISTENERS = {
     "OnHear": "HearQueue",
     "OnTell": "TellQueue",
     "OnRules": "RulesQueue",
+    "OnCampaign": "CampaignQueue",
 }
 
 
@@ -56,7 +57,17 @@ def test_the_guards_find_nothing(template: dict[str, Any]) -> None:
 def test_every_function_is_there_and_its_handler_is_in_app(template: dict[str, Any]) -> None:
     app = importlib.import_module("app")
     handlers = {function["Handler"] for function in functions(template).values()}
-    names = {"app", "authorize", "tick", "sweep", "on_dispatch", "on_book", "on_hear", "on_tell", "on_rules"}
+    names = {
+        "app",
+        "authorize",
+        "tick",
+        "sweep",
+        "on_dispatch",
+        "on_book",
+        "on_hear",
+        "on_tell",
+        "on_rules",
+    } | {"on_campaign"}
     names.add("rotate")
     assert handlers == {f"app.{name}" for name in names}
     assert all(callable(getattr(app, name)) for name in names)

@@ -42,6 +42,7 @@ from cli import package
 from tests import drive, fakes, stage
 from tests.aws.cloud import make_cloud
 from tests.conftest import ROOT, behind_its_lock
+from tests.flows.test_take_in import file
 from tests.paper import ACCOUNT, PricedPaperDialect
 
 POLICIES = {path.stem.removeprefix("policy-"): path for path in (ROOT / ".chalice").glob("policy-*.json")}
@@ -544,9 +545,24 @@ def _ask_everything(on: stage.Stage, ask: Any, hook: str, names: list[str]) -> N
     ask(operator, "POST", f"{fleet}/rules/uploads/{upload}/finish", {"parts": 1})
     on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost: the sweep finds the upload
     _pass(on, 3)
+    _hand_in_lists(on, ask)
     made = ask(operator, "POST", "/v1/keys", {"role": "brand", "owner": "somebody"})
     ask(operator, "DELETE", f"/v1/keys/{made['key_hash']}")
     on.settle()
+
+
+def _hand_in_lists(on: stage.Stage, ask: Any) -> None:
+    """A list of clients, one that is refused, and one of members, whose first nudge is lost."""
+    brand, kind = Role.BRAND, "text/csv"
+    for start, raw in (({}, file(101)), ({}, file(1, phone="1")), ({"kind": "members"}, b"reference\nvic-1")):
+        name = ask(brand, "POST", "/v1/lists", start)["list_id"]
+        for text in (bytes(10), raw):
+            ask(brand, "PUT", f"/v1/lists/{name}/parts/1", text, Content_Type=kind)
+        ask(brand, "POST", f"/v1/lists/{name}/finish", {"parts": 1})
+        on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost: the sweep finds the list
+        _pass(on, 3)
+        ask(brand, "GET", f"/v1/lists/{name}/faults")
+    ask(brand, "GET", "/v1/lists")
 
 
 @pytest.mark.parametrize("function", sorted(POLICIES))
@@ -574,4 +590,6 @@ def test_only_a_function_that_carries_the_engine_asks_it_for_a_plan(seen: Seen) 
 
 def test_only_who_opens_a_seal_may_decrypt() -> None:
     may = {name for name in POLICIES if "kms:Decrypt SealKey" in allowed(name)}
-    assert may == {"api_handler", "on_dispatch", "on_book", "on_hear", "on_rules", "on_tell"}
+    assert may == {"api_handler", "on_dispatch", "on_book", "on_hear", "on_rules", "on_tell"} | {
+        "on_campaign"
+    }

@@ -18,15 +18,18 @@ import app as front
 from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
 from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.clients import Purpose, client_id_of
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.lists import ListStart
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import enlist, inquire, quote, suspect
+from chalicelib.flows import agree, enlist, inquire, quote, suspect, take_in
 from tests import drive, stage
 from tests.fakes import FakeQueues
+from tests.flows import test_take_in
 from tests.paper import callback
 
 LISTENERS = {topic: getattr(front, f"on_{topic.value}") for topic in Topic}
@@ -262,6 +265,7 @@ def a_hard_day(watch: Watch) -> None:
     watch.minutes(2)
     _couriers_in_doubt(watch)
     _rules_and_keys(watch)
+    _a_list_is_handed_in(watch)
 
 
 def _couriers_in_doubt(watch: Watch) -> None:
@@ -382,6 +386,16 @@ def _a_courier_is_down(watch: Watch) -> None:
         watch.place("k-priced")
         watch.settle()
         enlist.put_courier(on.plain, asked)
+
+
+def _a_list_is_handed_in(watch: Watch) -> None:
+    """Two clients on a list, and consents; what is personal in it comes nowhere near a line."""
+    raw = test_take_in.file(2, name="Wang Secretive", phone="+8613800138001")
+    begun = take_in.begin(watch.on.world, "maison", ListStart())
+    take_in.add_part(watch.on.world, "maison", begun.list_id, 1, raw)
+    take_in.finish(watch.on.world, "maison", begun.list_id, 1)
+    watch.settle()
+    agree.withdraw(watch.on.world, client_id_of("maison", "vic-1"), [Purpose.SERVICE], stage.NOON, "call-7")
 
 
 def _rules_and_keys(watch: Watch) -> None:

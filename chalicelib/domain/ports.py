@@ -149,6 +149,7 @@ class Topic(StrEnum):
     HEAR = "hear"
     TELL = "tell"
     RULES = "rules"
+    CAMPAIGN = "campaign"
 
 
 @dataclass(frozen=True)

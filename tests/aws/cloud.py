@@ -13,7 +13,7 @@ import pytest
 from chalicelib.aws import clients
 from tests.aws.tables import make_table
 
-QUEUES = ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES")
+QUEUES = ("DISPATCH", "BOOK", "HEAR", "TELL", "RULES", "CAMPAIGN")
 
 
 def make_cloud(patch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def make_cloud(patch: pytest.MonkeyPatch) -> None:
 
 
 def make_queues(patch: pytest.MonkeyPatch) -> None:
-    """The five queues and where their dead letters go."""
+    """The queues and where their dead letters go."""
     for name in QUEUES:
         url = clients.client("sqs").create_queue(QueueName=f"cordon-{name.lower()}")["QueueUrl"]
         patch.setenv(f"CORDON_{name}_QUEUE", url)

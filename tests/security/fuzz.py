@@ -29,7 +29,14 @@ from urllib3 import HTTPResponse
 
 from cli.openapi import DOCUMENT, OPERATIONS, names_of
 from tests.security.gateway import Gateway
-from tests.security.test_matrix import BODIES, HEADERS, OTHER_NAMES
+from tests.security.test_matrix import BODIES, HEADERS, OTHER_NAMES, kind_of
+
+
+@schemathesis.serializer("text/csv", "application/x-ndjson")
+def as_it_is(_: Any, value: Any) -> bytes:
+    """Of what is no JSON: bytes, whatever they are."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
 
 CHECKS: Any = [
     not_a_server_error,
@@ -134,6 +141,7 @@ class Fuzz:
             path = path.replace(f"{{{name}}}", requests.utils.quote(text, safe=""))
         headers = {
             "Content-Type": "application/json",
+            **kind_of(route),
             **{name: _text(value).encode("utf-8", "replace") for name, value in whole["headers"].items()},
             **self._key(caller),
         }
@@ -157,7 +165,12 @@ class Fuzz:
     def _faults(self, case: Any, response: Any, caller: str) -> list[str]:
         self.statuses[response.status_code] += 1
         try:
-            case.validate_response(response, checks=CHECKS, headers=self._key(caller))
+            # pieces of a file may be any bytes, and of its path a known name takes the place of what is wrong there
+            takes_bytes = kind_of((case.operation.method.upper(), case.operation.path))
+            held = [
+                check for check in CHECKS if not takes_bytes or check is not checks.negative_data_rejection
+            ]
+            case.validate_response(response, checks=held, headers=self._key(caller))
         except (Failure, FailureGroup) as error:
             found = error.exceptions if isinstance(error, FailureGroup) else [error]
             asked = f"{response.request.method} {response.request.path_url} {response.request.body!r:.1500}"
@@ -167,7 +180,7 @@ class Fuzz:
 
 
 def _right_query(name: str) -> str:
-    return {"limit": "2", "brand": "maison"}[name]
+    return {"limit": "2", "rows": "2", "brand": "maison"}[name]
 
 
 def _text(value: Any) -> str:

@@ -17,12 +17,13 @@ from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.lists import ListKind, ListStart
 from chalicelib.domain.orders import Moved, NewAppointment, OrderState
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import act_for, enlist, enrol, inquire, publish, suspect
+from chalicelib.flows import act_for, enlist, enrol, inquire, publish, suspect, take_in
 from chalicelib.flows.give import give
 from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.place import place
@@ -295,11 +296,15 @@ def _names(on: Stage) -> dict[str, str]:
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
+    client = enrol.enrol(on.world, "maison", "vic-1", new_client())
+    a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))
+    take_in.add_part(on.world, "maison", a_list.list_id, 1, b"reference\nvic-1")
     return {
         "associate_id": "anna",
         "grant": "grant-1",
         "order_id": order.order_id,
         "reference": client.reference,
+        "list_id": a_list.list_id,
         "evidence_id": decided.evidence_id,
         **ended,
         "endpoint_id": "hook-1",

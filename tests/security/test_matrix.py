@@ -32,6 +32,7 @@ BELONGS: dict[str, Role | None] = {
     "reference": Role.BRAND,
     "associate_id": Role.BRAND,
     "grant": None,
+    "list_id": Role.BRAND,
     "upload_id": Role.SOURCE,
     "impact_id": Role.SOURCE,
     "key_hash": None,
@@ -80,6 +81,9 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
         "expires_at": "2022-05-01T00:00:00Z",
     },
     ("PUT", "/v1/associates/{associate_id}"): lambda gate: _dumped(ASSOCIATE),
+    ("POST", "/v1/lists"): lambda gate: {"kind": "members"},
+    ("PUT", "/v1/lists/{list_id}/parts/{number}"): lambda gate: b"reference\nvic-1",
+    ("POST", "/v1/lists/{list_id}/finish"): lambda gate: {"parts": 1},
     ("POST", "/v1/webhooks"): lambda gate: {"url": "https://hooks.example.com/new"},
     ("POST", "/v1/webhooks/{endpoint_id}/replay"): lambda gate: {"order_id": gate.names["order_id"]},
     ("PUT", MEMBER): lambda gate: _stored(gate, facts.market_key("SHA")) | {"name": "Shanghai, China"},
@@ -189,10 +193,18 @@ def ask(gate: Gateway, route: tuple[str, str], caller: str, unknown: str | None 
     headers = {name: HEADERS[name] for name in OPERATIONS[route].headers}
     bodies = BODIES | (BODIES_OF_ASSOCIATES if caller.startswith("associate ") else {})
     sent = bodies[route](gate) if route in bodies else None
+    headers = {name: HEADERS[name] for name in OPERATIONS[route].headers} | kind_of(route)
+    sent = BODIES[route](gate) if route in BODIES else None
     if unknown is not None and isinstance(sent, dict):
         sent.pop(unknown, None)
     query = "?brand=maison" if "brand" in OPERATIONS[route].query else ""
     return gate.ask(method, path + query, caller, sent, headers)
+
+
+def kind_of(route: tuple[str, str]) -> dict[str, str]:
+    """Of a route that takes no JSON: what it takes."""
+    kinds = OPERATIONS[route].raw_body
+    return {} if not kinds or {"*/*", "application/json"} & {*kinds} else {"Content-Type": kinds[0]}
 
 
 def _nothing(name: str) -> str:
