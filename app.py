@@ -160,8 +160,8 @@ def on_tell(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)
 def on_rules(event: SQSEvent) -> dict[str, Any]:
-    """`publish:<market>:<upload>`, `rezone:<market>:<cursor>`, `impact:<market>:<impact>:<step>`, or `board:<market>:`,
-    a count for whoever looks at the board."""
+    """`publish:<market>:<upload>`, `rezone:<market>:<cursor>`, `impact:<market>:<impact>:<step>`, `board:<market>:`, a
+    count for whoever looks at the board, or `erase:<client>`."""
     from chalicelib.flows.publish import publish
     from chalicelib.flows.rezone import rezone
 
@@ -179,9 +179,13 @@ def on_rules(event: SQSEvent) -> dict[str, Any]:
             from chalicelib.flows.recount import recount
 
             recount(wiring.world(), market_id)
+        elif verb == "erase" and market_id:
+            from chalicelib.flows.forget import forget
+
+            forget(wiring.world(), market_id)
         else:
             raise NotANudge(
-                "rules are published, rezoned or asked about, and boards counted, and nothing else"
+                "rules are published, rezoned or asked about, boards counted, clients erased, and nothing else"
             )
 
     return _verdicts(event, handle, Topic.RULES)

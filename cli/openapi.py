@@ -21,6 +21,7 @@ from chalicelib.domain.appointments import Count
 from chalicelib.domain.associates import AssociateList, AssociateView, NewAssociate
 from chalicelib.domain.clients import ClientView, NewClient
 from chalicelib.domain.contacts import ContactQuestion
+from chalicelib.domain.erasure import ErasureView
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
@@ -308,6 +309,21 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         body=client_answers.ConsentChange,
         answer=ClientView,
         problems=(400, 404, 410, 413, 422),
+    ),
+    ("DELETE", "/v1/clients/{reference}"): Operation(
+        "Have a client forgotten: at once, but for what couriers on their way need; the name is not enrolled again",
+        "Clients",
+        ("brand",),
+        answer=ErasureView,
+        status=202,
+        problems=(404,),
+    ),
+    ("GET", "/v1/clients/{reference}/erasure"): Operation(
+        "How far an erasure is, what it waits for, and when nobody can restore it any more",
+        "Clients",
+        ("brand",),
+        answer=ErasureView,
+        problems=(404,),
     ),
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier's callback, in its own dialect; the proof is in the request",

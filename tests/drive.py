@@ -10,6 +10,7 @@ from chalicelib.domain.ports import Topic, World
 from chalicelib.flows import sweep, walk
 from chalicelib.flows.book import book
 from chalicelib.flows.dispatch import named
+from chalicelib.flows.forget import forget
 from chalicelib.flows.hear import hear
 from chalicelib.flows.publish import publish
 from chalicelib.flows.recount import recount
@@ -30,9 +31,9 @@ def run(world: World, topic: Topic, name: str) -> None:
     elif topic is Topic.DISPATCH:
         named(world, name)
     elif topic is Topic.RULES:
-        verb, market_id, rest = name.split(":", 2)
+        verb, market_id, rest = (*name.split(":", 2), "")[:3]
         verbs: dict[str, Callable[[World, str, str], None]]
-        verbs = {"publish": publish, "rezone": rezone, "impact": weigh, "board": _count}
+        verbs = {"publish": publish, "rezone": rezone, "impact": weigh, "board": _count, "erase": _erase}
         verbs[verb](world, market_id, rest)
     elif topic is Topic.CAMPAIGN:
         walk.named(world, name)
@@ -42,6 +43,10 @@ def run(world: World, topic: Topic, name: str) -> None:
 
 def _count(world: World, market_id: str, rest: str) -> None:
     recount(world, market_id)
+
+
+def _erase(world: World, client_id: str, rest: str) -> None:
+    forget(world, client_id)
 
 
 def settle(world: World, limit: int = 2000) -> int:

@@ -1,7 +1,7 @@
 """How a client is kept.
 
 collection (pk)        place (sk)          noun                             indexes
-cli_...                client              Client                           shelf: clients#<brand>
+cli_...                client              Client                           shelf: clients#<brand>; work: erasures
 cli_...                key                 the client's wrapped data key    (aws.sealer)
 cli_...                consent#<time>#<purpose>   Consent, as proof         (domain.consents)
 contact#<brand>        <unreadable>#<client>   that this client has this number, address or name in a channel
@@ -17,12 +17,15 @@ from typing import Final
 from chalicelib.domain.clients import Client, Consent, Person
 from chalicelib.domain.errors import Forgotten
 from chalicelib.domain.ports import Key, Row, Sealer
+from chalicelib.domain.retention import MARK, kept_until
 from chalicelib.domain.shapes import stamp
 
 CLIENT: Final = "client"
 DATA_KEY: Final = "key"
 ERASED: Final = "erased"
 PROOF: Final = "consent#"
+ERASURES: Final = "erasures"
+"""The work bucket of clients whose erasure is under way."""
 
 
 def client_key(client_id: str) -> Key:
@@ -66,11 +69,16 @@ def proof_key(client_id: str, consent: Consent) -> Key:
 
 
 def client_row(client: Client) -> Row:
+    """In the work index while its erasure is under way, and gone some years after that."""
+    asked, look = client.erasure_asked_at, client.next_look
     return Row(
         key=client_key(client.client_id),
         version=client.version,
         body=client.model_dump_json(exclude_defaults=True),
         sealed=client.sealed,
+        work=None if look is None else ERASURES,
+        due=None if look is None else stamp(look),
+        expires_at=None if asked is None or client.erased_at is None else kept_until(MARK, asked),
         shelf=f"clients#{client.brand_id}",
         place_on_shelf=f"{stamp(client.created_at)}#{client.client_id}",
     )

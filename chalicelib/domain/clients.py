@@ -157,6 +157,7 @@ class Client(Shape):
     erased_at: Instant | None = Field(
         default=None, description="Nothing personal is left; this stays as a mark."
     )
+    next_look: Instant | None = Field(default=None, description="When its erasure is gone on with.")
     version: int = 1
     sealed: bytes = Field(default=b"", exclude=True, repr=False)
 

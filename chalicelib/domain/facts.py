@@ -46,7 +46,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from chalicelib.domain.breaker import Breaker
-from chalicelib.domain.errors import Delayed, Missing, Newer
+from chalicelib.domain.errors import Delayed, Forgotten, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.keys import Key as AccessKey
@@ -200,6 +200,9 @@ def seal_private(sealer: Sealer, private: Private, order_id: str) -> bytes:
 
 
 def unseal_private(sealer: Sealer, order: Order) -> Private:
+    """Raises `Forgotten` for an order whose client has been erased."""
+    if not order.sealed:
+        raise Forgotten(f"nothing personal is left of the order {order.order_id!r}")
     return Private.model_validate_json(sealer.unseal(order.sealed, order.order_id))
 
 

@@ -33,6 +33,8 @@ SETTLE = timedelta(minutes=2)
 """How long a booking may take to show up at the courier before a look-up that finds nothing is believed."""
 RELOOK = timedelta(minutes=30)
 """How often a held gift is looked at again when nothing else wakes it."""
+ERASED = "erased"
+"""What stands in an order in the place of what could tell whom it was for."""
 MINUTE = timedelta(minutes=1)
 TOLD_WITHIN = timedelta(minutes=2)
 """An ended order whose last notice is not confirmed sent is looked at again after this."""
@@ -362,6 +364,11 @@ class Order(Shape):
     stepped: bool = Field(
         default=False, exclude=True, repr=False, description="In this very version; not kept."
     )
+
+    @property
+    def is_erased(self) -> bool:
+        """Its client has been forgotten, and with that whom it was for."""
+        return self.fingerprint == ERASED
 
     @property
     def state(self) -> OrderState:

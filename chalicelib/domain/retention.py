@@ -43,7 +43,20 @@ MARK: Final = Term(
     "Art. 5(2)), and the same reference is not enrolled again",
 )
 
-TERMS: Final = (CONSENT_PROOF, TOMBSTONE, MARK)
+ACT: Final = Term(
+    "who did what for a client",
+    5 * YEAR,
+    "when the client's erasure was asked for",
+    "an associate's or a member of staff's act can be asked about as long as a consent can; it names orders and staff "
+    "by their ids, and nobody else",
+)
+
+TERMS: Final = (CONSENT_PROOF, TOMBSTONE, ACT, MARK)
+
+ERASED_WITHIN: Final = timedelta(days=30)
+"""After it was asked for: GDPR Art. 12(3) gives one month. What is still on its way then is erased as well."""
+BACKUPS: Final = timedelta(days=35)
+"""So far back the table can be restored (.chalice/resources.yaml): what was erased is gone for good after that."""
 
 
 def kept_until(term: Term, since: datetime) -> int:

@@ -306,8 +306,11 @@ def _back(order: Order, now: datetime, booking: Booking, track: Track) -> tuple[
 def _checked(
     world: World, order: Order, booking: Booking, before: Track, track: Track
 ) -> tuple[Order, list[Evidence]]:
-    """Clear what has just been done at the time it was done."""
+    """Clear what has just been done at the time it was done. Of an order whose client has been erased nobody knows any
+    more where it went: what its courier says is taken as it is."""
     pieces: list[Evidence] = []
+    if order.is_erased:
+        return order, pieces
     picked = track.picked_up_at if before.picked_up_at is None else None
     handed = (
         track.at if track.kind is EventKind.DELIVERED and before.kind is not EventKind.DELIVERED else None

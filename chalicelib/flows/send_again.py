@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chalicelib.domain import facts
 from chalicelib.domain.custody import beginning
-from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
+from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
 from chalicelib.domain.legs import MOST_LEGS, Leg
 from chalicelib.domain.orders import Order, OrderState, is_over, moved
 from chalicelib.domain.ports import Change, Topic, World
@@ -69,6 +69,8 @@ def send_again(
 
 def _refuse(order: Order) -> None:
     """Raise what keeps it from being sent again, if anything does."""
+    if order.is_erased:
+        raise Forgotten("nobody knows any more whom it was for: its client has been erased")
     if order.cancel_asked_at is not None:
         raise Clashing("an order whose end was asked for is not sent again; place a new one")
     if order.state is OrderState.FAILED:

@@ -18,7 +18,7 @@ def suspect(world: World, order: Order, courier_id: str, reason: str) -> None:
 
     Before the order is saved: who is stopped between the two does both again.
     """
-    if reason not in REASONS:
+    if reason not in REASONS or order.is_erased:
         return
     address = order.delivery(facts.unseal_private(world.sealer, order)).drop_off.address
     name = suspicion_id_of(address)

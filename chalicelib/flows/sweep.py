@@ -8,7 +8,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.orders import Order, due_at, is_over
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
-from chalicelib.flows import inquire, publish, rezone, tell, walk
+from chalicelib.flows import forget, inquire, publish, rezone, tell, walk
 
 PAGE = 500
 """Orders nudged in one shard in one minute; the rest is still due in the next."""
@@ -32,7 +32,8 @@ def tick(world: World) -> None:
 def sweep(world: World) -> None:
     """Nudge every order that is due for anything but an assignment, every notice that is due, every upload that
     was finished and has stood still, every question about a change that is not answered yet, every list and campaign
-    that has stood still, and every market whose orders were not decided again under its rules."""
+    that has stood still, every erasure that is not done, and every market whose orders were not decided again under its
+    rules."""
     now = world.clock()
     nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}}
     markets = _markets(world)
@@ -53,11 +54,10 @@ def sweep(world: World) -> None:
         world.queues.nudge(Topic.TELL, untold)
     uploads = publish.nudge_waiting(world)
     asked = inquire.nudge_waiting(world)
-    lanes = walk.nudge_waiting(world)
+    lanes, erasures = walk.nudge_waiting(world), forget.nudge_waiting(world)
     book, told = len(nudges[Topic.BOOK]), len(nudges[Topic.TELL]) + len(untold)
-    world.log(
-        "swept", book=book, tell=told, rules=len(rules), uploads=uploads, impacts=asked, lanes=lanes
-    )  # also when nothing was: it ran
+    jobs = {"uploads": uploads, "impacts": asked, "lanes": lanes, "erasures": erasures}
+    world.log("swept", book=book, tell=told, rules=len(rules), **jobs)  # also when nothing was: it ran
 
 
 def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:

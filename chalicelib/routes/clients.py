@@ -95,7 +95,37 @@ def blueprint(authorizer: Any) -> Blueprint:
         gone = change.withdrawn
         return _told(agree.withdraw(world, client_id, [gone.purpose], gone.withdrawn_at, gone.evidence))
 
+    @bp.route("/v1/clients/{reference}", methods=["DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def erase_client(reference: str) -> Response:
+        from chalicelib.flows import forget
+
+        brand = caller(bp.current_request, Role.BRAND).owner
+        client = forget.ask(wiring.world(), brand, reference)
+        return _erasure(client, 202, {"Location": f"/v1/clients/{reference}/erasure"})
+
+    @bp.route("/v1/clients/{reference}/erasure", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_erasure(reference: str) -> Response:
+        from chalicelib.domain.errors import Missing
+        from chalicelib.flows import enrol
+
+        brand = caller(bp.current_request, Role.BRAND).owner
+        client = enrol.mark_of(wiring.world(), brand, reference)
+        if not client.is_leaving:
+            raise Missing(f"nobody has asked for the erasure of the client {reference!r}")
+        return _erasure(client)
+
     return bp
+
+
+def _erasure(client: Client, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """How far the erasure is, and what it waits for."""
+    from chalicelib.domain.erasure import erasure_view
+    from chalicelib.flows.forget import waiting_for
+
+    waits = () if client.erased_at is not None else tuple(waiting_for(wiring.world(), client))
+    return edge.answer(erasure_view(client, waits), status, headers)
 
 
 def _told(client: Client) -> Response:

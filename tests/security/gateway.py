@@ -23,7 +23,7 @@ from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import act_for, enlist, enrol, inquire, publish, suspect, take_in
+from chalicelib.flows import act_for, enlist, enrol, forget, inquire, publish, suspect, take_in
 from chalicelib.flows.give import give
 from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.place import place
@@ -296,9 +296,10 @@ def _names(on: Stage) -> dict[str, str]:
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
-    client = enrol.enrol(on.world, "maison", "vic-1", new_client())
     a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))
     take_in.add_part(on.world, "maison", a_list.list_id, 1, b"reference\nvic-1")
+    enrol.enrol(on.world, "maison", "vic-2", new_client("Bye", person={"name": "Bye"}))
+    ended["leaving"] = forget.ask(on.world, "maison", "vic-2").reference
     return {
         "associate_id": "anna",
         "grant": "grant-1",

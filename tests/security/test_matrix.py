@@ -138,6 +138,7 @@ OTHER_NAMES = {
     ("POST", "/v1/orders/{order_id}/returns"): {"order_id": "failed"},
     ("PUT", "/v1/orders/{order_id}/relay"): {"order_id": "waiting"},
     ("POST", "/v1/orders/{order_id}/manifest"): {"order_id": "visit"},
+    ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
 }
 """Where the usual one of its kind is in the wrong state."""
 
