@@ -191,11 +191,9 @@ def ask(gate: Gateway, route: tuple[str, str], caller: str, unknown: str | None 
     for name in names_of(path):
         given = gate.names[OTHER_NAMES.get(route, {}).get(name, name)]
         path = path.replace(f"{{{name}}}", _nothing(name) if name == unknown else given)
-    headers = {name: HEADERS[name] for name in OPERATIONS[route].headers}
+    headers = {name: HEADERS[name] for name in OPERATIONS[route].headers} | kind_of(route)
     bodies = BODIES | (BODIES_OF_ASSOCIATES if caller.startswith("associate ") else {})
     sent = bodies[route](gate) if route in bodies else None
-    headers = {name: HEADERS[name] for name in OPERATIONS[route].headers} | kind_of(route)
-    sent = BODIES[route](gate) if route in BODIES else None
     if unknown is not None and isinstance(sent, dict):
         sent.pop(unknown, None)
     query = "?brand=maison" if "brand" in OPERATIONS[route].query else ""
