@@ -26,6 +26,7 @@ from chalicelib.routes import (
     openapi,
     operators,
     programme,
+    valuables,
     visits,
     webhooks,
 )
@@ -69,6 +70,7 @@ app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
 app.register_blueprint(lists.blueprint(authorize))
+app.register_blueprint(valuables.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())
 

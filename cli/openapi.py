@@ -26,6 +26,7 @@ from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, RosterPage
+from chalicelib.domain.looks import Shown
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
 from chalicelib.domain.places import HandOverPoint, Market
@@ -37,15 +38,16 @@ from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.standing import Grant
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
-from chalicelib.flows import acts, look, rank, replay, subscribe
+from chalicelib.flows import acts, look, prove, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
-from chalicelib.routes import brands, cursors, disclosure, lists, operators, visits, webhooks
+from chalicelib.routes import brands, cursors, disclosure, lists, operators, valuables, visits, webhooks
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
 DESCRIPTION = """Gifts through the cordon: hand in gift orders, learn who may still deliver them and why, and be
 told what becomes of them. Times need an offset; money is minor units and a currency; a coordinate names its
-datum. Errors are RFC 9457 problem+json and name the field. Whom a gift is for is never in an answer."""
+datum. Errors are RFC 9457 problem+json and name the field. Whom a gift is for is in no answer but
+to a look at it, which is kept."""
 
 
 class FieldFault(Shape):
@@ -251,6 +253,38 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Orders",
         ("brand",),
         answer=brands.Codes,
+        problems=(404,),
+    ),
+    ("POST", "/v1/orders/{order_id}/codes"): Operation(
+        "Have another hand-over code made for a safeguarded gift: the former one is worth nothing then",
+        "Valuables",
+        ("brand",),
+        answer=valuables.NewCode,
+        status=201,
+        problems=(404, 409),
+    ),
+    ("POST", "/v1/orders/{order_id}/proofs"): Operation(
+        "Prove the hand-over of a safeguarded gift: its seal at both ends, the client's code, who it was",
+        "Valuables",
+        ("operator",),
+        body=prove.NewProof,
+        answer=OrderView,
+        problems=(400, 404, 409, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/looks"): Operation(
+        "Read whom an order is for and where, and say why: who looked is kept",
+        "Valuables",
+        ("brand", "operator"),
+        body=valuables.WhyLook,
+        answer=Shown,
+        status=201,
+        problems=(400, 404, 409, 422),
+    ),
+    ("GET", "/v1/orders/{order_id}/looks"): Operation(
+        "Who has looked at the address of an order, when and why",
+        "Valuables",
+        ("brand", "operator"),
+        answer=valuables.LookList,
         problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/receipts"): Operation(

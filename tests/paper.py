@@ -37,7 +37,7 @@ from chalicelib.domain.dialect import (
 )
 from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Unreached
 from chalicelib.domain.fleet import Proof
-from chalicelib.domain.legs import Event, EventKind, order_of
+from chalicelib.domain.legs import Event, EventKind, Proven, order_of
 from chalicelib.domain.shapes import Money
 
 ACCOUNT: Account = {"secret": "paper-secret"}
@@ -52,7 +52,7 @@ class PaperDialect:
 
     name = "paper"
     trust: Trust = "signed"
-    proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE})
+    proofs = frozenset({Proof.RECEIPT_CODE, Proof.PICKUP_CODE, Proof.IDENTITY, Proof.PHOTO})
     settle = timedelta(minutes=2)
     cancels_by_id = False
     takes_visits = True
@@ -187,6 +187,9 @@ def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> 
         received_at=at,
         event_id=f"{said['reference']}.{said['kind']}.{said['at']}",
         reason=said.get("reason", ""),
+        proofs=tuple(
+            Proven(kind=Proof(kind), reference=f"{kind}-1") for kind in said.get("proofs", "").split()
+        ),
         source=source,
     )
 
@@ -309,8 +312,15 @@ class PaperCompany:
 
 
 def callback(
-    reference: str, kind: str, at: datetime, *, secret: str = "paper-secret", reason: str = ""
+    reference: str,
+    kind: str,
+    at: datetime,
+    *,
+    secret: str = "paper-secret",
+    reason: str = "",
+    proofs: str = "",
 ) -> Callback:
-    """A signed callback."""
-    body = json.dumps({"reference": reference, "kind": kind, "at": at.isoformat(), "reason": reason}).encode()
+    """A signed callback; `proofs`: kinds of what was brought back, between spaces."""
+    told = {"reference": reference, "kind": kind, "at": at.isoformat(), "reason": reason}
+    body = json.dumps({**told, "proofs": proofs} if proofs else told).encode()
     return Callback("POST", {}, {"x-paper-signature": signature(secret, body)}, body)

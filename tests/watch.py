@@ -31,6 +31,7 @@ from tests import drive, stage
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
 from tests.paper import callback
+from tests.ring import RING, insured
 
 LISTENERS = {topic: getattr(front, f"on_{topic.value}") for topic in Topic}
 
@@ -70,6 +71,7 @@ class Watch:
         self.raw: list[tuple[str, dict[str, Any]]] = []
         """What flows passed to the log, before anything was hidden."""
         self.brand_key = enlist.create_key(on.plain, Role.BRAND, "maison")
+        self.operator_key = enlist.create_key(on.plain, Role.OPERATOR, "control-room")
         self._messages = 0
 
     @property
@@ -85,6 +87,10 @@ class Watch:
     @property
     def measured(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
         return metrics_in(self._lines)
+
+    def operate(self, method: str, path: str, body: Any = None) -> Any:
+        """A request of the control room."""
+        return self.ask(method, path, body, Authorization=f"Bearer {self.operator_key}")
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """A request of the brand."""
@@ -197,6 +203,7 @@ def a_hard_day(watch: Watch) -> None:
     """Everything that alarms watch for, once at least: couriers and brands that fail, forged and unreadable
     callbacks, gifts moved uncleared, what nobody can read, and bugs."""
     on = watch.on
+    _a_ring(watch)
     delivered = watch.place("k-delivered")
     watch.settle()
     for kind in ("picked_up", "delivered"):
@@ -266,6 +273,31 @@ def a_hard_day(watch: Watch) -> None:
     _couriers_in_doubt(watch)
     _rules_and_keys(watch)
     _a_list_is_handed_in(watch)
+
+
+def _a_ring(watch: Watch) -> None:
+    """A gift of great value, whose courier is quicker with its word than with its proof."""
+    on, began = watch.on, watch.on.clock.now
+    enlist.put_courier(on.plain, insured())
+    for put, made in ((enlist.put_crew, stage.crew), (enlist.put_permit, stage.permit)):
+        put(on.plain, made(8))
+    enlist.put_slot(on.plain, stage.slot(8, 1, price={"amount": 1, "currency": "CNY"}))
+    watch.settle()
+    ring = watch.place("k-ring", stage.body(gift=RING, safeguard={}))
+    watch.settle()
+    on.clock.forward(minutes=65)
+    watch.operate("POST", f"/v1/orders/{ring}/proofs", {"identity": "crew-8"})
+    watch.say(ring, "picked_up")
+    watch.settle()
+    assert watch.ask("POST", f"/v1/orders/{ring}/codes").status_code == 201
+    watch.operate("POST", f"/v1/orders/{ring}/proofs", {"pick_up_seal": "S-1"})
+    for said in ({"seal": "S-2"}, {"code": "000000"}):
+        watch.operate("POST", f"/v1/orders/{ring}/proofs", said)
+    watch.say(ring, "delivered")
+    watch.settle()
+    watch.operate("POST", f"/v1/orders/{ring}/looks", {"reason": "client-called"})
+    watch.minutes(40, every=10)
+    on.clock.now = began
 
 
 def _couriers_in_doubt(watch: Watch) -> None:

@@ -25,6 +25,7 @@ from chalicelib.domain.jurisdictions import may_be_told
 from chalicelib.domain.permits import Errand, Passes
 from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Level, Requirement
+from chalicelib.domain.safeguards import IN_PERSON, Safeguard, rides_alone
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import HOLDING, Asked, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Exemption, Quoted, Regime
@@ -221,6 +222,7 @@ class Clearer:
         self._shown: dict[tuple[str, int], Shown] = {}
         self._errands: dict[Errand, Errand] = {}
         self._nights: dict[tuple[int, date, date], list[_Span]] = {}
+        self._of_crew: dict[str, list[Slot]] | None = None
 
     def ground(
         self,
@@ -438,7 +440,8 @@ class Clearer:
         handovers = destination.handovers or frozenset()
         # never left at a gate, never in a lobby; and nobody is visited there
         if ItemClass.HIGH_VALUE in classes or surveyed.visit:
-            handovers = handovers & {Handover.DOOR}
+            guard = surveyed.delivery.safeguard
+            handovers = handovers & (IN_PERSON if guard is None else guard.handovers)
             if not handovers and destination.handovers is not None:
                 reasons.append(Reason.SIGNATURE_CONFLICT)
         needs = united(*(regime.requirements for regime in asked))
@@ -624,9 +627,8 @@ class Clearer:
 
     # --- gift and vehicle -------------------------------------------------------------------------------------
 
-    @staticmethod
     def gift_reasons(
-        surveyed: Surveyed, offer: Offer, regime: Regime, at_gate: timedelta, phase: Phase
+        self, surveyed: Surveyed, offer: Offer, regime: Regime, at_gate: timedelta, phase: Phase
     ) -> list[Reason]:
         """What speaks against this gift in that vehicle, with that courier."""
         reasons = []
@@ -649,11 +651,19 @@ class Clearer:
             if carrying > surveyed.dwell_limit:
                 reasons.append(Reason.DWELL)
         if offer.courier is not None and ItemClass.HIGH_VALUE in classes:
-            if Proof.RECEIPT_CODE not in offer.courier.proofs:
+            guard = surveyed.delivery.safeguard
+            if offer.courier.proofs.isdisjoint(_brings_back(guard)):
                 reasons.append(Reason.PROOF_MISSING)
-            insured, value = offer.courier.insured_limit, gift.value
+            insured, value = offer.courier.insured(*surveyed.districts), gift.value
             if insured is None or insured.currency != value.currency or insured.amount < value.amount:
                 reasons.append(Reason.VALUE_UNINSURED)
+            if (
+                guard is not None
+                and phase is Phase.OPEN
+                and rides_alone(gift, offer.courier)
+                and self._is_shared(slot)
+            ):
+                reasons.append(Reason.VEHICLE_SHARED)
         home = surveyed.delivery.stays_in
         # who carries it has been told already
         if home is not None and offer.courier is not None and phase is not Phase.CARRIED:
@@ -661,6 +671,27 @@ class Clearer:
             if not may_be_told(home, region):
                 reasons.append(Reason.CONSENT_MISSING)
         return reasons
+
+    def _is_shared(self, slot: Slot) -> bool:
+        """True when somebody else is, or may come to be, in that vehicle in those hours: another has a place in the
+        slot, or its crew has a second slot beside it."""
+        if self.fleet.left.get(slot.slot_id, 0) < max(1, slot.capacity):
+            return True
+        if self._of_crew is None:
+            self._of_crew = {}
+            for other in self.fleet.slots.values():
+                self._of_crew.setdefault(other.crew_id, []).append(other)
+        return any(
+            other.slot_id != slot.slot_id and slot.window.overlap(other.window.start, other.window.end)
+            for other in self._of_crew.get(slot.crew_id, ())
+        )
+
+
+def _brings_back(guard: Safeguard | None) -> frozenset[Proof]:
+    """Of these a courier has to bring back one. The code of a safeguarded gift is ours, and asks nothing of it."""
+    if guard is None:
+        return frozenset({Proof.RECEIPT_CODE})
+    return frozenset({Proof.IDENTITY} if guard.insurer_consent is None else {Proof.IDENTITY, Proof.PHOTO})
 
 
 def staying(surveyed: Surveyed, phase: Phase) -> timedelta:

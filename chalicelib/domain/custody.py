@@ -144,13 +144,16 @@ def _carried(legs: Iterable[Leg]) -> Iterator[_Carried]:
     for leg in legs:
         for booking in leg.bookings:
             track, begin = booking.track, beginning(leg)
-            if track.kind is EventKind.DELIVERED:
-                to = Holder.CLIENT if leg.reaches_client(booking) else Holder.GATE
+            if leg.is_handed_over(booking):
+                is_met = leg.handing is not None or leg.reaches_client(booking)
+                to = Holder.CLIENT if is_met else Holder.GATE
                 to = to if leg.taken_to is None else Holder.POINT
                 yield _Carried(leg, booking, track.picked_up_at, track.ended_at, to)
             elif track.kind is EventKind.RETURNED:
                 yield _Carried(leg, booking, track.picked_up_at, track.ended_at, begin)
-            elif track.picked_up_at is not None:  # also of one that failed: it has the gift
+            elif (
+                track.picked_up_at is not None
+            ):  # also of one that failed, or proves no hand-over: it has the gift
                 back = leg.back_at if track.has_ended else None
                 if back is None or back < track.picked_up_at:
                     yield _Carried(leg, booking, track.picked_up_at, None, None)

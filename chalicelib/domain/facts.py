@@ -5,6 +5,7 @@
     ord_...                deed#<version>                 what a dispatcher did to it  (domain.deeds)
     ord_...                event#<ref>#<time>#<id>#<by>   Event
     ord_...                evidence#<nnnn>                Evidence
+    ord_...                look#<time>#<chance>           Look, at its address  (domain.looks)
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
     brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
     key#<hash>             key                            Key
@@ -25,6 +26,7 @@
     fleet#<market>         breaker#<courier>              Breaker, of a courier that fails  (flows.spare)
     fleet#<market>         suspicion#<unreadable>         Suspicion, of a compound  (flows.suspect)
     fleet#<market>         volume#<slot> weight#<slot>    of a slot's room, millilitres and grams (counter: taken)
+    fleet#<market>         alone#<slot>                   somebody has that slot for himself (counter: taken)
     fleet#<market>         record#<courier>#<period>      its gifts of four weeks (counters: on_time, late)  (records)
     market#<market>        board, watched                 what the board shows, and who looks  (domain.board)
     link#, session#, dispatcher#                          who sits at the board  (domain.sessions)
@@ -61,6 +63,7 @@ from chalicelib.domain.suspicion import WITHIN, Suspicion
 ORDER: Final = "order"
 LEFT: Final = "left"
 TAKEN: Final = "taken"
+ALONE: Final = "alone"
 FAR: Final = timedelta(days=3650)
 """Ahead of now, to find in a work bucket what is not due yet as well."""
 HOOKS: Final = "hooks"
@@ -380,13 +383,18 @@ def slot_key(market_id: str, slot_id: str) -> Key:
     return Key(fleet_collection(market_id), f"slot#{slot_id}")
 
 
+def alone_key(slot: Slot) -> Key:
+    """Where it is marked that somebody has that slot for himself."""
+    return Key(fleet_collection(slot.market_id), f"{ALONE}#{slot.slot_id}")
+
+
 def take_from_slot(market_id: str, slot_id: str, count: int) -> Count:
     """Take capacity; lost when there is not so much left."""
     return Count(slot_key(market_id, slot_id), LEFT, -count)
 
 
-def give_back_to_slot(market_id: str, slot_id: str) -> Count:
-    return Count(slot_key(market_id, slot_id), LEFT, 1, floor=None)
+def give_back_to_slot(market_id: str, slot_id: str, count: int = 1) -> Count:
+    return Count(slot_key(market_id, slot_id), LEFT, count, floor=None)
 
 
 def quota_key(market_id: str, taken: QuotaTaken) -> Key:
@@ -459,6 +467,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
     suspicions: dict[str, Suspicion] = {}
     taken: dict[str, int] = {}
     records: dict[str, dict[int, Record]] = {}
+    alone: set[str] = set()
     for row in rows:
         kind, name = row.key.sk.split("#", 1)
         if kind == "used":
@@ -475,6 +484,9 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
             on_time, late = (row.counters.get(counter, 0) for counter in ("on_time", "late"))
             records.setdefault(courier, {})[int(period)] = Record(on_time=on_time, late=late)
             continue
+        if kind == ALONE:
+            alone.update([name] if row.counters.get(TAKEN, 0) else [])
+            continue
         if kind in MEASURES:
             taken[row.key.sk] = row.counters.get(TAKEN, 0)
             continue
@@ -487,6 +499,7 @@ def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None
         parsed[row.key] = (row.body, noun)
         if kind == "slot":
             left[name] = row.counters.get(LEFT, 0)
+    left.update(dict.fromkeys(alone & left.keys(), 0))  # whatever its capacity has been raised to
     return Fleet.model_construct(
         couriers=nouns["courier"],
         crews=nouns["crew"],

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
-from chalicelib.domain.places import Address
+from chalicelib.domain.places import Address, district_key
 from chalicelib.domain.policies import CredentialKind
 from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.suspicion import Suspicion, suspicion_id_of
@@ -44,6 +44,14 @@ class Listing(Shape):
             raise ValueError(f"until lies after since, on the list {self.list_id!r} it does not")
 
 
+class InsuredWay(Shape):
+    """From one district to one other, and how much is insured on that way: in the place of the general limit."""
+
+    origin: Text
+    destination: Text
+    limit: Money
+
+
 class Courier(Shape):
     """A courier company as this market uses it. `dialect` names the file in `couriers/` that speaks to it."""
 
@@ -61,6 +69,13 @@ class Courier(Shape):
         "and given to another. Only for a courier that tells when somebody has taken a job. Absent: without end.",
     )
     insured_limit: Money | None = Field(default=None, description="Absent: nothing of value.")
+    insured_ways: tuple[InsuredWay, ...] = Field(
+        default=(), max_length=500, description="By district, where the insurer has said more, or less."
+    )
+    shared_up_to: Money | None = Field(
+        default=None,
+        description="A safeguarded gift worth up to so much may share a vehicle. Absent: each rides alone.",
+    )
     suspended: bool = False
     asks_price: bool = Field(
         default=False,
@@ -73,6 +88,13 @@ class Courier(Shape):
         pattern=r"^[A-Z]{2}$",
         description="The country in which it keeps what it is told of a client. Absent: that of the client's address.",
     )
+
+    def insured(self, origin: str, destination: str) -> Money | None:
+        """How much is insured between these districts, written as `district_key` writes them."""
+        for way in self.insured_ways:
+            if (district_key(way.origin), district_key(way.destination)) == (origin, destination):
+                return way.limit
+        return self.insured_limit
 
 
 class TestResult(StrEnum):

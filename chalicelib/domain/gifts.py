@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from chalicelib.domain.shapes import MOST, Money, Shape, Text, is_absent
+from chalicelib.domain.shapes import MOST, Money, Shape, Slug, Text, is_absent
 
 
 class ItemClass(StrEnum):
@@ -78,6 +78,19 @@ class Item(Shape):
         ge=1,
         le=10_000_000,
         description="What one piece weighs, packed. Absent: it counts as nothing.",
+    )
+    sku: Slug | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The brand's own name for this kind of thing: by it something else can be proposed.",
+        examples=["CAKE-STRAWBERRY"],
+    )
+    allergens: frozenset[Slug] | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        max_length=50,
+        description="All that is in it of what people must not eat. Empty: nothing. Absent: nobody says.",
+        examples=[["nuts", "milk"]],
     )
 
 

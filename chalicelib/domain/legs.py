@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from chalicelib.domain.fleet import Proof
+from chalicelib.domain.handing import Handing, Part
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Window
@@ -238,7 +239,7 @@ class QuotaTaken(Shape):
     """What an assignment has taken one of, or of a slot's room what its gift takes: enough to give it back without any
     rules (`quotas`, `rooms`)."""
 
-    per: Literal["zone", "household", "courier", "permit", "volume", "weight"]
+    per: Literal["zone", "household", "courier", "permit", "volume", "weight", "alone"]
     name: str = Field(description="Zone; household, unreadable; zone and courier; permit; slot.")
     day: date | None = Field(
         default=None, description="Local. Absent: of a permit, good once and not a day; or of a slot's room."
@@ -271,6 +272,7 @@ class Assignment(Shape):
     handovers: tuple[Handover, ...] = Field(min_length=1)
     permit_ids: tuple[str, ...] = Field(default=(), description="What the clearance rested on.")
     quotas: tuple[QuotaTaken, ...] = Field(default=(), description="Given back when the slot's place is.")
+    places: int = Field(default=1, description="Of the slot: all of them for what rides alone.")
     rules_version: int
     assigned_at: Instant
     quote: Quote | None = Field(default=None, description="Absent: the price that the slot states.")
@@ -340,6 +342,9 @@ class Leg(Shape):
     back_at: Instant | None = Field(
         default=None, description="The gift was seen in the shop again, though no courier said so."
     )
+    handing: Handing | None = Field(
+        default=None, description="Of a gift of great value: how its hand-over is proven."
+    )
 
     @property
     def live_booking(self) -> Booking | None:
@@ -366,6 +371,14 @@ class Leg(Shape):
         courier was told and what is allowed have to say so."""
         allowed = self.assignment.handover if self.assignment else None
         return {allowed, booking.handover or allowed} <= TO_THE_CLIENT
+
+    def missing(self, booking: Booking) -> tuple[Part, ...]:
+        """What is not proven yet of the hand-over that this booking is for; of an ordinary gift, nothing ever."""
+        return () if self.handing is None else self.handing.missing(booking.handover)
+
+    def is_handed_over(self, booking: Booking) -> bool:
+        """True when its courier said so, and it is proven where that is demanded."""
+        return booking.track.kind is EventKind.DELIVERED and not self.missing(booking)
 
     def booking(self, reference: str) -> Booking | None:
         return next((b for b in self.bookings if b.reference == reference), None)

@@ -17,8 +17,10 @@ from chalicelib.domain.appointments import Appointment, NewPiece, Piece, parcel,
 from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.errors import Fault
 from chalicelib.domain.gifts import Gift
+from chalicelib.domain.handing import TRIES, Handing, Misfit, Part
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
+from chalicelib.domain.safeguards import Safeguard
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent, rounded_up
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
@@ -170,6 +172,11 @@ class NewOrder(Shape):
         exclude_if=is_absent,
         description="One courier takes it there, another from there to the client. Not for gifts that travel together.",
     )
+    safeguard: Safeguard | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="Of a gift of great value: handed over in person, proven by seal, code and identity, riding alone.",
+    )
 
 
 class NewVisit(NewOrder):
@@ -287,10 +294,23 @@ class Private(Shape):
 
     recipient: Recipient
     pick_up_contact: Contact
+    code: str | None = Field(
+        default=None, exclude_if=is_absent, description="That only the client is told, of a safeguarded gift."
+    )
+
+
+class Note(StrEnum):
+    """Why a step is told though the state may be the same as before."""
+
+    AWAITING_PROOF = "awaiting_proof"
+    """Its courier says that it was handed over, and that is not proven: the gift counts as being with it."""
+    SUBSTITUTE_PROPOSED = "substitute_proposed"
+    SUBSTITUTED = "substituted"
+    """Another gift goes, or the same from elsewhere."""
 
 
 class Moved(Shape):
-    """The order entered a state."""
+    """The order entered a state, or something happened in it that its brand should know."""
 
     state: OrderState
     at: Instant
@@ -351,6 +371,7 @@ class Order(Shape):
         default=None, description="Of a visit; absent: a gift is brought."
     )
     rescheduling: Rescheduling | None = None
+    safeguard: Safeguard | None = None
     legs: tuple[Leg, ...] = (Leg(),)
     outlook: Outlook | None = None
     evidence_count: int = 0
@@ -437,6 +458,15 @@ class Order(Shape):
         """True while a dispatcher keeps it here."""
         return self.stopped is not None and now < self.stopped.until
 
+    @property
+    def awaits_proof(self) -> bool:
+        """True when its courier says that it was handed over, and that is not proven."""
+        leg = self.leg
+        booking = leg.deciding_booking if leg.handing is not None and leg.back_at is None else None
+        return (
+            booking is not None and booking.track.kind is EventKind.DELIVERED and bool(leg.missing(booking))
+        )
+
     def leg_of(self, booking: Booking) -> Leg:
         """The leg that it is for."""
         return next(leg for leg in self.legs if leg.booking(booking.reference) is not None)
@@ -463,6 +493,7 @@ class Order(Shape):
             window=self.window,
             stays_in=self.stays_in,
             visit_minutes=0 if self.appointment is None else self.appointment.minutes,
+            safeguard=self.safeguard,
         )
 
 
@@ -505,6 +536,8 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         history=(Moved(state=OrderState.PLACED, at=at),),
         stepped=True,
     )
+    if new.safeguard is not None:
+        order = order.model_copy(update={"safeguard": new.safeguard, "legs": (Leg(handing=Handing()),)})
     return order if new.relay is None else relayed(order, new.relay, new.window)
 
 
@@ -542,6 +575,9 @@ def state_of(order: Order) -> OrderState:
         track = booking.track
         if track.kind is EventKind.DELIVERED and leg.taken_to is not None:
             return OrderState.RELAYED if order.cancel_asked_at is None else OrderState.CANCELLED
+        if track.kind is EventKind.DELIVERED and leg.handing is not None:
+            kept = OrderState.PICKED_UP if leg.back_at is None else OrderState.RETURNED
+            return kept if leg.missing(booking) else OrderState.DELIVERED
         if track.kind is EventKind.DELIVERED:
             return OrderState.DELIVERED if leg.reaches_client(booking) else OrderState.AT_GATE
         if track.kind is EventKind.RETURNED:
@@ -565,15 +601,19 @@ def state_of(order: Order) -> OrderState:
     return OrderState.PLACED if leg.fetched_at is None else OrderState.RELAYED
 
 
-def moved(order: Order, at: datetime, **changes: object) -> Order:
-    """The next version of the order: the changes, its state derived anew, and the step in its history."""
+def moved(order: Order, at: datetime, about: Note | None = None, **changes: object) -> Order:
+    """The next version of the order: the changes, its state derived anew, and the step in its history. `about`: a step
+    even where the state stays."""
     after = order.model_copy(update={**changes, "version": order.version + 1, "stepped": False})
     if after.wish is not None:
         after = _wish_settled(after)
     state = state_of(after)
-    if state is not order.state:
-        history = (*order.history, Moved(state=state, at=at))
-        after = after.model_copy(update={"history": history, "told": False, "stepped": True})
+    if after.awaits_proof and order.history[-1].about != Note.AWAITING_PROOF:
+        about = Note.AWAITING_PROOF
+    if state is not order.state or about is not None:
+        history = (*order.history, Moved(state=state, at=at, about=about))
+        is_step = state is not order.state
+        after = after.model_copy(update={"history": history, "told": False, "stepped": is_step})
     return after
 
 
@@ -629,7 +669,10 @@ def due_at(order: Order) -> datetime | None:
             planned = max(planned, order.stopped.until)
         return min([planned, *_looks(order.legs[:-1])])
     looks = list(_looks(order.legs))
-    if order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
+    if order.awaits_proof:
+        assert order.leg.handing is not None
+        looks.append(order.leg.handing.nag_at(order.history[-1].at))
+    elif order.leg.assignment is not None and order.leg.live_booking is None and not is_over(order):
         looks.append(order.leg.assignment.assigned_at + SETTLE)
     if looks:
         return rounded_up(min(looks), MINUTE)
@@ -679,6 +722,24 @@ class ReschedulingView(Shape):
     refused: str | None = Field(default=None, description="Why the window stays what it was.")
 
 
+class HandingView(Shape):
+    """How far the hand-over of a gift of great value is proven."""
+
+    missing: tuple[Part, ...]
+    awaits_proof: bool = Field(
+        description="Its courier says that it was handed over, and something is missing: it counts as being with it."
+    )
+    tries_left: int
+    seal: Slug | None = None
+    sealed_at: Instant | None = None
+    seal_read_at: Instant | None = None
+    misfits: tuple[Misfit, ...] = ()
+    code_at: Instant | None = None
+    identity_at: Instant | None = None
+    photo_at: Instant | None = None
+    nags: int = 0
+
+
 class OrderView(Shape):
     """An order as a brand reads it. Whom it is for stays out: the brand knows, and answers are logged."""
 
@@ -709,6 +770,8 @@ class OrderView(Shape):
     rescheduling: ReschedulingView | None = Field(
         default=None, exclude_if=is_absent, description="The last wish for another window."
     )
+    safeguard: Safeguard | None = Field(default=None, exclude_if=is_absent)
+    handing: HandingView | None = Field(default=None, exclude_if=is_absent)
     custody: Chain = Field(description="Who had the gift from when until when, as far as is known.")
     history: tuple[Moved, ...]
 
@@ -737,6 +800,8 @@ def view(order: Order) -> OrderView:
         cancel_refused=_cancel_refused(order),
         leg_no=leg.leg_no,
         relay=None if (point := leg.taken_to or leg.fetched_at) is None else point.name,
+        safeguard=order.safeguard,
+        handing=None if leg.handing is None else _handing(order, leg.handing),
         custody=order.custody,
         appointment=_visit(order),
         rescheduling=_wished(order),
@@ -765,6 +830,16 @@ def _wished(order: Order) -> ReschedulingView | None:
         asked_at=wished.asked_at,
         is_pending=wished.is_pending,
         refused=wished.refused or None,
+    )
+
+
+def _handing(order: Order, known: Handing) -> HandingView:
+    booking = order.leg.deciding_booking
+    return HandingView(
+        missing=known.missing(booking.handover if booking is not None else None),
+        awaits_proof=order.awaits_proof,
+        tries_left=max(0, TRIES - known.tries),
+        **{name: getattr(known, name) for name in HandingView.model_fields if name in Handing.model_fields},
     )
 
 
@@ -806,6 +881,7 @@ def first_view(order: Order) -> OrderView:
             "relay": None,
             "appointment": None if order.appointment is None else _as_made(order.appointment),
             "rescheduling": None,
+            "handing": None if order.safeguard is None else _handing(order, Handing()),
             "custody": chain(order.placed_at, ()),
             "history": order.history[:1],
         }

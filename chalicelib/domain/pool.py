@@ -106,9 +106,11 @@ class Pool:
         self._classes_matter = any(permit.item_classes is not None for permit in permits)
         limits: dict[str, set[int]] = {}
         for courier in clearer.fleet.couriers.values():
-            if courier.insured_limit is not None:
-                limits.setdefault(courier.insured_limit.currency, set()).add(courier.insured_limit.amount)
+            ways = (way.limit for way in courier.insured_ways)
+            for limit in filter(None, (courier.insured_limit, *ways)):
+                limits.setdefault(limit.currency, set()).add(limit.amount)
         self._limits = {currency: sorted(amounts) for currency, amounts in limits.items()}
+        self._ways_matter = any(courier.insured_ways for courier in clearer.fleet.couriers.values())
         self._numbers: dict[object, int] = {}
         self._named: dict[Slots, tuple[str, ...]] = {}
         self._hours: dict[tuple[datetime, datetime, timedelta], _Hours] = {}
@@ -185,6 +187,7 @@ class Pool:
                 tuple([(name, self._found(found), self._reach(found)) for name, found in surveyed.crossings]),
                 surveyed.doubts,
                 surveyed.item_classes,
+                delivery.safeguard,
                 tuple([tuple(map(id, excuses)) for excuses in surveyed.excuses]),
                 atlas.vague(delivery.pick_up.address),
                 atlas.vague(delivery.drop_off.address),
@@ -208,10 +211,15 @@ class Pool:
 
     def _gift(self, surveyed: Surveyed, gift: Gift) -> int:
         """Which of the kinds of gifts this is: each vehicle and courier may carry one as well as another."""
-        insured: tuple[str, int] | None = None
+        insured: tuple[object, ...] | None = None
+        guard = surveyed.delivery.safeguard
         if ItemClass.HIGH_VALUE in surveyed.item_classes:
             value = gift.value
             insured = (value.currency, bisect_left(self._limits.get(value.currency, ()), value.amount))
+            if self._ways_matter:
+                insured = (*insured, surveyed.districts)
+            if guard is not None:
+                insured = (*insured, guard, value.amount)
         temperatures = frozenset([item.temperature for item in gift.items])
         home = surveyed.delivery.stays_in
         border = None if home is None else (home, surveyed.delivery.drop_off.address.country)

@@ -18,8 +18,8 @@ from chalicelib.domain.quotas import KEPT, Need
 ENDLESS: Final = 10**12
 """Of a measure that the slot does not state."""
 
-Size = tuple[int, int]
-"""Millilitres and grams."""
+Size = tuple[int, ...]
+"""Millilitres and grams; and of a round in which somebody rides alone, how much of the vehicle (`safeguards.WHOLE`)."""
 
 
 def size_of(gift: Gift) -> Size:

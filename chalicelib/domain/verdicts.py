@@ -11,6 +11,7 @@ from pydantic import Field
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.places import Place
 from chalicelib.domain.policies import Handover
+from chalicelib.domain.safeguards import Safeguard
 from chalicelib.domain.shapes import Shape, Window
 
 if TYPE_CHECKING:  # the API reads verdicts and no rules
@@ -38,6 +39,7 @@ class Reason(StrEnum):
     WINDOW = "window"
     SLOT_FULL = "slot_full"
     NO_ROOM = "no_room"
+    VEHICLE_SHARED = "vehicle_shared"
     QUOTA_FULL = "quota_full"
     OUTRANKED = "outranked"
     NO_SLOTS = "no_slots"
@@ -132,6 +134,7 @@ class Delivery(Shape):
     )
     visit_minutes: int = 0
     """So long the crew stays with the client; 0: it hands over and goes."""
+    safeguard: Safeguard | None = None
 
 
 class Asked(NamedTuple):

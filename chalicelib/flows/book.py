@@ -46,7 +46,7 @@ from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, in_pool, is
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist, ration, receive, spare, suspect
+from chalicelib.flows import check, enlist, prove, ration, receive, spare, suspect
 from chalicelib.flows.ask import UNSENT, NoAccount, ask
 
 TRIES = 5
@@ -114,6 +114,8 @@ def book(world: World, name: str) -> None:
         _settle(world, order, live)
     elif is_over(order):
         world.queues.nudge(Topic.TELL, [order_id])
+    elif order.awaits_proof:
+        prove.nag(world, order)
     elif order.leg.assignment is not None:
         _attempt(world, order, seen)
 

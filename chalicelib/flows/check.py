@@ -194,7 +194,12 @@ def keep_evidence(piece: Evidence) -> Keep:
 
 
 def assigned(
-    verdict: Verdict, on: Ground, at: datetime, takes: Iterable[QuotaTaken] = (), quote: Quote | None = None
+    verdict: Verdict,
+    on: Ground,
+    at: datetime,
+    takes: Iterable[QuotaTaken] = (),
+    quote: Quote | None = None,
+    places: int = 1,
 ) -> Assignment:
     """What a yes that has said what it rests on comes to, when its slot is given."""
     slot = on.fleet.slots[verdict.slot_id]
@@ -214,6 +219,7 @@ def assigned(
         handovers=verdict.handovers,
         permit_ids=verdict.permit_ids,
         quotas=tuple(takes),
+        places=places,
         rules_version=on.atlas.rules.version,
         assigned_at=at,
         quote=quote,
@@ -262,10 +268,10 @@ def kept_outside(leg: Leg) -> Leg:
 def give_back(order: Order, slot_id: str) -> list[Count]:
     """The slot's place and whatever the assignment has taken of quotas and permits, back: in the same transaction as
     the step of the order that frees them. `order`: as it is before that step."""
-    taken = order.leg.assignment.quotas if order.leg.assignment is not None else ()
-    market_id = order.market_id
+    given, market_id = order.leg.assignment, order.market_id
+    taken, places = (given.quotas, given.places) if given is not None else ((), 1)
     return [
-        facts.give_back_to_slot(market_id, slot_id),
+        facts.give_back_to_slot(market_id, slot_id, places),
         *(facts.give_back_quota(market_id, one, rooms.amount(one, order.gift)) for one in taken),
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from chalicelib.domain import companions, facts, rooms
+from chalicelib.domain import companions, facts, rooms, safeguards
 from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
@@ -79,6 +79,7 @@ CROWDED = frozenset(
         Reason.OUTRANKED,
         Reason.SLOT_FULL,
         Reason.NO_ROOM,
+        Reason.VEHICLE_SHARED,
         Reason.QUOTA_FULL,
         Reason.PERMIT_USED,
         Reason.COMPANIONS_MISSING,
@@ -102,6 +103,8 @@ class Ruling:
     after: Order
     evidence: Evidence | None
     takes: str | None
+    places: int = 1
+    """Of that slot."""
     needs: Needs = field(default_factory=dict)
     """Of quotas, permits and room, beside the slot's place."""
     party: str | None = None
@@ -263,14 +266,21 @@ def _lacks_a_place(order: Order) -> bool:
     return order.outlook.decision is Decision.YES or not CROWDED.isdisjoint(order.outlook.reasons)
 
 
+def _planned_from(order: Order) -> datetime:
+    """From when it is planned: who carries it learns where it goes, and of a safeguarded gift not before that is
+    needed."""
+    ahead = HORIZON if order.safeguard is None else min(HORIZON, order.safeguard.ahead)
+    return order.window.start - ahead
+
+
 def _is_far(order: Order, now: datetime) -> bool:
     """True for an order that is not planned yet."""
-    return order.window.start - HORIZON > now
+    return _planned_from(order) > now
 
 
 def _is_put_off(order: Order) -> bool:
     """True for one that is looked at next when its time has come."""
-    return order.outlook is not None and order.outlook.next_look == order.window.start - HORIZON
+    return order.outlook is not None and order.outlook.next_look == _planned_from(order)
 
 
 def _has_lost_its_place(ruling: Ruling) -> bool:
@@ -337,7 +347,7 @@ def decide(
         return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
     # a round over everything meets a whole campaign of them, and writes none anew
     far = [order for order in orders if _is_far(order, now) and not _is_put_off(order)]
-    rulings = [_may_wait(order, on, now, order.window.start - HORIZON) for order in far]
+    rulings = [_may_wait(order, on, now, _planned_from(order)) for order in far]
     orders = [order for order in orders if not _is_far(order, now)]
     if not orders:
         return rulings, None
@@ -388,14 +398,19 @@ def decide(
     party_of = {name: min(party) for name, party in parties_of.items()}
     states = ((slot.slot_id, rooms.left_of(slot, on.fleet.taken)) for slot in slots)
     room = {slot_id: size for slot_id, size in states if size is not None}
+    sizes = {order.order_id: rooms.size_of(order.gift) for order in orders} if room else {}
+    whole = _whole(orders, choices, on)
+    if whole:
+        sizes, room = _with_whole_vehicles(orders, whole, room, on)
     planned = ration.Round(
         tiers={order.order_id: int(order.tier) for order in orders},
         places={slot.slot_id: on.fleet.left.get(slot.slot_id, 0) for slot in slots},
         choices=choices,
         needs=needs,
         taken=ration.counted(world, orders[0].market_id, needs.values(), on) if needs else {},
-        sizes={order.order_id: rooms.size_of(order.gift) for order in orders} if room else {},
+        sizes=sizes,
         rooms=room,
+        whole=whole,
         together=parties,
         loads=fair_loads(slots, on.fleet.left, fair_load) if fair_load else (),
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
@@ -430,10 +445,13 @@ def decide(
                     continue
             slot = on.fleet.slots[chosen]
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
+            places = whole.get((order.order_id, chosen), 1)
+            if (order.order_id, chosen) in whole:
+                takes |= safeguards.whole(slot)
             why = account.of_served(order, chosen, answers)
             price = prices.get((order.order_id, slot.courier_id))
             quoted = None if price is None else price.of(chosen)
-            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted)
+            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted, places)
             rulings.append(replace(went, party=party_of.get(order.order_id)))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
@@ -443,6 +461,36 @@ def decide(
             left = partial(account.of_left, order, answers)
             rulings.append(_waits(order, on, now, reasons, others, ground, left))
     return rulings, account
+
+
+def _whole(orders: Iterable[Order], choices: Mapping[str, Choices], on: check.Ground) -> dict[Pair, int]:
+    """Of whoever rides alone, and of each slot it may go with, all the places that it takes there."""
+    slots, couriers = on.fleet.slots, on.fleet.couriers
+    return {
+        (order.order_id, name): slots[name].capacity
+        for order in orders
+        if order.safeguard is not None
+        for name, _ in choices.get(order.order_id, ())
+        if safeguards.rides_alone(order.gift, couriers[slots[name].courier_id])
+    }
+
+
+def _with_whole_vehicles(
+    orders: Iterable[Order], whole: Mapping[Pair, int], room: Mapping[str, rooms.Size], on: check.Ground
+) -> tuple[dict[str, rooms.Size], dict[str, rooms.Size]]:
+    """Sizes and rooms with one measure more, in which who rides alone fills a vehicle and everybody else takes one of
+    it. So the plan and its proof know of it as they know of volume, and where nobody rides alone there is no such
+    measure."""
+    alone = {name for name, _ in whole}
+    sizes = {
+        order.order_id: (*rooms.size_of(order.gift), safeguards.WHOLE if order.order_id in alone else 1)
+        for order in orders
+    }
+    found = {name: (*size, rooms.ENDLESS) for name, size in room.items()}
+    for _, name in whole:
+        taken = max(0, on.fleet.slots[name].capacity - on.fleet.left.get(name, 0))
+        found[name] = (*room.get(name, (rooms.ENDLESS, rooms.ENDLESS)), safeguards.WHOLE - taken)
+    return sizes, found
 
 
 def _final(
@@ -646,8 +694,9 @@ def _goes(
     takes: Needs,
     why: Explanation | None = None,
     quoted: Quote | None = None,
+    places: int = 1,
 ) -> Ruling:
-    assignment = check.assigned(verdict, on, now, takes, quoted)
+    assignment = check.assigned(verdict, on, now, takes, quoted, places)
     piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others, explanation=why)
     leg = order.leg.model_copy(update={"assignment": assignment})
     after = moved(
@@ -657,7 +706,7 @@ def _goes(
         outlook=None,
         evidence_count=order.evidence_count + 1,
     )
-    return Ruling(order, after, piece, assignment.slot_id, takes)
+    return Ruling(order, after, piece, assignment.slot_id, places, takes)
 
 
 def _may_wait(order: Order, on: check.Ground, now: datetime, until: datetime) -> Ruling:
@@ -836,6 +885,7 @@ def _changes(
     changes: list[Change] = [Require(facts.pointer_key(market_id), version)]
     owners: list[list[str]] = [[]]
     takers: dict[str, list[str]] = {}
+    places: dict[str, int] = {}
     rationed: dict[QuotaTaken, list[tuple[str, Need]]] = {}
     for ruling in rulings:
         name = ruling.after.order_id
@@ -846,10 +896,11 @@ def _changes(
             owners.append([name])
         if ruling.takes is not None:
             takers.setdefault(ruling.takes, []).append(name)
+            places[ruling.takes] = places.get(ruling.takes, 0) + ruling.places
         for counter, need in ruling.needs.items():
             rationed.setdefault(counter, []).append((name, need))
     for slot_id, names in sorted(takers.items()):
-        changes.append(facts.take_from_slot(market_id, slot_id, len(names)))
+        changes.append(facts.take_from_slot(market_id, slot_id, places[slot_id]))
         owners.append(names)
     for counter, takers_of_it in sorted(
         rationed.items(), key=lambda pair: facts.quota_key(market_id, pair[0])

@@ -17,7 +17,7 @@ from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Topic, World
+from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Take, Topic, World
 from chalicelib.domain.shapes import Shape
 
 TRIES = 5
@@ -203,7 +203,8 @@ def _room(slot: Slot, before: Row | None) -> Keep:
 
 
 def _make_room(world: World, slot: Slot, before: Slot) -> None:
-    """Move what is left by as much as the capacity moves. Raises `Clashing` when that much is not free."""
+    """Move what is left by as much as the capacity moves. Raises `Clashing` when that much is not free, or when
+    somebody rides alone there."""
     row = world.table.get(_room_key(slot))
     counted = Room.model_validate_json(row.body).capacity if row else before.capacity
     by = slot.capacity - counted
@@ -211,8 +212,12 @@ def _make_room(world: World, slot: Slot, before: Slot) -> None:
         return
     key = facts.slot_key(slot.market_id, slot.slot_id)
     try:
-        world.table.write(Count(key, facts.LEFT, by), _room(slot, row))
+        # of the mark nothing is taken: who has the slot for himself lets nobody in by a place more
+        mark = Take(facts.alone_key(slot), facts.TAKEN, 0, 0, _expiry(slot))
+        world.table.write(Count(key, facts.LEFT, by), _room(slot, row), *([mark] if by > 0 else []))
     except Lost as lost:
+        if 2 in lost.at:
+            raise Clashing(f"a gift that rides alone has all of the slot {slot.slot_id!r}") from None
         if 0 in lost.at and by < 0 and world.table.get(key) is not None:
             raise Clashing(
                 f"a capacity of at least what is taken of the slot {slot.slot_id!r} was expected, "

@@ -21,7 +21,6 @@ from chalicelib.domain.orders import (
     NewOrder,
     Order,
     OrderWish,
-    Private,
     Recipient,
     Tier,
     fingerprint_of,
@@ -32,7 +31,7 @@ from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.standing import Standing, held, standing_key, standing_of_row
 from chalicelib.flows import cap, enlist, enrol, rank
-from chalicelib.flows.place import faults_of, relay_faults_of, repeated
+from chalicelib.flows.place import faults_of, private_of, relay_faults_of, repeated, safeguard_faults_of
 
 TRIES = 10
 """As often as others may be giving to the same client at the same moment."""
@@ -112,12 +111,12 @@ def drafted(
     programme: NewProgramme = NOTHING if programme_row is None else programme_of_row(programme_row)
     tier = _tier(world, wish, client, rows.get(keys[2]), programme)
     new = _resolved(wish, enrol.person_of(world, client), tier)
-    faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now)]
+    faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now), *safeguard_faults_of(new)]
     if faults:
         faults = [_of_place(each) for each in faults]
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     order = placed(new, brand_id, idempotency_key, market, now)
-    private = Private.model_construct(recipient=new.recipient, pick_up_contact=new.pick_up.contact)
+    private = private_of(world, new)
     order = order.model_copy(
         update={
             "fingerprint": fingerprint_of(idempotency_key, wish),

@@ -29,7 +29,7 @@ from chalicelib.domain.legs import (
 from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, handed_on, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.verdicts import Decision, Phase, Reason
-from chalicelib.flows import book, check, suspect
+from chalicelib.flows import book, check, prove, suspect
 from chalicelib.flows.receive import SKEW, may_speak
 
 TRIES = 5
@@ -180,6 +180,11 @@ def _folded(
         if leg.leg_no != order.leg.leg_no:
             word = str(track.kind)
             world.log("earlier_leg_heard", order=order.order_id, courier=heard.courier_id, step=word)
+    if changed.safeguard is not None:
+        deciding = changed.leg.deciding_booking
+        if deciding is not None:
+            said = list(_believed(world, changed, deciding, events.get(deciding.reference, ())))
+            changed = prove.heard(world, changed, deciding, said)
     changed = handed_on(changed, now)
     if len(changed.legs) > 1:
         changed = _where_it_is(changed, now)

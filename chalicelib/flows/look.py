@@ -14,6 +14,7 @@ from chalicelib.domain.gifts import Gift
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import World
+from chalicelib.domain.safeguards import Safeguard
 from chalicelib.domain.shapes import Instant, Shape, Slug, Window
 from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason
 from chalicelib.flows import enlist
@@ -66,6 +67,7 @@ class ClearanceQuestion(Shape):
         le=480,
         description="So long a team would stay with the client; 0: it is a gift.",
     )
+    safeguard: Safeguard | None = None
 
 
 class Possible(Shape):
@@ -111,6 +113,7 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         drop_off=question.recipient.place,
         window=question.window,
         visit_minutes=question.visit_minutes if isinstance(question, ClearanceQuestion) else 0,
+        safeguard=question.safeguard,
     )
     if on.fleet.is_suspected(delivery.drop_off.address, now):
         return _answer(on, now, Decision.HOLD, (Reason.CLOSURE_SUSPECTED,), (), ())

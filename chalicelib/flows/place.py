@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Fault, Invalid, Lost, Missing
-from chalicelib.domain.gifts import Gift
+from chalicelib.domain.gifts import Gift, ItemClass
+from chalicelib.domain.handing import code_from
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Private, Recipient, placed
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.ports import Keep, Topic, World
@@ -35,13 +37,13 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
             [Fault("/market", "a market that exists was expected", new.market)],
         ) from None
     order = placed(new, brand_id, idempotency_key, market, now)
-    faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now)]
+    faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now), *safeguard_faults_of(new)]
     if faults:
         before = world.table.get(facts.order_key(order.order_id))
         if before is not None:  # placed when it was right: the same request has the same answer for ever
             return repeated(world, facts.order_of_row(before), order.fingerprint), True
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
-    private = Private.model_construct(recipient=new.recipient, pick_up_contact=new.pick_up.contact)
+    private = private_of(world, new)
     order = order.model_copy(update={"sealed": facts.seal_private(world.sealer, private, order.order_id)})
     try:
         world.table.write(Keep(facts.order_row(order), was=None))
@@ -86,6 +88,26 @@ def faults_of(market: Market, wanted: Wanted, now: datetime) -> list[Fault]:
         *_foreign(market, wanted.gift),
         *closed(wanted.window, now),
     ]
+
+
+def private_of(world: World, new: NewOrder) -> Private:
+    """What of it is sealed; with the client's code where there is to be one."""
+    code = None if new.safeguard is None else code_from(world.token())
+    return Private.model_construct(recipient=new.recipient, pick_up_contact=new.pick_up.contact, code=code)
+
+
+def safeguard_faults_of(new: NewOrder) -> Iterator[Fault]:
+    """What does not go with the safeguard that it asks for, if it asks for one."""
+    if new.safeguard is None:
+        return
+    if ItemClass.HIGH_VALUE not in new.gift.item_classes:
+        yield Fault("/safeguard", "a gift with an item of class 'high_value' was expected")
+    for name in ("together", "relay"):
+        if getattr(new, name) is not None:
+            detail = (
+                "a safeguarded gift rides by itself, from the shop to the client: nothing was expected here"
+            )
+            yield Fault(f"/{name}", detail)
 
 
 def relay_faults_of(market: Market, new: NewOrder, now: datetime) -> list[Fault]:

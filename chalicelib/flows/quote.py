@@ -111,7 +111,7 @@ def _questions(
             is_open = verdict.decision is Decision.YES and on.fleet.left.get(slot.slot_id, 0) > 0
             if is_open and verdict.start is not None and on.fleet.couriers[slot.courier_id].asks_price:
                 first.setdefault(slot.courier_id, verdict)
-        if not first:
+        if not first or order.safeguard is not None:  # whom a price is asked of learns where it goes
             continue
         private = facts.unseal_private(world.sealer, order)
         reference = reference_of(order.order_id, order.leg.leg_no, order.leg.next_number)

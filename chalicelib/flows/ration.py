@@ -150,6 +150,8 @@ class Round:
     """What each order takes of a slot's room; who is not named takes none."""
     rooms: dict[str, Size] = field(default_factory=dict)
     """What is left of that in the slots that state it."""
+    whole: Mapping[Pair, int] = field(default_factory=dict)
+    """Of who rides alone in a slot, all its places."""
     together: Sequence[frozenset[str]] = ()
     """Orders that go with one slot or not at all."""
     loads: Sequence[Limit] = ()
@@ -167,7 +169,7 @@ class Round:
         needs = self.needs.get(pair)
         why = lacking(needs, self.taken) if needs else None
         if why is None and not self._has_room(*pair):
-            return Reason.NO_ROOM
+            return Reason.VEHICLE_SHARED if pair in self.whole else Reason.NO_ROOM
         return why
 
     def _has_room(self, order: str, slot: str) -> bool:
@@ -185,12 +187,12 @@ class Round:
 
     def _take(self, pair: Pair, count: int) -> None:
         order, slot = pair
-        self.places[slot] -= count
+        self.places[slot] -= count * self.whole.get(pair, 1)
         for counter in self.needs.get(pair, ()):
             self.taken[counter] += count
         room, size = self.rooms.get(slot), self.sizes.get(order)
         if room is not None and size is not None:
-            self.rooms[slot] = (room[0] - count * size[0], room[1] - count * size[1])
+            self.rooms[slot] = tuple(left - count * one for left, one in zip(room, size, strict=True))
 
     def _problem(self) -> Problem:
         tiers = {order: tier for order, tier in self.tiers.items() if order not in self.chosen}

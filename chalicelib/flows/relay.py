@@ -29,6 +29,10 @@ def relay(world: World, order_id: str, point: HandOverPoint, version: int) -> Or
         raise Stale(f'the order is at "v{order.version}", If-Match named "v{version}"')
     if not in_pool(order) or order.leg.fetched_at is not None:
         raise Clashing(f"only an order that waits in the shop is relayed, this one is {order.state.value}")
+    if order.safeguard is not None:
+        raise Clashing(
+            "a safeguarded gift is handed to its client by whoever fetched it, and left nowhere between"
+        )
     if order.together is not None:
         raise Clashing("gifts that travel together arrive together, and cannot be relayed")
     now = world.clock()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from chalicelib.domain import facts
 from chalicelib.domain.custody import beginning
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
+from chalicelib.domain.handing import Handing
 from chalicelib.domain.legs import MOST_LEGS, Leg
 from chalicelib.domain.orders import Order, OrderState, is_over, moved
 from chalicelib.domain.ports import Change, Topic, World
@@ -52,7 +53,11 @@ def send_again(
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     behind = order.leg.model_copy(update={"window": order.window})
     leg = Leg(
-        leg_no=behind.leg_no + 1, fetched_at=behind.fetched_at, begun_at=now, begun_from=version
+        leg_no=behind.leg_no + 1,
+        fetched_at=behind.fetched_at,
+        begun_at=now,
+        begun_from=version,
+        handing=None if order.safeguard is None else Handing(),
     )  # from a hand-over point if it came back there; who wants a relay of it again says so
     legs = (*order.legs[:-1], behind, leg)
     after = moved(order, now, legs=legs, window=window, outlook=None)
@@ -94,7 +99,7 @@ def seen_back(world: World, order_id: str) -> Order:
         if not order.told:
             world.queues.nudge(Topic.TELL, [order_id])
         return order
-    if order.state is not OrderState.FAILED:
+    if order.state is not OrderState.FAILED and not order.awaits_proof:
         raise Clashing(f"only an order that is failed can be seen back, this one is {order.state.value}")
     now = world.clock()
     legs = (*order.legs[:-1], order.leg.model_copy(update={"back_at": now}))

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.curfews import Stop
-from chalicelib.domain.orders import OrderView
+from chalicelib.domain.looks import Look
+from chalicelib.domain.orders import HandingView, Moved, OrderView
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
@@ -86,7 +87,12 @@ class Piece:
 
 
 def sheet(
-    order: OrderView, pieces: Sequence[Piece], recalled: Mapping[str, Recalled], brand: str, at: datetime
+    order: OrderView,
+    pieces: Sequence[Piece],
+    recalled: Mapping[str, Recalled],
+    brand: str,
+    at: datetime,
+    looks: Sequence[Look] = (),
 ) -> Sheet:
     """The page, as read at that moment; `recalled`: by digest, what could be read of the snapshots."""
     pieces = sorted(pieces, key=lambda piece: (piece.decided_at, piece.evidence_id))
@@ -99,6 +105,7 @@ def sheet(
         sections=(
             Section(("What was asked",), (page.asked(),)),
             Section(("What became of it",), (page.became(),)),
+            *page.guarded(looks),
             Section(("Every decision, in order of time",), (page.opening(),)),
             *page.decisions(),
             *page.rules(),
@@ -168,12 +175,60 @@ class _Page:
 
     def became(self) -> Bullets:
         """The states the order went through."""
-        return Bullets(
-            tuple(
-                (self._hour(step.at), f": {words.said(words.STATES, step.state)}")
-                for step in self.order.history
-            )
-        )
+        return Bullets(tuple((self._hour(step.at), f": {self._state(step)}") for step in self.order.history))
+
+    @staticmethod
+    def _state(step: Moved) -> str:
+        state = words.said(words.STATES, step.state)
+        return state if step.about is None else f"{state}; {words.said(words.NOTES, step.about)}"
+
+    def guarded(self, looks: Sequence[Look]) -> Iterator[Section]:
+        """Of a gift of great value: what its hand-over is proven by, and who has read where it goes."""
+        order = self.order
+        if order.handing is not None and order.safeguard is not None:
+            yield Section(("How its hand-over is proven",), (Facts(tuple(self._proofs(order.handing))),))
+        if looks:
+            lines = [
+                (
+                    self._hour(one.at),
+                    f": {one.by} ({one.role}{'' if one.staff is None else f', {one.staff}'}), because: {one.reason}",
+                )
+                for one in looks
+            ]
+            note = "Nothing shows it without being written down here; its courier learns it with the job."
+            yield Section(("Who has read the address",), (Paragraph((note,)), Bullets(tuple(lines))))
+
+    def _proofs(self, known: HandingView) -> Iterator[tuple[str, tuple[Line, ...]]]:
+        guard = self.order.safeguard
+        assert guard is not None
+        ways = _ways([way for way in NEAREST_FIRST if way in guard.handovers])
+        told: list[Line] = [(f"Handed to the client {ways}, and left nowhere.",)]
+        if guard.insurer_consent is not None:
+            told.append((f"The insurer has agreed: {guard.insurer_consent}.",))
+        yield "Demanded", tuple(told)
+        told = [("None was read when it was fetched.",)] if known.seal is None else []
+        if known.seal is not None and known.sealed_at is not None:
+            told.append((f"{known.seal}, read at the pick-up ", self._hour(known.sealed_at)))
+        if known.seal_read_at is not None:
+            told.append(("The same number, read at the hand-over ", self._hour(known.seal_read_at)))
+        told += [
+            (f"{one.number} was read ", self._hour(one.at), ": not that number") for one in known.misfits
+        ]
+        yield "Seal", tuple(told)
+        for word, at in (("Code", known.code_at), ("Identity", known.identity_at), ("Photo", known.photo_at)):
+            if at is not None:
+                yield word, (("There since ", self._hour(at)),)
+        if known.missing:
+            parts = words.listed([words.said(words.PARTS, part) for part in known.missing])
+            said = "Its courier says that it was handed over. Until then it counts as being with the courier."
+            yield "Missing", ((_first_up(parts) + ".",), *([(said,)] if known.awaits_proof else []))
+        if self.order.custody.flaws:
+            flaws = [
+                (f"{flaw.kind.value} from ", self._hour(flaw.since)) for flaw in self.order.custody.flaws
+            ]
+            yield "Custody", tuple(flaws)
+        else:
+            yield "Custody", (("Unbroken: at every moment it is known who had it.",),)
 
     # --- decisions --------------------------------------------------------------------------------------------
 

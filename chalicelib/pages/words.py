@@ -27,6 +27,7 @@ REASONS: Final[dict[str, str]] = {
     "window": "The trip does not fit into the hours that are left of those asked for.",
     "slot_full": "The courier might have gone, and has no place left in those hours.",
     "no_room": "The courier might have gone, and its vehicle has not the room left for a gift of this size or weight.",
+    "vehicle_shared": "A gift of this value rides alone, and others have a place in that vehicle or may come to.",
     "quota_full": "The rules let only so many deliveries through there in a day, and those are given away.",
     "outranked": "The courier might have gone, and its places went to gifts that come first.",
     "no_slots": "No courier offers hours in that time.",
@@ -77,6 +78,7 @@ CHANGES: Final[dict[str, str]] = {
     "window": "other hours",
     "slot_full": "one more place",
     "no_room": "more room in a vehicle, or a smaller gift",
+    "vehicle_shared": "a vehicle that nobody else has a place in",
     "quota_full": "another day, or a higher limit in the rules",
     "outranked": "one more place",
     "no_slots": "other hours",
@@ -239,6 +241,21 @@ STATES: Final[dict[str, str]] = {
     "cancelled": "cancelled",
     "fulfilled_digitally": "sent as a gift that needs no courier",
 }
+
+NOTES: Final[dict[str, str]] = {
+    "awaiting_proof": "its courier says that it was handed over, and the proof of that is not whole",
+    "substitute_proposed": "something else was proposed in its place",
+    "substituted": "something else goes in its place, as was agreed",
+}
+"""Of a step that is told though the state may be the same, beside its state."""
+
+PARTS: Final[dict[str, str]] = {
+    "seal": "the number of its seal, read at both ends",
+    "code": "the code that only the client has",
+    "identity": "a look at who the client is",
+    "photo": "a photo, in the place of a look at who the client is",
+}
+"""What a hand-over is proven by."""
 
 FALLBACKS: Final[dict[str, str]] = {
     "hold": "hold the gift",

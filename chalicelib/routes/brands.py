@@ -242,6 +242,7 @@ def _check_own(who: Caller, order_id: str) -> None:
 def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
     """The evidence as a page for people; `whole`: for operators."""
     from chalicelib.flows.recall import recalled  # here: importing the app stays small
+    from chalicelib.flows.reveal import looks_of
     from chalicelib.pages import evidence, html, text
 
     world = wiring.world()
@@ -251,6 +252,7 @@ def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Re
         recalled(world, pieces),
         order.brand_id,
         world.clock(),
+        looks_of(world, order.order_id),
     )
     if kind == "text/html":
         return edge.page(html.rendered(sheet), kind, {**VARY, **html.HEADERS})

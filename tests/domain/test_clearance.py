@@ -171,6 +171,12 @@ CASES: dict[Reason, dict[str, Any]] = {
         "of": b.delivery(gift=HIGH),
         "with_fleet": b.fleet(couriers=[b.courier(insured_limit={"amount": 4_999_999, "currency": "CNY"})]),
     },
+    R.VEHICLE_SHARED: {
+        "of": b.delivery(gift=HIGH, safeguard={}),
+        "with_fleet": b.fleet(couriers=[b.courier(proofs=["identity"])]).model_copy(
+            update={"left": {"slot-1": 2}}
+        ),
+    },
     R.NOT_CARRIED: {"by": b.slot(item_classes=["document"])},
     R.CONSENT_MISSING: {
         "of": b.delivery(stays_in="CN"),

@@ -49,6 +49,7 @@ class Dice:
             permits=[self.permit(f"permit-{n}") for n in range(self.dice.randint(0, 6))],
             slots=slots,
         ).model_copy(update={"uses_left": {f"permit-{n}": 0 for n in self.some(range(6), 3)}})
+        self.fleet.left.update({slot.slot_id: slot.capacity - 1 for slot in self.some(slots)})
         self.deliveries = [self.delivery() for _ in range(8)]
         self.down = ("c1",) if self.dice.random() < 0.1 else ()
         """A courier that does not answer."""
@@ -139,13 +140,20 @@ class Dice:
         return builders.courier(
             name,
             suspended=self.rarely(True, False, 0.1),
-            proofs=self.rarely([], ["receipt_code"]),
+            proofs=self.rarely([], self.rarely(["photo"], ["receipt_code", "identity"], 0.2)),
             insured_limit=self.rarely(
                 None, {"amount": self.dice.choice((10_000, 10_000_000)), "currency": "CNY"}
             ),
+            insured_ways=self.rarely([self.insured_way() for _ in range(2)], [], 0.4),
+            shared_up_to=self.rarely({"amount": 10_000, "currency": "CNY"}, None, 0.5),
             listed=self.listed("white"),
             data_region=self.rarely(self.dice.choice(("CN", "SG", "DE"))),
         )
+
+    def insured_way(self) -> dict[str, Any]:
+        first, last = (self.dice.choice((HUANGPU, XUHUI)) for _ in range(2))
+        limit = {"amount": self.dice.choice((9_500, 10_000_000)), "currency": "CNY"}
+        return {"origin": first, "destination": last, "limit": limit}
 
     def crew(self, name: str, couriers: list[Courier]) -> Crew:
         home = self.dice.choice(COMPOUNDS)
@@ -223,8 +231,10 @@ class Dice:
             for item_class in self.some(CLASSES, 2)
         ]
         start = self.dice.choice((0, 1, 3))
+        consent: dict[str, Any] = {"contactless": "code_seal_photo", "insurer_consent": "paper-7"}
         return builders.delivery(
             gift=builders.gift(*items),
+            safeguard=self.rarely(self.rarely(consent, {}, 0.5), None, 0.5),
             pick_up=self.place(),
             drop_off=self.place(),
             window=builders.window(start, start + self.dice.choice((0.25, 2, 3))),

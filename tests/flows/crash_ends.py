@@ -42,7 +42,9 @@ def _assert_places(play: Play, orders: list[Order]) -> None:
     for order in orders:
         if order.state in HOLDS_NO_PLACE:
             assert order.leg.assignment is None, f"{order.state}, and a place is still kept for it"
-    taken = Counter(leg.assignment.slot_id for order in orders for leg in order.legs if leg.assignment)
+    taken: Counter[str] = Counter()
+    for given in (leg.assignment for order in orders for leg in order.legs if leg.assignment):
+        taken[given.slot_id] += given.places
     slots = [row for row in play.table.rows.values() if row.key.sk.startswith("slot#")]
     for row in slots:
         slot, left = Slot.model_validate_json(row.body), row.counters[facts.LEFT]

@@ -8,18 +8,22 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from chalicelib.domain import facts
 from chalicelib.domain.appointments import PieceState, Word
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
+from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewAppointment, OrderState
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
-from chalicelib.flows import consult, explain, look, publish, recall, receive, replay
+from chalicelib.flows import consult, explain, look, publish, recall, receive, replay, reveal
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.manifest import record as flow_record
 from chalicelib.flows.place import place as flow_place
+from chalicelib.flows.prove import NewProof, made_anew
+from chalicelib.flows.prove import prove as flow_prove
 from chalicelib.flows.relay import relay as flow_relay
 from chalicelib.flows.reschedule import reschedule as flow_reschedule
 from chalicelib.flows.send_again import seen_back as flow_seen_back
@@ -245,6 +249,44 @@ def seen_back(key: str = "key-1", *, settled: bool = True) -> Step:
         refused(play, lambda: flow_seen_back(play.on.world, play.order_id(key)))
         if settled:
             play.settle()
+
+    return step
+
+
+@same
+def proves(key: str = "key-1", *, times: int = 1, **parts: str) -> Step:
+    """An operator sends in what was read at the door; a code of `right` is the one the client has."""
+
+    def step(play: Play) -> None:
+        private = facts.unseal_private(play.on.plain.sealer, play.order(key))
+        told = {name: private.code if said == "right" else said for name, said in parts.items()}
+        new = NewProof.model_validate(told)
+        for _ in range(times):
+            refused(play, lambda: flow_prove(play.on.world, play.order_id(key), new))
+        play.settle()
+
+    return step
+
+
+@same
+def new_code(key: str = "key-1") -> Step:
+    """The brand has another code made."""
+
+    def step(play: Play) -> None:
+        refused(play, lambda: made_anew(play.on.world, "maison", play.order_id(key)))
+
+    return step
+
+
+@same
+def looks_at_address(key: str = "key-1") -> Step:
+    """Brand and operator read where it goes, and who has."""
+
+    def step(play: Play) -> None:
+        for who in (Caller(role=Role.OPERATOR, owner="room"), Caller(role=Role.BRAND, owner="maison")):
+            name = play.order_id(key)
+            refused(play, partial(reveal.reveal, play.on.world, who, name, "client-called"))
+            play.act(partial(reveal.looks_at, play.on.world, who, name))
 
     return step
 

@@ -57,14 +57,17 @@ from tests.flows.crash_steps import (
     forget_jobs,
     gone,
     later,
+    looks_at_address,
     lose_nudges,
     meanwhile,
     minutes,
+    new_code,
     only,
     only_publish,
     operator,
     place,
     point_at,
+    proves,
     read_everything,
     receipt,
     refused,
@@ -89,6 +92,7 @@ from tests.paper import (
     TokenPaperDialect,
     callback,
 )
+from tests.ring import RING, with_ring_courier
 from tests.stage import (
     MARKET,
     NOON,
@@ -108,7 +112,7 @@ STORIES: dict[str, Story] = {}
 
 DELIVERED, CANCELLED, STRANDED = OrderState.DELIVERED, OrderState.CANCELLED, OrderState.STRANDED
 HELD, RETURNED, AT_GATE, BOOKED = OrderState.HELD, OrderState.RETURNED, OrderState.AT_GATE, OrderState.BOOKED
-ASSIGNED = OrderState.ASSIGNED
+ASSIGNED, PICKED_UP = OrderState.ASSIGNED, OrderState.PICKED_UP
 
 
 def story(name: str, *steps: Any, ends: dict[str, OrderState] | None = None, **more: Any) -> None:
@@ -443,6 +447,29 @@ story(
     expects(BOOKED), minutes(7), later(minutes=25), courier("picked_up"), minutes(2), courier("returned"), minutes(2),
     expects(RETURNED), send_again(end=4), minutes(2), later(hours=5), minutes(4),
     opening=partial(stage, crews=2), ends={"key-1": STRANDED},
+)  # fmt: skip
+
+# --- gifts of great value -----------------------------------------------------------------------------------
+
+A_RING: dict[str, Any] = {"gift": RING, "safeguard": {}}
+story(
+    "ring_whose_courier_says_delivered_before_it_is_proven",
+    place(**A_RING), expects(BOOKED), minutes(7), looks_at_address(), read_everything(), later(minutes=60),
+    courier("picked_up"), proves(pick_up_seal="S-1", times=2), minutes(2), courier("delivered"), expects(PICKED_UP), minutes(2),
+    later(minutes=31), minutes(3), proves(seal="S-2"), proves(code="000000"), new_code(), proves(seal="S-1", code="right"),
+    minutes(2), proves(identity="crew-1", times=2), expects(DELIVERED), minutes(18),
+    opening=with_ring_courier, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "ring_that_rides_alone_beside_a_cake",
+    place(**A_RING), expects(BOOKED), place("key-2"), expects(HELD, "key-2"), minutes(7), cancel(), expects(BOOKED, "key-2"),
+    minutes(12), opening=with_ring_courier, ends={"key-1": CANCELLED, "key-2": BOOKED},
+)  # fmt: skip
+story(
+    "ring_that_was_not_handed_over_after_all",
+    place(**A_RING), minutes(7), later(minutes=60), courier("picked_up"), courier("delivered"), minutes(2),
+    seen_back(), expects(RETURNED), minutes(4), send_again(), minutes(2), cancel(), minutes(12),
+    opening=with_ring_courier, ends={"key-1": CANCELLED},
 )  # fmt: skip
 
 # --- rules change -------------------------------------------------------------------------------------------

@@ -387,7 +387,7 @@ def test_a_courier_is_not_believed_to_bring_back_what_its_language_has_no_words_
         proofs=frozenset({Proof.RECEIPT_CODE}),
     )
     enlist.put_courier(on.world, able)
-    with pytest.raises(Invalid, match="pickup_code, receipt_code") as said:
-        enlist.put_courier(on.world, able.model_copy(update={"proofs": frozenset({Proof.PHOTO})}))
+    with pytest.raises(Invalid, match="identity, photo, pickup_code, receipt_code") as said:
+        enlist.put_courier(on.world, able.model_copy(update={"proofs": frozenset({Proof.SIGNATURE})}))
     (fault,) = said.value.faults
-    assert (fault.pointer, fault.value) == ("/proofs", "photo")
+    assert (fault.pointer, fault.value) == ("/proofs", "signature")

@@ -32,6 +32,7 @@ from cli.package import read
 from sandbox.front import Front
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
+from tests.ring import ring
 from tests.stage import NOON, Stage, body, client_wish, new_client, new_order, stage
 
 
@@ -250,8 +251,13 @@ def _names(on: Stage) -> dict[str, str]:
     order, _ = give(on.world, "maison", "gift-1", client_wish(), "associate:anna")
     left, _ = place(on.world, "maison", "gift-2", new_order())
     ended = {"at_gate": left.order_id}
-    for name, state in (("returned", OrderState.RETURNED), ("failed", OrderState.FAILED)):
-        other, _ = place(on.world, "maison", f"gift-{name}", new_order())
+    for name, state in (
+        ("returned", OrderState.RETURNED),
+        ("failed", OrderState.FAILED),
+        ("ring", OrderState.BOOKED),
+    ):
+        new = ring() if name == "ring" else new_order()
+        other, _ = place(on.world, "maison", f"gift-{name}", new)
         steps = (*other.history, Moved(state=state, at=NOON))
         _keep(on, facts.order_row(other.model_copy(update={"history": steps})), was=1)
         ended[name] = other.order_id

@@ -21,10 +21,12 @@ from chalicelib.domain import facts
 from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
 from cli.openapi import OPERATIONS, names_of
+from tests.conftest import ROOT
 from tests.paper import signature
 from tests.security.gateway import ASSOCIATE, PROGRAMME, Answer, Gateway
 from tests.stage import NOON, body, client_body, client_order, crew, permit, slot
 
+ROUTES = ROOT / "chalicelib" / "routes"
 BELONGS: dict[str, Role | None] = {
     "order_id": Role.BRAND,
     "evidence_id": None,
@@ -123,6 +125,8 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     },
     ("POST", "/v1/orders/{order_id}/manifest"): lambda gate: {"pieces": [{"serial": "A1", "state": "back"}]},
     ("POST", "/v1/orders/{order_id}/reschedule"): lambda gate: {"window": body()["window"]},
+    ("POST", "/v1/orders/{order_id}/proofs"): lambda gate: {"pick_up_seal": "S-1"},
+    ("POST", "/v1/orders/{order_id}/looks"): lambda gate: {"reason": "client-called"},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
@@ -139,6 +143,8 @@ OTHER_NAMES = {
     ("PUT", "/v1/orders/{order_id}/relay"): {"order_id": "waiting"},
     ("POST", "/v1/orders/{order_id}/manifest"): {"order_id": "visit"},
     ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
+    ("POST", "/v1/orders/{order_id}/proofs"): {"order_id": "ring"},
+    ("POST", "/v1/orders/{order_id}/codes"): {"order_id": "ring"},
 }
 """Where the usual one of its kind is in the wrong state."""
 

@@ -1,0 +1,81 @@
+"""What a gift of great value needs beside the rest: proofs of its hand-over, its code, and looks at its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import edge, wiring
+from chalicelib.domain.keys import Role
+from chalicelib.domain.looks import Look, Shown
+from chalicelib.domain.orders import view
+from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.routes.calling import caller
+
+
+class WhyLook(Shape):
+    """Why somebody has to know where a gift goes."""
+
+    reason: Slug
+    staff: Slug | None = None
+
+
+class LookList(Shape):
+    """Every look at one order's address, the first first."""
+
+    order_id: str
+    data: tuple[Look, ...]
+
+
+class NewCode(Shape):
+    """The code of a gift of great value, for its client alone."""
+
+    order_id: str
+    hand_over_code: str
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes, behind that authorizer."""
+    bp = Blueprint("valuables")
+
+    @bp.route("/v1/orders/{order_id}/looks", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def look_at_address(order_id: str) -> Response:
+        from chalicelib.flows.reveal import reveal
+
+        request = bp.current_request
+        who = caller(request, Role.BRAND, Role.OPERATOR)
+        why = edge.body_of(request, WhyLook)
+        shown: Shown = reveal(wiring.world(), who, order_id, why.reason, why.staff)
+        return edge.answer(shown, 201)
+
+    @bp.route("/v1/orders/{order_id}/looks", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_looks(order_id: str) -> Response:
+        from chalicelib.flows.reveal import looks_at
+
+        who = caller(bp.current_request, Role.BRAND, Role.OPERATOR)
+        found = looks_at(wiring.world(), who, order_id)
+        return edge.answer(LookList(order_id=order_id, data=tuple(found)))
+
+    @bp.route("/v1/orders/{order_id}/proofs", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def prove_hand_over(order_id: str) -> Response:
+        from chalicelib.flows.prove import NewProof, prove
+
+        request = bp.current_request
+        caller(request, Role.OPERATOR)
+        order = prove(wiring.world(), order_id, edge.body_of(request, NewProof))
+        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/codes", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def make_code_anew(order_id: str) -> Response:
+        from chalicelib.flows.prove import made_anew
+
+        brand = caller(bp.current_request, Role.BRAND)
+        code = made_anew(wiring.world(), brand.owner, order_id)
+        return edge.answer(NewCode(order_id=order_id, hand_over_code=code), 201)
+
+    return bp
