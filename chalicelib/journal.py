@@ -27,7 +27,7 @@ from chalicelib.trace import Trace
 
 IDS = frozenset(
     {"order", "market", "courier", "brand", "endpoint", "upload", "slot", "joined", "impact", "snapshot"}
-    | {"client", "list", "campaign"}
+    | {"client", "list", "campaign", "associate", "by"}
 )
 """Facts that name one thing of ours."""
 WORDS = frozenset(

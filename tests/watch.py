@@ -273,6 +273,25 @@ def a_hard_day(watch: Watch) -> None:
     _couriers_in_doubt(watch)
     _rules_and_keys(watch)
     _a_list_is_handed_in(watch)
+    _a_programme_is_set_up(watch)
+
+
+def _a_programme_is_set_up(watch: Watch) -> None:
+    """A brand with tiers, an associate, and a client who buys, is granted a tier, and is given a cake."""
+    now, staff = watch.on.clock.now, {"X-Acting-Staff": "li.wei"}
+    tiers = [{"tier": "gold", "spend": {"amount": 10_000_000, "currency": "CNY"}}]
+    watch.ask("PUT", "/v1/programme", {"tiers": tiers})
+    named = {"name": "Li Baoxian", "countries": ["CN"], "locale": "zh-CN"}
+    watch.ask("PUT", "/v1/associates/anna", named)
+    watch.ask("PUT", "/v1/clients/vic-tier", stage.client_body("Wang Secretive", associate_id="anna"))
+    bought = {"purchase": "till-1", "at": now.isoformat(), "amount": {"amount": 5, "currency": "CNY"}}
+    counted = watch.ask("POST", "/v1/clients/vic-tier/purchases", {"purchases": [bought]})
+    until = (now + timedelta(days=9)).isoformat()
+    grant = {"grant": "g-1", "tier": "gold", "reason": "expected-to-spend", "expires_at": until}
+    granted = watch.ask("POST", "/v1/clients/vic-tier/grants", grant, **staff)
+    assert (counted.status_code, granted.status_code) == (200, 201)
+    window = {"start": (now + timedelta(hours=1)).isoformat(), "end": (now + timedelta(hours=4)).isoformat()}
+    assert watch.place("k-given", stage.client_order("vic-tier", window=window), **staff)
 
 
 def _a_ring(watch: Watch) -> None:

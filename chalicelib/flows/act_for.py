@@ -50,7 +50,7 @@ def put_associate(
         world.table.write(Keep(associate_row(after), was=before.version if before else None))
     except Lost:
         raise Stale("the associate was changed meanwhile; read it again") from None
-    world.log("associate_named", brand=brand_id, associate=associate_id, disabled=after.disabled)
+    world.log("associate_named", brand=brand_id, associate=associate_id, version=after.version)
     return after
 
 

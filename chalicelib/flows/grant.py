@@ -97,7 +97,7 @@ def _is_saved(
         )
     except Lost:
         return False
-    world.log("tier_changed_by_hand", client=client_id, brand=on.client.brand_id, deed=deed.value, by=by)
+    world.log("tier_changed_by_hand", client=client_id, brand=on.client.brand_id, step=deed.value, by=by)
     return True
 
 

@@ -42,6 +42,8 @@ def unbounded(
             yield from unbounded(defs[name], defs, at, seen | {name})
         return
     for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
+        if each.keys() == {"required"}:  # says which of the fields there are, and nothing of what is in them
+            continue
         yield from unbounded(each, defs, at, seen)
     if "enum" in schema or "const" in schema:
         return
