@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from chalicelib.domain.acts import BRAND, Act, Deed, act_row
 from chalicelib.domain.client_rows import client_row, proof_key, proof_row
 from chalicelib.domain.clients import Client, Consent, Purpose
 from chalicelib.domain.consents import merged
 from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.ports import Change, Keep, World
 from chalicelib.domain.retention import CONSENT_PROOF, is_gone, kept_until
+from chalicelib.flows import narrow
 
 TRIES = 5
 
 
-def agree(world: World, client_id: str, consents: Iterable[Consent]) -> Client:
-    """Put these on record, given or withdrawn. Doing it twice is harmless. Raises `Missing`, `Forgotten`, and `Invalid`
-    for a consent."""
+def agree(world: World, client_id: str, consents: Iterable[Consent], by: str = BRAND) -> Client:
+    """Put these on record, given or withdrawn; `by`: who says so. Doing it twice is harmless. Raises `Missing`,
+    `Forgotten`, and `Invalid` for a consent."""
     from chalicelib.flows import enrol
 
     given = tuple(consents)
@@ -29,8 +31,10 @@ def agree(world: World, client_id: str, consents: Iterable[Consent]) -> Client:
             return before
         after = before.model_copy(update={"consents": last, "version": before.version + 1})
         rows = proven(world, before, after, proofs)
+        act = act_row(client_id, Act(at=world.clock(), by=by, did=Deed.CONSENT_CHANGED), world.token())
+        narrow.keep_home(world, before, after)
         try:
-            world.table.write(Keep(client_row(after), was=before.version), *rows)
+            world.table.write(Keep(client_row(after), was=before.version), Keep(act, was=None), *rows)
         except Lost:
             continue
         world.log("consent_recorded", client=client_id, brand=after.brand_id, version=after.version)
@@ -39,9 +43,15 @@ def agree(world: World, client_id: str, consents: Iterable[Consent]) -> Client:
 
 
 def withdraw(
-    world: World, client_id: str, purposes: Iterable[Purpose], at: datetime, withdrawal: str
+    world: World,
+    client_id: str,
+    purposes: Iterable[Purpose],
+    at: datetime,
+    withdrawal: str,
+    by: str = BRAND,
 ) -> Client:
-    """The client agrees to these no more, from that moment. What it never agreed to is on record as well."""
+    """The client agrees to these no more, from that moment. What it never agreed to is on record as well. Raises as
+    `agree`."""
     from chalicelib.flows import enrol
 
     last = {consent.purpose: consent for consent in enrol.by_id(world, client_id).consents}
@@ -51,7 +61,7 @@ def withdraw(
         ended.append(
             known.model_copy(update={"withdrawn_at": max(at, known.granted_at), "withdrawal": withdrawal})
         )
-    return agree(world, client_id, ended)
+    return agree(world, client_id, ended, by)
 
 
 def news(
@@ -86,7 +96,8 @@ def proven(world: World, before: Client | None, after: Client, proofs: tuple[Con
             wanted.setdefault(proof_key(after.client_id, consent), consent)
     if not wanted:
         return []
-    stored = {row.key: row for row in world.table.get_many(sorted(wanted))}
+    # of a new client there is none yet
+    stored = {row.key: row for row in world.table.get_many(sorted(wanted))} if before is not None else {}
     changes: list[Change] = []
     for key, consent in wanted.items():
         over = consent.withdrawn_at

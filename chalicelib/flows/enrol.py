@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalicelib.domain.acts import BRAND, Act, Deed, act_row
 from chalicelib.domain.client_rows import (
     client_key,
     client_of_row,
@@ -33,7 +34,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.ports import Change, Drop, Keep, Key, Require, Row, World
 from chalicelib.domain.retention import is_gone
-from chalicelib.flows import agree, contacts
+from chalicelib.flows import agree, contacts, narrow
 
 TRIES = 5
 NAMES_KEPT = 5
@@ -48,10 +49,11 @@ def enrol(
     *,
     version: int | None = None,
     replaces: bool = False,
+    by: str = BRAND,
 ) -> Client:
     """The client as it stands now. Sent in again as it is, nothing changes and nothing is written.
 
-    `version`: the one it is to replace; `replaces`: whichever that is (a list that is imported). Raises
+    `version`: the one it is to replace; `replaces`: whichever that is (a list that is imported); `by`: who acts. Raises
     `Unconditional` where a client stands otherwise and neither is said, `Stale` where it has moved, `Clashing` where
     the client, or somebody with one of these contacts, has been erased, and `Invalid` for a consent.
     """
@@ -71,8 +73,11 @@ def enrol(
                 raise Stale(f'the client is at "v{before.version}", If-Match named "v{version}"')
         fields = _names(world, brand_id, new.person)
         changes = _changes(world, before, after, proofs, fields, returns=after.returns)
+        act = Act(at=world.clock(), by=by, did=Deed.CLIENT_CHANGED)
+        if before is not None:
+            narrow.keep_home(world, before, after)
         try:
-            world.table.write(*changes)
+            world.table.write(*changes, Keep(act_row(after.client_id, act, world.token()), was=None))
         except Lost:
             continue  # somebody was quicker: what stands there now says what is right
         world.log("client_enrolled", client=after.client_id, brand=brand_id, version=after.version)
@@ -127,8 +132,10 @@ def learn_whatsapp(world: World, client_id: str, name: str) -> Client:
             "version": before.version + 1,
         }
         after = before.model_copy(update=changes)
+        act = Act(at=world.clock(), by="client", did=Deed.CLIENT_CHANGED)
+        rows = _changes(world, before, after, (), names, returns=before.returns)
         try:
-            world.table.write(*_changes(world, before, after, (), names, returns=before.returns))
+            world.table.write(*rows, Keep(act_row(client_id, act, world.token()), was=None))
         except Lost:
             continue
         return after

@@ -31,7 +31,7 @@ from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row, le
 from chalicelib.domain.orders import ENDED, Order, is_over
 from chalicelib.domain.ports import Change, Drop, Keep, Row, Topic, World
 from chalicelib.domain.retention import ACT, CONSENT_PROOF, MARK, TOMBSTONE, Term, kept_until
-from chalicelib.flows import cancel, enrol
+from chalicelib.flows import cancel, enrol, look
 from chalicelib.flows.place import HORIZON, LONGEST
 
 TRIES = 5
@@ -77,7 +77,7 @@ def nudge_waiting(world: World, limit: int = PAGE) -> int:
 
 def waiting_for(world: World, client: Client) -> list[str]:
     """The client's orders that are not erased yet."""
-    return [order.order_id for order in _orders(world, client.client_id) if not order.is_erased]
+    return [order.order_id for order in look.orders_of_client(world, client.client_id) if not order.is_erased]
 
 
 def forget(world: World, client_id: str) -> None:
@@ -93,7 +93,7 @@ def forget(world: World, client_id: str) -> None:
     client = _bury(world, client)
     is_late = now >= deadline(client.erasure_asked_at or now)
     waits = False
-    for order in _orders(world, client_id):
+    for order in look.orders_of_client(world, client_id):
         waits = not _erase_order(world, order, at_once=is_late) or waits
     _clear(world, client)
     if client.erased_at is not None:  # a day after: nothing more will come
@@ -202,14 +202,6 @@ def _save(world: World, before: Client, after: Client, *changes: Change) -> None
 # --- its orders -----------------------------------------------------------------------------------------------
 
 
-def _orders(world: World, client_id: str) -> list[Order]:
-    """Every order that the client's books name."""
-    books = world.table.read(client_id, given.PREFIX).rows
-    ids = [gift.order_id for row in books for gift in ledger_of_row(row).gifts]
-    rows = world.table.get_many([facts.order_key(order_id) for order_id in dict.fromkeys(ids)])
-    return [facts.order_of_row(row) for row in rows]
-
-
 def _erase_order(world: World, order: Order, *, at_once: bool) -> bool:
     """Erase it if it has ended, else ask for its end. True when nothing of it is left."""
     for _ in range(TRIES):
@@ -218,7 +210,7 @@ def _erase_order(world: World, order: Order, *, at_once: bool) -> bool:
         if order.cancel_asked_at is not None or order.state in ENDED:
             return False
         try:
-            order = cancel.cancel(world, order.brand_id, order.order_id, order.version)
+            order = cancel.cancel(world, order.brand_id, order.order_id, order.version, by="cordon")
         except Refused:  # it has moved, or a courier has it
             fresh = facts.load_order(world.table, order.order_id)
             if fresh.version == order.version:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from chalicelib.domain import facts
+from chalicelib.domain import facts, given
 from chalicelib.domain.errors import Invalid, Missing
 from chalicelib.domain.evidence import Evidence, TurnedDown, grouped
 from chalicelib.domain.gifts import Gift
+from chalicelib.domain.given import ledger_of_row
 from chalicelib.domain.orders import NewOrder, Order, PickUp, Recipient
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import World
@@ -44,6 +45,14 @@ def orders_of(world: World, brand_id: str, limit: int, after: str | None) -> tup
     page = world.table.find_shelved(f"brand#{brand_id}", limit, after)
     rows = {row.key: row for row in world.table.get_many(page.keys)}
     return [facts.order_of_row(rows[key]) for key in page.keys if key in rows], page.after
+
+
+def orders_of_client(world: World, client_id: str) -> list[Order]:
+    """Every order that the client's books name."""
+    books = world.table.read(client_id, given.PREFIX).rows
+    ids = [gift.order_id for row in books for gift in ledger_of_row(row).gifts]
+    rows = world.table.get_many([facts.order_key(order_id) for order_id in dict.fromkeys(ids)])
+    return [facts.order_of_row(row) for row in rows]
 
 
 def evidence_of(world: World, order_id: str) -> list[Evidence]:

@@ -17,19 +17,19 @@ from chalicelib.domain.client_rows import (
 )
 from chalicelib.domain.clients import Client, Person, client_id_of
 from chalicelib.domain.erasure import AFTERCARE, LOOK
-from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing
-from chalicelib.domain.given import Given, Ledger, client_ledger_key, entered, ledger_of_row, ledger_row
+from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Missing
+from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.ports import Keep, Key, Row, Topic
 from chalicelib.domain.retention import BACKUPS, ERASED_WITHIN, MARK
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import forget, receive
 from chalicelib.flows.enrol import by_id, enrol, mark_of
-from chalicelib.flows.place import place
+from chalicelib.flows.give import give
 from chalicelib.flows.send_again import send_again
 from tests import drive
 from tests.paper import callback
-from tests.stage import NOON, Stage, new_client, new_order, stage
+from tests.stage import NOON, Stage, client_wish, new_client, stage
 
 VIC = client_id_of("maison", "vic-1")
 YEAR = client_ledger_key(VIC, 2022)
@@ -42,17 +42,8 @@ def enrolled(**more: Any) -> Stage:
     return on
 
 
-def given_to_client(on: Stage, key: str = "key-1", **changes: Any) -> Order:
-    """An order placed for the client: entered in its books, as placing for a client does."""
-    order, _ = place(on.world, "maison", key, new_order(**changes))
-    row = on.world.table.get(YEAR)
-    book = entered(ledger_of_row(row), Given(order_id=order.order_id, day=NOON.date()))
-    version = 0 if row is None else row.version
-    after = order.model_copy(update={"client_id": VIC, "version": 2})
-    on.world.table.write(
-        Keep(ledger_row(YEAR, book, version + 1), was=version or None), Keep(facts.order_row(after), was=1)
-    )
-    return on.order(order.order_id)
+def given_to_client(on: Stage, key: str = "key-1") -> Order:
+    return give(on.world, "maison", key, client_wish())[0]
 
 
 def say(on: Stage, kind: str) -> None:
@@ -218,9 +209,8 @@ def test_an_erased_order_is_not_sent_again_and_says_why() -> None:
     window = Window(start=on.clock.now + timedelta(hours=1), end=on.clock.now + timedelta(hours=3))
     with pytest.raises(Forgotten):
         send_again(on.world, "maison", left.order_id, window, left.version)
-    place_again = new_order()
-    with pytest.raises(Exception, match="another body"):
-        place(on.world, "maison", "key-1", place_again)
+    with pytest.raises(Invalid, match="another body"):
+        given_to_client(on)
 
 
 def test_everything_sealed_in_an_orders_collection_goes_whoever_wrote_it() -> None:
@@ -238,16 +228,33 @@ def test_everything_sealed_in_an_orders_collection_goes_whoever_wrote_it() -> No
 def test_an_order_that_is_entered_while_the_books_close_is_seen_or_refused() -> None:
     """Whoever read the book before it was closed loses, for it is written anew."""
     on = enrolled()
-    order, _ = place(on.world, "maison", "key-1", new_order())
-    before = on.world.table.get(YEAR)
-    forget.ask(on.world, "maison", "vic-1")
-    on.settle()
-    book = entered(ledger_of_row(before), Given(order_id=order.order_id, day=NOON.date()))
-    with pytest.raises(Lost):
-        on.world.table.write(Keep(ledger_row(YEAR, book, 1), was=None))
-    closed = on.world.table.get(YEAR)
-    assert ledger_of_row(closed).closed_at == NOON
-    assert ledger_of_row(closed) == Ledger(closed_at=NOON)
+    table = on.world.table
+
+    class Slower:
+        """The client is forgotten between this order's reading and its writing."""
+
+        def __getattr__(self, verb: str) -> Any:
+            return getattr(table, verb)
+
+        def write(self, *changes: Any) -> None:
+            if on.world.table is not table:
+                on.world.table = table
+                erase(on)
+            table.write(*changes)
+
+    on.world.table = Slower()  # type: ignore[assignment]
+    with pytest.raises(Forgotten):
+        given_to_client(on)
+    assert mark_of(on.world, "maison", "vic-1").erased_at is not None
+    assert not [key for key in rows(on) if key.pk.startswith("ord_")]
+    assert ledger_of_row(on.world.table.get(YEAR)) == Ledger(closed_at=NOON)
+
+
+def test_whose_erasure_was_asked_for_gets_nothing_new() -> None:
+    on = enrolled()
+    forget.ask(on.world, "maison", "vic-1")  # and nobody has come to it yet
+    with pytest.raises(Forgotten):
+        given_to_client(on)
 
 
 def test_an_enrolment_that_was_under_way_does_not_bring_the_person_back() -> None:
