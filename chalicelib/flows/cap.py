@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
 from chalicelib.domain.contacts import Contact
-from chalicelib.domain.errors import Clashing, Delayed, Fault, Forgotten, Lost
+from chalicelib.domain.errors import Clashing, Fault, Forgotten
 from chalicelib.domain.given import (
     Full,
     Given,
@@ -43,7 +43,6 @@ CAME_TO_NOTHING = frozenset({OrderState.CANCELLED, OrderState.STRANDED, OrderSta
 KEPT = timedelta(days=800)
 """A household's ledger, from the end of its year: a cap of a year may still count its last day, and then some."""
 SHOWN = 5
-TRIES = 10
 DAY = timedelta(days=1)
 
 
@@ -93,31 +92,6 @@ def books(world: World, client: Client, caps: Sequence[Cap], given: Given, addre
             elif may_grow(year, earliest, latest):
                 changes.append(Require(key, version))
     return changes
-
-
-def close(world: World, client: Client) -> None:
-    """No gift is entered for that client any more: whoever is placing one meanwhile loses, and finds the book closed.
-
-    Doing it twice is harmless. Every gift that was placed stands in the client's ledgers then, and stays.
-    """
-    now = world.clock()
-    earliest, latest = day_of(client, now - LONGEST) - DAY, day_of(client, now + HORIZON) + DAY
-    for year in range(earliest.year, latest.year + 1):
-        key = client_ledger_key(client.client_id, year)
-        for _ in range(TRIES):
-            row = world.table.get(key)
-            ledger = ledger_of_row(row)
-            if ledger.closed_at is not None:
-                break
-            version = None if row is None else row.version
-            closed = ledger.model_copy(update={"closed_at": now})
-            try:
-                world.table.write(Keep(ledger_row(key, closed, (version or 0) + 1), was=version))
-            except Lost:
-                continue
-            break
-        else:
-            raise Delayed(f"gifts are being placed for the client {client.reference!r}")
 
 
 def _read(world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address) -> list[_Book]:

@@ -18,7 +18,7 @@ from chalicelib.domain.orders import Order, OrderState, Outlook, Tier, moved
 from chalicelib.domain.ports import Change, Keep
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.verdicts import Decision
-from chalicelib.flows import cancel, cap, enrol
+from chalicelib.flows import cancel, enrol, forget
 from chalicelib.flows.acts import acts_for
 from chalicelib.flows.count_in import count_in
 from chalicelib.flows.give import drafted, give
@@ -437,6 +437,11 @@ def test_sixteen_at_once_never_give_one_more_than_a_cap_allows() -> None:
         assert set(results) - {"Clashing", "Delayed"} == {r for r in results if r.startswith("ord_")}
 
 
+def forgotten(on: Stage, client: Client) -> None:
+    forget.ask(on.world, "maison", client.reference)
+    forget.forget(on.world, client.client_id)
+
+
 # --- a client who leaves ------------------------------------------------------------------------------------
 
 
@@ -444,10 +449,9 @@ def test_once_the_books_are_closed_nothing_is_placed_not_even_what_was_under_way
     on = stage()
     client = enrolled(on)
     between = on.world.table = Between(on.world.table)  # type: ignore[assignment]
-    between.first = lambda: cap.close(on.world, client)
+    between.first = lambda: forgotten(on, client)
     with pytest.raises(Forgotten):
         given(on, "key-1")
-    cap.close(on.world, client)
     assert not [key for key in on.plain.table.rows if key.sk == "order"]  # type: ignore[attr-defined]
 
 
