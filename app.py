@@ -22,6 +22,7 @@ from chalicelib.routes import (
     brands,
     clients,
     couriers,
+    digital,
     lists,
     openapi,
     operators,
@@ -66,6 +67,7 @@ def _policy_of(request: AuthRequest) -> AuthResponse:
 app.register_blueprint(brands.blueprint(authorize))
 app.register_blueprint(clients.blueprint(authorize))
 app.register_blueprint(programme.blueprint(authorize))
+app.register_blueprint(digital.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))

@@ -16,11 +16,12 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.domain import client_answers
+from chalicelib.domain import client_answers, pass_answers
 from chalicelib.domain.appointments import Count
 from chalicelib.domain.associates import AssociateList, AssociateView, NewAssociate
 from chalicelib.domain.clients import ClientView, NewClient
 from chalicelib.domain.contacts import ContactQuestion
+from chalicelib.domain.digital import NewDigitalGift
 from chalicelib.domain.erasure import ErasureView
 from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
@@ -40,7 +41,17 @@ from chalicelib.domain.standing import Grant
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
 from chalicelib.flows import acts, look, prove, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
-from chalicelib.routes import brands, cursors, disclosure, lists, operators, valuables, visits, webhooks
+from chalicelib.routes import (
+    brands,
+    cursors,
+    digital,
+    disclosure,
+    lists,
+    operators,
+    valuables,
+    visits,
+    webhooks,
+)
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -359,6 +370,98 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=ErasureView,
         problems=(404,),
     ),
+    ("PUT", "/v1/digital-gifts/{gift}"): Operation(
+        "Say what a gift that needs no courier is, and how many there are: a pass, a lesson, a seat; a change names in "
+        "If-Match what it replaces",
+        "Digital gifts",
+        ("brand",),
+        body=NewDigitalGift,
+        answer=pass_answers.GiftView,
+        may_send=("If-Match",),
+        problems=(400, 409, 412, 413, 422, 428),
+    ),
+    ("GET", "/v1/digital-gifts/{gift}"): Operation(
+        "Read a digital gift, and how many are left",
+        "Digital gifts",
+        ("brand",),
+        answer=pass_answers.GiftView,
+        problems=(404,),
+    ),
+    ("GET", "/v1/digital-gifts"): Operation(
+        "List your digital gifts, by name",
+        "Digital gifts",
+        ("brand",),
+        answer=pass_answers.GiftList,
+        query=PAGE,
+        problems=(400, 422),
+    ),
+    ("PUT", "/v1/digital-gifts/{gift}/codes/{number}"): Operation(
+        "Load a part of a partner's own codes; the same part again has the same answer",
+        "Digital gifts",
+        ("brand",),
+        body=pass_answers.CodesPart,
+        answer=pass_answers.CodesAnswer,
+        problems=(400, 404, 409, 413, 422),
+    ),
+    ("POST", "/v1/digital-orders"): Operation(
+        "Place an order that never has a parcel: a digital gift, given at once",
+        "Digital gifts",
+        ("brand",),
+        body=pass_answers.NewDigitalOrder,
+        answer=disclosure.BrandOrder,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 409, 413, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/digital"): Operation(
+        "A gift that needs no courier in the place of a parcel: send it, offer it, or say what the client answered",
+        "Orders",
+        ("brand", "operator"),
+        body=pass_answers.DigitalAction,
+        answer=disclosure.BrandOrder,
+        operators_answer=OrderView,
+        status=202,
+        headers=("If-Match",),
+        problems=(404, 409, 412, 422, 428),
+    ),
+    ("POST", "/v1/redemptions"): Operation(
+        "Redeem a code, once: from then on a pass runs",
+        "Digital gifts",
+        ("partner",),
+        body=pass_answers.Redemption,
+        answer=pass_answers.PassView,
+        headers=("Idempotency-Key",),
+        problems=(400, 404, 409, 413, 422, 429),
+    ),
+    ("GET", "/v1/passes/{pass_id}"): Operation(
+        "How a pass stands",
+        "Digital gifts",
+        ("brand", "partner", "operator"),
+        answer=pass_answers.PassView,
+        problems=(404,),
+    ),
+    ("GET", "/v1/passes/{pass_id}/code"): Operation(
+        "Read a pass's code, for its client alone; that it was read is on record",
+        "Digital gifts",
+        ("brand",),
+        answer=pass_answers.CodeView,
+        problems=(404, 409, 410),
+    ),
+    ("GET", "/v1/passes/{pass_id}/invitation"): Operation(
+        "What its client is invited to: the sessions, and what they recommend",
+        "Digital gifts",
+        ("brand",),
+        answer=pass_answers.Invitation,
+        pages=digital.KINDS[1:],
+        problems=(404,),
+    ),
+    ("POST", "/v1/passes/{pass_id}/withdraw"): Operation(
+        "Take back a pass that was not used: its order is over, and a seat is free again",
+        "Digital gifts",
+        ("brand",),
+        answer=pass_answers.PassView,
+        problems=(404, 409),
+    ),
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier's callback, in its own dialect; the proof is in the request",
         "Couriers",
@@ -676,7 +779,7 @@ def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> di
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of ours: brand, associate, operator, source.",
+                    "description": "A key of ours: brand, associate, operator, source, partner.",
                 }
             },
             "responses": {_named(status): _problem(status) for status in sorted(refused)},

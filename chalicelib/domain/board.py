@@ -174,7 +174,7 @@ def line_of(
     spot = None
     if private is not None and private.recipient.place.coordinate is not None:
         spot = _coarse(*private.recipient.place.coordinate.within(datum))
-    shop = order.pick_up_place.coordinate
+    shop = None if order.pick_up_place is None else order.pick_up_place.coordinate
     waits = order.outlook if order.state in (OrderState.HELD, OrderState.STRANDED) else None
     return Line(
         order_id=order.order_id,

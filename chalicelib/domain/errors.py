@@ -13,7 +13,8 @@
     │   ├── TooLarge         413
     │   ├── Invalid          422  understood, and wrong: carries the fields
     │   ├── Uncarriable      422  a courier's language has no way to ask for this job: nobody was asked
-    │   └── Unconditional    428  If-Match is needed here
+    │   ├── Unconditional    428  If-Match is needed here
+    │   └── TooOften         429  so many tries in so short a time are no mistake any more
     └── Delayed              not now: 503 over HTTP; in a queue: give the message back, put it aside after the last try
         ├── Lost             a conditional write lost its race
         ├── Throttled        the table or a queue asked us to slow down
@@ -151,6 +152,13 @@ class Unconditional(Refused):
 
     status = 428
     title = "If-Match is needed"
+
+
+class TooOften(Refused):
+    """Asked for too often in too short a time."""
+
+    status = 429
+    title = "Too many tries"
 
 
 class Delayed(CordonError):

@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import Field
 
 from chalicelib.domain.explanation import Explanation
+from chalicelib.domain.instead import Digital
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
 
@@ -25,6 +26,8 @@ class Step(StrEnum):
     PICK_UP = "pick_up"
     HAND_OVER = "hand_over"
     REZONE = "rezone"
+    DIGITAL = "digital"
+    """Whether the client is given something that needs no courier."""
 
 
 class TurnedDown(Shape):
@@ -75,6 +78,9 @@ class Evidence(Shape):
     turned_down: tuple[TurnedDown, ...] = ()
     explanation: Explanation | None = Field(
         default=None, description="Of who was left over, or goes with a dearer courier: why, as planned then."
+    )
+    digital: Digital | None = Field(
+        default=None, description="Of a gift that needs no courier: which, why, and what came of it."
     )
     more: dict[str, int] = Field(
         default={}, description="By field, how many more names its list had: the snapshot has them all."

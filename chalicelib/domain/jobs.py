@@ -26,7 +26,7 @@ def job_of(
         reference=reference,
         gift=order.gift,
         pick_up_name=order.pick_up_name if leg.fetched_at is None else leg.fetched_at.name,
-        pick_up=order.pick_up_place if leg.fetched_at is None else leg.fetched_at.place,
+        pick_up=order.shop if leg.fetched_at is None else leg.fetched_at.place,
         pick_up_contact=shop,
         recipient=recipient,
         deliver_from=max(assignment.hand_over_from, order.window.start),

@@ -19,6 +19,8 @@ class Role(StrEnum):
     SOURCE = "source"
     ASSOCIATE = "associate"
     """One of a brand's shop assistants, for clients of his own."""
+    PARTNER = "partner"
+    """Honours digital gifts, and marks their codes as used: a studio, the host of a club."""
 
 
 Markets = Annotated[tuple[Slug, ...], Field(min_length=1, max_length=50)]

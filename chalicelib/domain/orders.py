@@ -18,6 +18,7 @@ from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.errors import Fault
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.handing import TRIES, Handing, Misfit, Part
+from chalicelib.domain.instead import UNMET, Digital, WhyDigital
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.safeguards import Safeguard
@@ -307,6 +308,10 @@ class Note(StrEnum):
     SUBSTITUTE_PROPOSED = "substitute_proposed"
     SUBSTITUTED = "substituted"
     """Another gift goes, or the same from elsewhere."""
+    DIGITAL_OFFERED = "digital_offered"
+    """A gift that needs no courier is offered in its place: the client's answer is waited for."""
+    DIGITAL_MISSING = "digital_missing"
+    """One was to stand in, and there is none: sold out, over, or never set up."""
 
 
 class Moved(Shape):
@@ -354,12 +359,18 @@ class Order(Shape):
     reference: str
     gift: Gift
     pick_up_name: str
-    pick_up_place: Place
+    pick_up_place: Place | None = Field(default=None, description="Absent: there never was a parcel.")
     window: Window
     tier: TierName
     fallback: Fallback
     together: Together | None = None
     placed_at: Instant
+    digital_after: Instant | None = Field(
+        default=None, description="With `fallback: digital`: held until then, it has waited enough."
+    )
+    digital: Digital | None = Field(
+        default=None, description="What came of a gift that needs no courier, if one ever came into it."
+    )
     fingerprint: str = Field(description="Of the body it was placed with, keyed by the idempotency key.")
     client_id: str | None = Field(default=None, description="Of a gift to a client that is known here.")
     occasion: Slug | None = None
@@ -476,6 +487,12 @@ class Order(Shape):
         changed = self.leg_of(booking).with_booking(booking)
         return self.model_copy(update={"legs": replace_leg(self.legs, changed)})
 
+    @property
+    def shop(self) -> Place:
+        """Where the parcel began; only of an order that has one."""
+        assert self.pick_up_place is not None
+        return self.pick_up_place
+
     def up_to(self, leg: Leg) -> Order:
         """As it stood while that leg was the last: what was done on it is judged by the window it was for."""
         if leg.leg_no == self.leg.leg_no:
@@ -483,12 +500,22 @@ class Order(Shape):
         legs = tuple(each for each in self.legs if each.leg_no <= leg.leg_no)
         return self.model_copy(update={"legs": legs, "window": leg.window or self.window})
 
+    @property
+    def is_digital(self) -> bool:
+        """The client has a gift that needs no courier: no courier is looked for any more."""
+        return self.digital is not None and self.digital.is_given
+
+    @property
+    def is_unwanted(self) -> bool:
+        """No courier is to carry it: its brand asked for the end, or the client has another gift in its place."""
+        return self.cancel_asked_at is not None or self.is_digital
+
     def delivery(self, private: Private) -> Delivery:
         """What clearance has to know of the leg under way."""
         leg = self.leg
         return Delivery.model_construct(
             gift=self.gift,
-            pick_up=self.pick_up_place if leg.fetched_at is None else leg.fetched_at.place,
+            pick_up=self.shop if leg.fetched_at is None else leg.fetched_at.place,
             drop_off=private.recipient.place if leg.taken_to is None else leg.taken_to.place,
             window=self.window,
             stays_in=self.stays_in,
@@ -506,7 +533,7 @@ def order_id_of(brand_id: str, idempotency_key: str) -> str:
     return "ord_" + base64.b32encode(digest).decode().lower()[:26]
 
 
-def fingerprint_of(idempotency_key: str, new: NewOrder) -> str:
+def fingerprint_of(idempotency_key: str, new: Shape) -> str:
     """What tells the same body from another, as it was asked and not as it came to be; keyed, because the body holds
     personal data."""
     body = new.model_dump_json().encode()
@@ -553,7 +580,7 @@ def handed_on(order: Order, at: datetime) -> Order:
     has, or where the brand has asked for the end of it."""
     leg = order.leg
     booking = leg.deciding_booking
-    if leg.taken_to is None or order.cancel_asked_at is not None:
+    if leg.taken_to is None or order.is_unwanted:
         return order
     if booking is None or booking.track.kind is not EventKind.DELIVERED:
         return order
@@ -571,27 +598,31 @@ def state_of(order: Order) -> OrderState:
         return OrderState.DELIVERED
     leg = order.leg
     booking = leg.deciding_booking
+    instead = OrderState.FULFILLED_DIGITALLY if order.is_digital else None
     if booking is not None:
         track = booking.track
         if track.kind is EventKind.DELIVERED and leg.taken_to is not None:
-            return OrderState.RELAYED if order.cancel_asked_at is None else OrderState.CANCELLED
+            end = instead or OrderState.CANCELLED
+            return end if order.is_unwanted else OrderState.RELAYED
         if track.kind is EventKind.DELIVERED and leg.handing is not None:
-            kept = OrderState.PICKED_UP if leg.back_at is None else OrderState.RETURNED
+            kept = OrderState.PICKED_UP if leg.back_at is None else instead or OrderState.RETURNED
             return kept if leg.missing(booking) else OrderState.DELIVERED
         if track.kind is EventKind.DELIVERED:
             return OrderState.DELIVERED if leg.reaches_client(booking) else OrderState.AT_GATE
         if track.kind is EventKind.RETURNED:
-            return OrderState.RETURNED
+            return instead or OrderState.RETURNED
         if track.kind is EventKind.RETURNING:
             return OrderState.RETURNING
         if track.has_custody:
             return OrderState.PICKED_UP
         if track.has_ended and track.picked_up_at is not None:
-            return OrderState.FAILED if leg.back_at is None else OrderState.RETURNED
+            return instead or (OrderState.FAILED if leg.back_at is None else OrderState.RETURNED)
         if booking.is_live:
             if booking.state in (BookingState.BOOKED, BookingState.CANCELLING):
                 return OrderState.BOOKED
             return OrderState.ASSIGNED
+    if instead is not None:
+        return instead
     if order.cancel_asked_at is not None:
         return OrderState.CANCELLED
     if leg.assignment is not None:
@@ -654,6 +685,21 @@ def needs_somebody(order: Order) -> bool:
 def in_pool(order: Order) -> bool:
     """True when the order waits for an assignment."""
     return order.state in (OrderState.PLACED, OrderState.HELD, OrderState.RELAYED)
+
+
+def owes_digital(order: Order, now: datetime) -> bool:
+    """True when a gift that needs no courier is to stand in for the parcel, and nothing has been done about it: once on
+    each occasion, for an offer that was declined is not made again."""
+    if order.fallback is not Fallback.DIGITAL:
+        return False
+    if order.state is OrderState.STRANDED:
+        return order.digital is None or (
+            order.digital.why is WhyDigital.PATIENCE and order.digital.outcome in UNMET
+        )
+    if order.state is not OrderState.HELD or order.digital is not None or order.digital_after is None:
+        return False
+    waits = order.outlook is not None and order.outlook.decision is not Decision.YES
+    return waits and order.digital_after <= now
 
 
 def due_at(order: Order) -> datetime | None:
@@ -754,6 +800,9 @@ class OrderView(Shape):
     gift: Gift
     together: Together | None = None
     placed_at: Instant
+    digital: Digital | None = Field(
+        default=None, description="What came of a gift that needs no courier, if one ever came into it."
+    )
     reasons: tuple[Reason, ...] = Field(default=(), description="Why it is held or stranded.")
     next_look: Instant | None = None
     handover: str | None = Field(default=None, description="How it will change, or changed, hands.")
@@ -792,6 +841,7 @@ def view(order: Order) -> OrderView:
         gift=order.gift,
         together=order.together,
         placed_at=order.placed_at,
+        digital=order.digital,
         reasons=waiting.reasons if waiting else (),
         next_look=waiting.next_look if waiting else None,
         handover=leg.assignment.handover if leg.assignment else None,
@@ -870,6 +920,7 @@ def first_view(order: Order) -> OrderView:
         update={
             "state": OrderState.PLACED,
             "version": 1,
+            "digital": None,
             "reasons": (),
             "next_look": None,
             "handover": None,

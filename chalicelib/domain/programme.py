@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
+from chalicelib.domain.digital import DigitalFallback
 from chalicelib.domain.orders import Tier, TierName
 from chalicelib.domain.ports import Key, Row
-from chalicelib.domain.shapes import Instant, Money, Shape, Slug
+from chalicelib.domain.shapes import Instant, Money, Shape, Slug, is_absent
 
 LONGEST_DAYS: Final = 731
 """Two years: what was spent before counts nowhere."""
@@ -69,6 +70,11 @@ class NewProgramme(Shape):
         "each order.",
     )
     caps: tuple[Cap, ...] = Field(default=(), max_length=12)
+    fallback: DigitalFallback | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="What stands in for a parcel that nobody may carry, of orders with `fallback: digital`.",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> NewProgramme:

@@ -268,7 +268,7 @@ def _record(
         return
     if isinstance(answer, NotTaken) or _was_never_sent(answer):
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
-    elif isinstance(answer, Booked) and order.cancel_asked_at is not None:
+    elif isinstance(answer, Booked) and order.is_unwanted:
         world.queues.nudge(Topic.BOOK, [saved.order_id])
 
 
@@ -317,7 +317,7 @@ def _taken(order: Order, now: datetime, booking: Booking, **known: object) -> Or
 
 def held_by_courier(order: Order, booking: Booking, now: datetime) -> dict[str, object]:
     """What becomes of a booking that the courier is known to have: it is kept, or its end is asked for."""
-    reason = booking.cancel_reason or ("brand" if order.cancel_asked_at is not None else "")
+    reason = booking.cancel_reason or ("brand" if order.is_unwanted else "")
     if reason and booking.can_be_ended:
         return {"state": BookingState.CANCELLING, "cancel_reason": reason, "next_look": now, "looks": 0}
     look = booking.next_look
@@ -405,7 +405,7 @@ def _why_end(order: Order, booking: Booking, now: datetime) -> str:
         return ""
     if booking.cancel_reason:
         return booking.cancel_reason
-    if order.cancel_asked_at is not None:
+    if order.is_unwanted:
         return "brand"
     if assignment is None:
         return ""
@@ -527,7 +527,7 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
     tried = sum(1 for b in order.leg.bookings if b.slot_id == booking.slot_id and not b.unsent)
     gone = booking.model_copy(update={"state": BookingState.LOST, "next_look": None})
     leg = order.leg.with_booking(gone)
-    is_unwanted = order.cancel_asked_at is not None or order.wish is not None
+    is_unwanted = order.is_unwanted or order.wish is not None
     if order.leg.assignment is not None and is_unwanted:  # and nobody will try again
         freed = unassigned(order.model_copy(update={"legs": replace_leg(order.legs, leg)}), now, ())
         return moved(freed, now), [*check.give_back(order, order.leg.assignment.slot_id)]

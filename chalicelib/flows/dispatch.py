@@ -31,6 +31,7 @@ from chalicelib.domain.orders import (
     due_at,
     in_pool,
     moved,
+    owes_digital,
 )
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
@@ -321,6 +322,8 @@ def _is_to_be_told(ruling: Ruling) -> bool:
     after, last = ruling.after, ruling.after.history[-1].at
     if len(after.history) > len(ruling.before.history):
         return True
+    if after.outlook is not None and owes_digital(after, after.outlook.decided_at):
+        return True  # whoever tells of it does that
     return after.outlook is not None and after.outlook.decided_at - last <= RETELL
 
 
@@ -758,6 +761,8 @@ def _waits(
         again = min([again, *(max(end, now + MINUTE) for end in ends)])
     if Reason.QUOTA_FULL in reasons and on.atlas is not None:
         again = min(again, midnight(now, on.atlas.rules.time_zone))  # a new day has quotas of its own
+    if order.digital_after is not None and now < order.digital_after:
+        again = min(again, order.digital_after)  # then it has waited enough, and something else may stand in
     next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
     digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
     changed = order.outlook is None or order.outlook.digest != digest or over

@@ -30,7 +30,7 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.standing import Standing, held, standing_key, standing_of_row
-from chalicelib.flows import cap, enlist, enrol, rank
+from chalicelib.flows import cap, enlist, enrol, rank, stand_in
 from chalicelib.flows.place import faults_of, private_of, relay_faults_of, repeated, safeguard_faults_of
 
 TRIES = 10
@@ -127,6 +127,7 @@ def drafted(
             "sealed": facts.seal_private(world.sealer, private, order.order_id),
         }
     )
+    order = stand_in.patient(order, programme.fallback)
     day = cap.day_of(client, wish.window.start)
     given = Given(order_id=order.order_id, day=day, occasion=wish.occasion, by=by, at=now)
     return Drafted(order, cap.books(world, client, programme.caps, given, new.recipient.place.address))

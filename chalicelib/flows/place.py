@@ -10,7 +10,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Fault, Invalid, Lost, Missing
 from chalicelib.domain.gifts import Gift, ItemClass
 from chalicelib.domain.handing import code_from
-from chalicelib.domain.orders import NewOrder, Order, PickUp, Private, Recipient, placed
+from chalicelib.domain.orders import Fallback, NewOrder, Order, PickUp, Private, Recipient, placed
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.ports import Keep, Topic, World
 from chalicelib.domain.shapes import Window
@@ -45,6 +45,10 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     private = private_of(world, new)
     order = order.model_copy(update={"sealed": facts.seal_private(world.sealer, private, order.order_id)})
+    if order.fallback is Fallback.DIGITAL:
+        from chalicelib.flows.stand_in import patient, wish_of  # a read, for these alone
+
+        order = patient(order, wish_of(world, brand_id))
     try:
         world.table.write(Keep(facts.order_row(order), was=None))
     except Lost as lost:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from chalicelib.domain import facts
 from chalicelib.domain.orders import Order, due_at, is_over
+from chalicelib.domain.pass_rows import OFFERS
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
 from chalicelib.flows import forget, inquire, publish, rezone, tell, walk
@@ -30,10 +31,10 @@ def tick(world: World) -> None:
 
 
 def sweep(world: World) -> None:
-    """Nudge every order that is due for anything but an assignment, every notice that is due, every upload that
-    was finished and has stood still, every question about a change that is not answered yet, every list and campaign
-    that has stood still, every erasure that is not done, and every market whose orders were not decided again under its
-    rules."""
+    """Nudge every order that is due for anything but an assignment, every notice that is due, every offer of a gift in
+    a parcel's place whose time is over, every upload that was finished and has stood still, every question about a
+    change that is not answered yet, every list and campaign that has stood still, every erasure that is not done, and
+    every market whose orders were not decided again under its rules."""
     now = world.clock()
     nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}}
     markets = _markets(world)
@@ -49,7 +50,9 @@ def sweep(world: World) -> None:
     rules = rezone.overdue(world, [market.market_id for market in markets])
     if rules:
         world.queues.nudge(Topic.RULES, rules)
-    untold = [order_id for order_id in tell.due_notices(world, PAGE) if order_id not in nudges[Topic.TELL]]
+    offers = dict.fromkeys(key.pk for key in world.table.find_due(OFFERS, now, PAGE).keys)
+    owed = [*offers, *tell.due_notices(world, PAGE)]
+    untold = [order_id for order_id in dict.fromkeys(owed) if order_id not in nudges[Topic.TELL]]
     if untold:
         world.queues.nudge(Topic.TELL, untold)
     uploads = publish.nudge_waiting(world)

@@ -33,8 +33,9 @@ from chalicelib.domain.notices import (
     next_attempt,
     notice_id_of,
 )
-from chalicelib.domain.orders import Order, is_over, moved
-from chalicelib.domain.ports import Keep, Key, Topic, World
+from chalicelib.domain.orders import Fallback, Order, is_over, moved
+from chalicelib.domain.pass_rows import PASS
+from chalicelib.domain.ports import Keep, Key, Row, Topic, World
 from chalicelib.flows import subscribe
 from chalicelib.flows.manifest import remind
 
@@ -76,7 +77,7 @@ def tell(world: World, order_id: str) -> None:
     One read, another of the endpoints every half minute and when the order closes, and one write for the notices
     that an endpoint took one after the other. Raises `Missing`.
     """
-    order, notices = _read(world, order_id)
+    order, notices, passed = _read(world, order_id)
     if order.appointment is not None and order.told:
         order = remind(world, order)
     closes = is_over(order) and not order.told
@@ -107,10 +108,22 @@ def tell(world: World, order_id: str) -> None:
             trouble = trouble or error
         finally:  # whatever stops the next ones: what arrived is not sent again for it
             _save_together(world, taken)
+    if _stands_in(world, order, passed):
+        world.queues.nudge(Topic.TELL, [order_id])  # of what it is now
+        closes = False
     if trouble is not None:
         raise trouble
     if closes:
         _close(world, order)
+
+
+def _stands_in(world: World, order: Order, passed: Row | None) -> bool:
+    """Do what is owed of a gift that needs no courier: whether the order was moved by it."""
+    if order.digital is None and order.fallback is not Fallback.DIGITAL:
+        return False  # nearly all
+    from chalicelib.flows.stand_in import settle
+
+    return settle(world, order, passed) is not order
 
 
 def due_notices(world: World, limit: int) -> list[str]:
@@ -211,12 +224,14 @@ def replay(
 # --- what is owed -------------------------------------------------------------------------------------------
 
 
-def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice]]:
+def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice], Row | None]:
+    """The order, its notices, and its pass, if it has one."""
     rows = world.table.read(order_id).rows
     order = next((facts.order_of_row(row) for row in rows if row.key.sk == facts.ORDER), None)
     if order is None:
         raise Missing(f"no order {order_id!r}")
-    return order, {row.key: facts.notice_of_row(row) for row in rows if row.key.sk.startswith("notice#")}
+    notices = {row.key: facts.notice_of_row(row) for row in rows if row.key.sk.startswith("notice#")}
+    return order, notices, next((row for row in rows if row.key.sk == PASS), None)
 
 
 def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: datetime) -> Iterator[Notice]:

@@ -1,14 +1,16 @@
-"""A calendar file: one entry, iCalendar (RFC 5545, RFC 5546), with its time zone written out.
+"""A calendar file: entries, iCalendar (RFC 5545, RFC 5546), with their time zones written out.
 
 The UID never changes and SEQUENCE only rises, so whoever takes a later file into a calendar replaces the entry, and a
-cancellation takes it out. The words are the caller's, and no address stands in it: files are forwarded.
+cancellation takes it out. A file has one method: of several entries those that are cancelled say so by their status,
+and all of them together by `METHOD:CANCEL`. The words are the caller's, and no address stands in it: files are
+forwarded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.domain.shapes import Window, zone_info
 
@@ -33,9 +35,22 @@ class Entry:
     link: str | None = None
 
 
-def written(entry: Entry) -> str:
-    """The file."""
-    from icalendar import Calendar, Event, vCalAddress  # here: nothing else needs it
+def written(*entries: Entry) -> str:
+    """The file of these, at least one; the same for the same entries."""
+    from icalendar import Calendar  # here: nothing else needs it
+
+    calendar = Calendar()
+    calendar.add("version", "2.0")
+    calendar.add("prodid", PRODUCT)
+    calendar.add("method", "CANCEL" if all(entry.is_cancelled for entry in entries) else "PUBLISH")
+    for entry in entries:
+        calendar.add_component(_event(entry))
+    calendar.add_missing_timezones()
+    return str(calendar.to_ical().decode())
+
+
+def _event(entry: Entry) -> Any:
+    from icalendar import Event, vCalAddress
 
     zone = zone_info(entry.hours.time_zone)
     event = Event()
@@ -52,10 +67,4 @@ def written(entry: Entry) -> str:
     event["organizer"] = vCalAddress(entry.organizer)
     event.add("status", "CANCELLED" if entry.is_cancelled else "CONFIRMED")
     event.add("class", "PRIVATE")
-    calendar = Calendar()
-    calendar.add("version", "2.0")
-    calendar.add("prodid", PRODUCT)
-    calendar.add("method", "CANCEL" if entry.is_cancelled else "PUBLISH")
-    calendar.add_component(event)
-    calendar.add_missing_timezones()
-    return str(calendar.to_ical().decode())
+    return event

@@ -138,6 +138,7 @@ STEPS: Final[dict[str, str]] = {
     "pick_up": "the gift was fetched",
     "hand_over": "the gift was handed over",
     "rezone": "rules or fleet had changed",
+    "digital": "a gift that needs no courier",
 }
 
 HEADLINES: Final[dict[tuple[str, str], str]] = {
@@ -156,6 +157,9 @@ HEADLINES: Final[dict[tuple[str, str], str]] = {
     ("rezone", "yes"): "It still may go, under the rules as they stand now",
     ("rezone", "hold"): "Stopped: something is no longer known",
     ("rezone", "no"): "Stopped: it may no longer go",
+    ("digital", "yes"): "The client is given, or offered, a gift that needs no courier",
+    ("digital", "hold"): "Whether the client is given a gift that needs no courier is not known yet",
+    ("digital", "no"): "No gift that needs no courier in its place",
 }
 """By step and decision."""
 
@@ -246,6 +250,8 @@ NOTES: Final[dict[str, str]] = {
     "awaiting_proof": "its courier says that it was handed over, and the proof of that is not whole",
     "substitute_proposed": "something else was proposed in its place",
     "substituted": "something else goes in its place, as was agreed",
+    "digital_offered": "a gift that needs no courier was offered in its place",
+    "digital_missing": "a gift that needs no courier was to stand in, and there was none",
 }
 """Of a step that is told though the state may be the same, beside its state."""
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from chalicelib.domain.custody import Chain, Flaw, Holder
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown
 from chalicelib.domain.explanation import By, Explanation, Instead, NearestChange
+from chalicelib.domain.instead import Digital
 from chalicelib.domain.orders import OrderView, Tier
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Shape
@@ -126,6 +127,9 @@ class BrandEvidence(Shape):
     turned_down: tuple[CountedReason, ...] = ()
     explanation: BrandExplanation | None = Field(
         default=None, description="Of who was left over, or goes with a dearer courier: why, as planned then."
+    )
+    digital: Digital | None = Field(
+        default=None, description="Of a gift that needs no courier: which, why, and what came of it."
     )
     more: dict[str, int] = Field(
         default={}, description="By field, how many more names its list had: the snapshot has them all."

@@ -51,6 +51,7 @@ CALLERS = {
     "brand": "brand maison",
     "operator": "operator control-room",
     "source": "source health-office",
+    "partner": "partner yoga-studio",
     "nobody": "nobody",
 }
 

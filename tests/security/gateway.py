@@ -23,13 +23,15 @@ from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import act_for, enlist, enrol, forget, inquire, publish, suspect, take_in
+from chalicelib.flows import act_for, enlist, enrol, forget, inquire, publish, redeem, stock, suspect, take_in
 from chalicelib.flows.give import give
 from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.place import place
+from chalicelib.flows.place_digital import place_digital
 from chalicelib.flows.set_up import set_up
 from cli.package import read
 from sandbox.front import Front
+from tests import digital
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
 from tests.ring import ring
@@ -209,6 +211,7 @@ def _keys(on: Stage) -> dict[str, str | None]:
         "an operator without the scheme": operator,
         "an operator by another scheme": f"Basic {operator}",
         "a hash instead of a key": f"Bearer {hash_of(operator)}",
+        "partner yoga-studio": made(Role.PARTNER, "yoga-studio"),
         "brand maison": made(Role.BRAND, "maison"),
         "brand autre-maison": made(Role.BRAND, "autre-maison"),
         "operator control-room": f"Bearer {operator}",
@@ -307,6 +310,7 @@ def _names(on: Stage) -> dict[str, str]:
     enrol.enrol(on.world, "maison", "vic-2", new_client("Bye", person={"name": "Bye"}))
     ended["leaving"] = forget.ask(on.world, "maison", "vic-2").reference
     return {
+        **_digital(on),
         "associate_id": "anna",
         "grant": "grant-1",
         "order_id": order.order_id,
@@ -326,4 +330,22 @@ def _names(on: Stage) -> dict[str, str]:
         "suspicion_id": suspicion.suspicion_id,
         "book_id": "italy",
         "key_hash": hash_of(spare),
+    }
+
+
+def _digital(on: Stage) -> dict[str, str]:
+    """A pass that is given, what it is of, and a gift that every brand has."""
+    digital.put(on.world, "YOGA", digital.yoga())
+    digital.put(on.world, "STUDIO", digital.listed())
+    digital.load(on.world, "STUDIO", 2, "YOGA-0001")
+    for brand in ("maison", "autre-maison", "health-office"):
+        stock.put_gift(on.world, brand, "EACH", digital.new_gift(digital.yoga()))
+    given, _ = place_digital(on.world, "maison", "gift-given", digital.wanted())
+    passed = digital.pass_of(on.world, given.order_id)
+    return {
+        "gift": "YOGA",
+        "listed": "STUDIO",
+        "pass_id": passed.pass_id,
+        "given": passed.pass_id,
+        "code": redeem.code_of(on.world, passed).code,
     }

@@ -21,6 +21,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
 from cli.openapi import OPERATIONS, names_of
+from tests import digital
 from tests.conftest import ROOT
 from tests.paper import signature
 from tests.security.gateway import ASSOCIATE, PROGRAMME, Answer, Gateway
@@ -29,6 +30,8 @@ from tests.stage import NOON, body, client_body, client_order, crew, permit, slo
 ROUTES = ROOT / "chalicelib" / "routes"
 BELONGS: dict[str, Role | None] = {
     "order_id": Role.BRAND,
+    "pass_id": Role.BRAND,
+    "gift": Role.BRAND,
     "evidence_id": None,
     "endpoint_id": Role.BRAND,
     "reference": Role.BRAND,
@@ -51,7 +54,11 @@ BELONGS: dict[str, Role | None] = {
 
 OF_A_CLIENT = {"order_id", "reference"}
 """Of these an associate has his own clients', and nobody else's."""
-NAMED_BY_EACH = {("PUT", "/v1/clients/{reference}"), ("PUT", "/v1/associates/{associate_id}")}
+NAMED_BY_EACH = {
+    ("PUT", "/v1/clients/{reference}"),
+    ("PUT", "/v1/associates/{associate_id}"),
+    ("PUT", "/v1/digital-gifts/{gift}"),
+}
 """Where the name is the caller's own for it: under the same one another owner makes a thing of his own."""
 ALIAS = {"of-shanghai": "health-office"}
 """The same owner, with another key."""
@@ -86,6 +93,11 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/lists"): lambda gate: {"kind": "members"},
     ("PUT", "/v1/lists/{list_id}/parts/{number}"): lambda gate: b"reference\nvic-1",
     ("POST", "/v1/lists/{list_id}/finish"): lambda gate: {"parts": 1},
+    ("PUT", "/v1/digital-gifts/{gift}"): lambda gate: digital.yoga(),
+    ("PUT", "/v1/digital-gifts/{gift}/codes/{number}"): lambda gate: {"codes": ["YOGA-9001"]},
+    ("POST", "/v1/digital-orders"): lambda gate: {"market": "SHA", "reference": "CLUB-1", "gift": "EACH"},
+    ("POST", "/v1/orders/{order_id}/digital"): lambda gate: {"action": "send", "gift": gate.names["gift"]},
+    ("POST", "/v1/redemptions"): lambda gate: {"code": gate.names["code"]},
     ("POST", "/v1/webhooks"): lambda gate: {"url": "https://hooks.example.com/new"},
     ("POST", "/v1/webhooks/{endpoint_id}/replay"): lambda gate: {"order_id": gate.names["order_id"]},
     ("PUT", MEMBER): lambda gate: _stored(gate, facts.market_key("SHA")) | {"name": "Shanghai, China"},
@@ -145,6 +157,9 @@ OTHER_NAMES = {
     ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
     ("POST", "/v1/orders/{order_id}/proofs"): {"order_id": "ring"},
     ("POST", "/v1/orders/{order_id}/codes"): {"order_id": "ring"},
+    ("PUT", "/v1/digital-gifts/{gift}/codes/{number}"): {"gift": "listed"},
+    ("GET", "/v1/passes/{pass_id}/code"): {"pass_id": "given"},
+    ("POST", "/v1/passes/{pass_id}/withdraw"): {"pass_id": "given"},
 }
 """Where the usual one of its kind is in the wrong state."""
 

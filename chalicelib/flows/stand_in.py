@@ -1,0 +1,186 @@
+"""Stand in for a parcel that nobody may carry: a gift that needs no courier, sent or offered as its brand chose.
+
+What is owed is read off the saved order by whoever tells of it (`flows.tell`): a stranded order, or one that was held
+for longer than its brand waits, with `fallback: digital` and nothing done about it yet; and an offer whose time is
+over, which the sweep finds by its own place in the work index. While an offer is out the order stays where it is: in
+the pool it goes on being planned, and a courier that comes free takes it. Then an answer comes too late, and says so.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.domain import facts, pass_rows
+from chalicelib.domain.digital import DigitalFallback, DigitalGift, FallbackMode
+from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
+from chalicelib.domain.legs import replace_leg
+from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState, moved, owes_digital
+from chalicelib.domain.passes import Pass, PassState
+from chalicelib.domain.ports import Change, Keep, Row, World
+from chalicelib.domain.programme import programme_key, programme_of_row
+from chalicelib.flows import hand_out, stock
+
+ABOUT = {
+    DigitalOutcome.OFFERED: Note.DIGITAL_OFFERED,
+    DigitalOutcome.SOLD_OUT: Note.DIGITAL_MISSING,
+    DigitalOutcome.NOT_SET_UP: Note.DIGITAL_MISSING,
+}
+"""What its brand is told of, though the state stays."""
+
+
+def wish_of(world: World, brand_id: str) -> DigitalFallback | None:
+    """What the brand's programme says, if it says anything."""
+    row = world.table.get(programme_key(brand_id))
+    return None if row is None else programme_of_row(row).fallback
+
+
+def patient(order: Order, wish: DigitalFallback | None) -> Order:
+    """The order as it is about to be placed, with when it has waited enough."""
+    if order.fallback is not Fallback.DIGITAL or wish is None or wish.patience_minutes is None:
+        return order
+    until = order.placed_at + timedelta(minutes=wish.patience_minutes)
+    return order.model_copy(update={"digital_after": until})
+
+
+# --- what is owed -------------------------------------------------------------------------------------------------
+
+
+def settle(world: World, order: Order, row: Row | None) -> Order:
+    """Do what is owed of this order, and give it back as it stands then. `row`: its pass, read with it.
+
+    Raises `Lost` when somebody else moved it meanwhile: the nudge comes again.
+    """
+    now = world.clock()
+    passed = None if row is None else pass_rows.pass_of_row(row)
+    if passed is not None and passed.state is PassState.OFFERED and _is_void(order, passed, now):
+        return put_back(world, order, passed, DigitalOutcome.LAPSED, now)
+    if not owes_digital(order, now):
+        return order
+    why = WhyDigital.STRANDED if order.state is OrderState.STRANDED else WhyDigital.PATIENCE
+    wish = wish_of(world, order.brand_id)
+    gift = None if wish is None else giveable(world, order.brand_id, wish.gift, now)
+    if wish is None or gift is None:
+        name = None if wish is None else wish.gift
+        return _comes_to_nothing(world, order, name, why, DigitalOutcome.NOT_SET_UP, now)
+    if wish.mode is FallbackMode.OFFER:
+        until = now + timedelta(minutes=wish.offer_minutes)
+        after = offered(world, order, gift, why, until, passed, now)
+    else:
+        after = given(world, order, gift, why, passed, now)
+    if after is None:
+        return _comes_to_nothing(world, order, gift.reference, why, DigitalOutcome.SOLD_OUT, now)
+    return after
+
+
+def _is_void(order: Order, passed: Pass, now: datetime) -> bool:
+    """True when no answer to that offer counts any more."""
+    if passed.offered_until is None or passed.offered_until <= now:
+        return True
+    return order.state in ENDED and order.state is not OrderState.STRANDED
+
+
+def giveable(world: World, brand_id: str, reference: str, now: datetime) -> DigitalGift | None:
+    """That gift, while it can be given."""
+    try:
+        gift = stock.gift_of(world, brand_id, reference)
+    except Missing:
+        return None
+    return gift if now < gift.ends_at else None
+
+
+# --- steps --------------------------------------------------------------------------------------------------------
+
+
+def offered(
+    world: World,
+    order: Order,
+    gift: DigitalGift,
+    why: WhyDigital,
+    until: datetime,
+    before: Pass | None,
+    now: datetime,
+) -> Order | None:
+    """The order with an offer out, for which one is kept. None: there is none left, and nothing was written."""
+    until = min(until, gift.ends_at)
+    digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.OFFERED, at=now, until=until)
+    passed = hand_out.passed_of(gift, order, PassState.OFFERED, now, until, before)
+    return _taken(world, order, gift, passed, digital)
+
+
+def given(
+    world: World, order: Order, gift: DigitalGift, why: WhyDigital, before: Pass | None, now: datetime
+) -> Order | None:
+    """The order with the gift given. A place that it had is given back by the same write. None as above."""
+    digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.GIVEN, at=now)
+    passed = hand_out.passed_of(gift, order, PassState.GIVEN, now, None, before)
+    return _taken(world, order, gift, passed, digital)
+
+
+def _taken(world: World, order: Order, gift: DigitalGift, passed: Pass, digital: Digital) -> Order | None:
+    after, freed = moved_by(order, digital), _freed(order) if digital.is_given else []
+    piece = hand_out.evidence(order, digital)
+    if hand_out.take(world, gift, facts.keep_order(after), passed, piece, freed) is None:
+        return None
+    return noted(world, after)
+
+
+def _freed(order: Order) -> list[Change]:
+    """The place, and what was taken with it, of an order that was given one."""
+    if order.state is not OrderState.ASSIGNED or order.leg.assignment is None:
+        return []
+    from chalicelib.flows import check  # here: of those who answer few have a place
+
+    return [*check.give_back(order, order.leg.assignment.slot_id)]
+
+
+def _comes_to_nothing(
+    world: World, order: Order, name: str | None, why: WhyDigital, outcome: DigitalOutcome, now: datetime
+) -> Order:
+    digital = Digital(gift=name, why=why, outcome=outcome, at=now)
+    after = moved_by(order, digital)
+    piece = hand_out.evidence(order, digital)
+    if hand_out.write(
+        world, {"order": facts.keep_order(after), "evidence": Keep(facts.evidence_row(piece), was=None)}
+    ):
+        raise Lost([0])
+    return noted(world, after)
+
+
+def put_back(world: World, order: Order, passed: Pass, outcome: DigitalOutcome, now: datetime) -> Order:
+    """The offer is over, and what was kept for it is free again."""
+    why = order.digital.why if order.digital is not None else WhyDigital.ASKED
+    digital = Digital(gift=passed.gift, why=why, outcome=outcome, at=now)
+    after, piece = moved_by(order, digital), hand_out.evidence(order, digital)
+    over = next_of(passed, PassState.RELEASED, now)
+    hand_out.release(world, facts.keep_order(after), over, piece)
+    return noted(world, after)
+
+
+def moved_by(order: Order, digital: Digital) -> Order:
+    """The order after that; without the place that it had, where the gift is given."""
+    changes: dict[str, Any] = {"digital": digital, "evidence_count": order.evidence_count + 1}
+    if digital.is_given and order.state is OrderState.ASSIGNED:
+        changes["legs"] = replace_leg(order.legs, order.leg.model_copy(update={"assignment": None}))
+    return moved(order, digital.at, ABOUT.get(digital.outcome), **changes)
+
+
+def next_of(passed: Pass, state: PassState, now: datetime) -> Pass:
+    return passed.model_copy(
+        update={"state": state, "at": now, "offered_until": None, "version": passed.version + 1}
+    )
+
+
+def noted(world: World, after: Order) -> Order:
+    """The order that was written, on record."""
+    assert after.digital is not None
+    world.log(
+        "stood_in",
+        order=after.order_id,
+        market=after.market_id,
+        why=after.digital.why.value,
+        result=after.digital.outcome.value,
+    )
+    facts.note_step(world.log, after)
+    return after
