@@ -70,7 +70,7 @@ class _Crew(NamedTuple):
 
 def edges(orders: int, slots: int, degree: float, seed: int = 1) -> Edges:
     """So many orders and slots, and so many pairs an order, some of a percent more or less."""
-    dice = random.Random(seed)
+    dice = random.Random(seed)  # nosec B311 - dice of a bench
     zones = max(4, slots // 10)
     side = isqrt(zones - 1) + 1
     loved = list(accumulate(dice.paretovariate(1.1) for _ in range(zones)))
@@ -116,7 +116,7 @@ def quotas(city: Edges, zones: int, households: int) -> list[Limit]:
 
 def brands(city: Edges, count: int) -> list[Ration]:
     """Of each brand two quotas, for every other slot one: a twentieth of all gifts each, whosever slots those are."""
-    dice = random.Random(3)
+    dice = random.Random(3)  # nosec B311 - dice of a bench
     brand = {order: dice.randrange(count) for order in city.tiers}
     half = {slot: number % 2 for number, slot in enumerate(city.places)}
     pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
@@ -129,7 +129,7 @@ def brands(city: Edges, count: int) -> list[Ration]:
 
 def rooms(city: Edges) -> dict[str, Any]:
     """Gifts of 2 to 40 litres and vehicles of 100 to 400: more than half of these are full before their places are."""
-    dice = random.Random(5)
+    dice = random.Random(5)  # nosec B311 - dice of a bench
     return {
         "sizes": {order: (dice.choice((2, 5, 10, 20, 40)),) for order in city.tiers},
         "rooms": {slot: (dice.choice((100, 200, 400)),) for slot in city.places},

@@ -149,9 +149,9 @@ class UberDirect:
             {
                 "access_token": token,
                 "expires_in": lives,
-                "token_type": "Bearer",
+                "token_type": "Bearer",  # nosec B105 - a kind of token, and an empty one
                 "scope": "eats.deliveries",
-                "refresh_token": "",
+                "refresh_token": "",  # nosec B105
                 "last_authenticated": 0,
             }
         )
