@@ -151,6 +151,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=disclosure.BrandOrder,
         status=202,
         headers=("Idempotency-Key",),
+        may_send=("X-Acting-Staff",),
         problems=(400, 409, 410, 413, 422),
     ),
     ("GET", "/v1/orders"): Operation(
@@ -176,6 +177,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=disclosure.BrandOrder,
         status=202,
         headers=("If-Match",),
+        may_send=("X-Acting-Staff",),
         problems=(404, 409, 412, 428),
     ),
     ("POST", "/v1/orders/{order_id}/attempts"): Operation(
@@ -327,14 +329,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/clients/{reference}"): Operation(
         "Read a client: who it is, and what it has agreed to",
         "Clients",
-        ("brand",),
+        ("brand", "associate"),
         answer=ClientView,
         problems=(404, 410),
     ),
     ("GET", "/v1/clients"): Operation(
         "List your clients, the last enrolled first; nothing in it says who they are",
         "Clients",
-        ("brand",),
+        ("brand", "associate"),
         answer=client_answers.ClientList,
         query=PAGE,
         problems=(400, 422),
@@ -342,7 +344,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/clients/search"): Operation(
         "Whose number, address or name in a channel is it? A household may share one",
         "Clients",
-        ("brand",),
+        ("brand", "associate"),
         body=ContactQuestion,
         answer=client_answers.ClientsFound,
         problems=(400, 413, 422),
@@ -350,7 +352,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/clients/{reference}/consents"): Operation(
         "Record what a client has agreed to, or agrees to no more; the same again is harmless",
         "Clients",
-        ("brand",),
+        ("brand", "associate"),
         body=client_answers.ConsentChange,
         answer=ClientView,
         problems=(400, 404, 410, 413, 422),
@@ -684,6 +686,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand",),
         body=NewProgramme,
         answer=Programme,
+        may_send=(
+            "If-Match",
+            "X-Acting-Staff",
+        ),
         problems=(400, 412, 422, 428),
     ),
     ("GET", "/v1/clients/{reference}/standing"): Operation(
@@ -699,6 +705,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand",),
         body=NewPurchases,
         answer=rank.StandingView,
+        may_send=("X-Acting-Staff",),
         problems=(400, 404, 409, 410, 422),
     ),
     ("POST", "/v1/clients/{reference}/grants"): Operation(
@@ -734,6 +741,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand",),
         body=NewAssociate,
         answer=AssociateView,
+        may_send=("If-Match",),
         problems=(400, 412, 422, 428),
     ),
     ("GET", "/v1/associates/{associate_id}"): Operation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chalicelib.domain.associates import (
     PREFIX,
     Associate,
@@ -81,6 +83,14 @@ def client_for(world: World, who: Caller, reference: str) -> Client:
         if not associate.acts_for(enrol.mark_of(world, who.owner, reference)):
             raise Missing(f"no client {reference!r}")
     return enrol.client_of(world, who.owner, reference)
+
+
+def of_these(world: World, who: Caller, clients: Iterable[Client]) -> list[Client]:
+    """Those that this caller may act for. Raises `Forbidden`."""
+    if who.role is not Role.ASSOCIATE:
+        return list(clients)
+    associate = active(world, who)
+    return [client for client in clients if associate.acts_for(client)]
 
 
 def order_for(world: World, who: Caller, order_id: str) -> Order:

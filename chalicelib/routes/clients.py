@@ -30,35 +30,37 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows import enrol
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND).owner
+        who = caller(request, Role.BRAND)
         version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
         new = edge.body_of(request, NewClient)
-        return _told(enrol.enrol(wiring.world(), brand, reference, new, version=version))
+        client = enrol.enrol(wiring.world(), who.owner, reference, new, version=version, by=who.actor)
+        return _told(client)
 
     @bp.route("/v1/clients/{reference}", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_client(reference: str) -> Response:
-        from chalicelib.flows import enrol
+        from chalicelib.flows import act_for
 
-        brand = caller(bp.current_request, Role.BRAND).owner
-        return _told(enrol.client_of(wiring.world(), brand, reference))
+        who = caller(bp.current_request, Role.BRAND, Role.ASSOCIATE)
+        return _told(act_for.client_for(wiring.world(), who, reference))
 
     @bp.route("/v1/clients", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_clients() -> Response:
         from chalicelib.domain.client_answers import ClientList, Limit
         from chalicelib.domain.clients import line
+        from chalicelib.flows import act_for
         from chalicelib.flows.contacts import clients_of
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND).owner
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         query: Mapping[str, str] = request.query_params or {}
         limit = edge.query_of(request, Limit).limit
-        world, scope = wiring.world(), f"clients|{brand}"
+        world, scope = wiring.world(), f"clients|{who.owner}"
         after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
-        clients, more = clients_of(world, brand, limit, after)
+        clients, more = clients_of(world, who.owner, limit, after)
         page = ClientList(
-            data=tuple(map(line, clients)),
+            data=tuple(map(line, act_for.of_these(world, who, clients))),
             has_more=more is not None,
             next_cursor=None if more is None else cursors.sign(world, scope, more),
         )
@@ -70,38 +72,42 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.domain.client_answers import ClientsFound
         from chalicelib.domain.clients import line
         from chalicelib.domain.contacts import ContactQuestion
+        from chalicelib.flows import act_for
         from chalicelib.flows.contacts import clients_with
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND).owner
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         asked = edge.body_of(request, ContactQuestion)
-        found = clients_with(wiring.world(), brand, asked.contact)
+        world = wiring.world()
+        found = act_for.of_these(world, who, clients_with(world, who.owner, asked.contact))
         return edge.answer(ClientsFound(data=tuple(map(line, found))))
 
     @bp.route("/v1/clients/{reference}/consents", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def record_consent(reference: str) -> Response:
         from chalicelib.domain.client_answers import ConsentChange
-        from chalicelib.flows import agree, enrol
+        from chalicelib.flows import act_for, agree
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND).owner
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         change = edge.body_of(request, ConsentChange)
-        world = wiring.world()
-        client_id = enrol.client_of(world, brand, reference).client_id
+        world, by = wiring.world(), who.actor
+        client_id = act_for.client_for(world, who, reference).client_id
         if change.granted is not None:
-            return _told(agree.agree(world, client_id, [change.granted]))
+            return _told(agree.agree(world, client_id, [change.granted], by=by))
         assert change.withdrawn is not None
         gone = change.withdrawn
-        return _told(agree.withdraw(world, client_id, [gone.purpose], gone.withdrawn_at, gone.evidence))
+        return _told(
+            agree.withdraw(world, client_id, [gone.purpose], gone.withdrawn_at, gone.evidence, by=by)
+        )
 
     @bp.route("/v1/clients/{reference}", methods=["DELETE"], authorizer=authorizer)
     @edge.spoken
     def erase_client(reference: str) -> Response:
         from chalicelib.flows import forget
 
-        brand = caller(bp.current_request, Role.BRAND).owner
-        client = forget.ask(wiring.world(), brand, reference)
+        who = caller(bp.current_request, Role.BRAND)
+        client = forget.ask(wiring.world(), who.owner, reference, by=who.actor)
         return _erasure(client, 202, {"Location": f"/v1/clients/{reference}/erasure"})
 
     @bp.route("/v1/clients/{reference}/erasure", methods=["GET"], authorizer=authorizer)

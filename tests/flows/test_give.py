@@ -488,11 +488,12 @@ def test_who_ordered_and_who_cancelled_is_on_record_the_last_first() -> None:
     on.clock.forward(minutes=1)
     cancel.cancel(on.world, "maison", first.order_id, 1, by="associate:anna")
     acts, more = acts_for(on.world, client.client_id, 2, None)
-    rest, none = acts_for(on.world, client.client_id, 2, more)
+    rest, none = acts_for(on.world, client.client_id, 3, more)
     assert [(act.did, act.by) for act in (*acts, *rest)] == [
         ("gift_cancelled", "associate:anna"),
         ("gift_ordered", "staff:li.wei"),
         ("gift_ordered", "associate:anna"),
+        ("client_changed", "brand"),
     ]
     assert more is not None and none is None
     assert acts[0].of == rest[0].of == first.order_id

@@ -154,6 +154,7 @@ def test_a_grant_by_name_lifts_a_client_until_it_runs_out_or_is_taken_back() -> 
     ]
     did = [(act.did, act.by, act.of) for act in acts_for(on.world, client.client_id, 10, None)[0]]
     assert sorted(did) == [
+        ("client_changed", "brand", None),
         ("grant_revoked", "staff:chen", "g-1"),
         ("tier_granted", "staff:li.wei", "g-1"),
         ("tier_granted", "staff:li.wei", "g-2"),

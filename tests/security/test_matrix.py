@@ -272,7 +272,7 @@ def _wrong(gate: Gateway, route: tuple[str, str], caller: str, answer: Answer) -
     if caller == OF_ANOTHER_MARKET and b"SHA" in answer.body:
         return "the list names a market that is not its own"
     if owner != OWNERS.get(role, owner) and any(
-        gate.names[name].encode() in answer.body for name in BELONGS if BELONGS[name] is role
+        gate.names[name].encode() in answer.body for name in BELONGS if _has_owners(name, role)
     ):
         return "the list names what is somebody else's"
     return None
