@@ -20,6 +20,7 @@ from chalicelib.domain.keys import Key, hash_of
 from chalicelib.domain.ports import Topic
 from chalicelib.routes import (
     brands,
+    channels,
     clients,
     couriers,
     digital,
@@ -68,6 +69,7 @@ app.register_blueprint(brands.blueprint(authorize))
 app.register_blueprint(clients.blueprint(authorize))
 app.register_blueprint(programme.blueprint(authorize))
 app.register_blueprint(digital.blueprint(authorize))
+app.register_blueprint(channels.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
@@ -148,18 +150,18 @@ def on_book(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue_arn="arn:placeholder:HearQueue", batch_size=10)
 def on_hear(event: SQSEvent) -> dict[str, Any]:
-    """Fold what couriers said into an order."""
-    from chalicelib.flows.hear import hear
+    """Fold what couriers said into an order; `said/<brand>/<name>`: read what a client answered."""
+    from chalicelib.flows.hear import named
 
-    return _verdicts(event, lambda name: hear(wiring.world(), name), Topic.HEAR)
+    return _verdicts(event, lambda name: named(wiring.world(), name), Topic.HEAR)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:TellQueue", batch_size=10)
 def on_tell(event: SQSEvent) -> dict[str, Any]:
-    """Tell a brand what its order has come to."""
-    from chalicelib.flows.tell import tell
+    """Tell a brand, and its client, what an order has come to; of a client: say what hangs on no order."""
+    from chalicelib.flows.tell import named
 
-    return _verdicts(event, lambda name: tell(wiring.world(), name), Topic.TELL)
+    return _verdicts(event, lambda name: named(wiring.world(), name), Topic.TELL)
 
 
 @app.on_sqs_message(queue_arn="arn:placeholder:RulesQueue", batch_size=1)

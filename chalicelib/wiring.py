@@ -41,13 +41,14 @@ def _random() -> secrets.SystemRandom:
 
 def real(told: Settings | None = None) -> World:
     """The world on AWS, as told or from the environment."""
-    from chalicelib import feeds, settings
+    from chalicelib import feeds, locales, settings
     from chalicelib.aws.line import UrllibLine
+    from chalicelib.aws.mail import SesMailer
     from chalicelib.aws.queues import SqsQueues
     from chalicelib.aws.sealer import KmsSealer
     from chalicelib.aws.secrets import SecretsManagerSecrets
     from chalicelib.aws.table import DynamoTable
-    from chalicelib.channels import webhook
+    from chalicelib.channels import email, webhook, whatsapp
     from chalicelib.couriers import Folder
     from chalicelib.rulebooks import Shelf
     from chalicelib.solver import FlowSolver
@@ -64,6 +65,9 @@ def real(told: Settings | None = None) -> World:
         secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),
         channels={"webhook": webhook},
+        client_channels={"whatsapp": whatsapp, "email": email},
+        mailer=SesMailer(),
+        words=locales.Shelf("messages"),
         feeds=feeds.Folder(),
         books=Shelf(),
         clock=lambda: datetime.now(UTC),

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.domain import client_answers, pass_answers
+from chalicelib.domain import channel_answers, client_answers, pass_answers
 from chalicelib.domain.appointments import Count
 from chalicelib.domain.associates import AssociateList, AssociateView, NewAssociate
 from chalicelib.domain.clients import ClientView, NewClient
@@ -28,6 +28,7 @@ from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, RosterPage
 from chalicelib.domain.looks import Shown
+from chalicelib.domain.messages import MessageView
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
 from chalicelib.domain.places import HandOverPoint, Market
@@ -463,6 +464,56 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("brand",),
         answer=pass_answers.PassView,
         problems=(404, 409),
+    ),
+    ("PUT", "/v1/channels/{kind}"): Operation(
+        "State one of your channels, `whatsapp` or `email`, as far as it is no secret; a change names in If-Match what "
+        "it replaces",
+        "Channels",
+        ("brand",),
+        body=channel_answers.ChannelStatement,
+        answer=channel_answers.ChannelView,
+        may_send=("If-Match",),
+        problems=(400, 404, 409, 412, 413, 422, 428),
+    ),
+    ("GET", "/v1/channels/{kind}"): Operation(
+        "Read one of your channels",
+        "Channels",
+        ("brand",),
+        answer=channel_answers.ChannelView,
+        problems=(404,),
+    ),
+    ("POST", "/v1/channels/{kind}/{brand_id}"): Operation(
+        "What WhatsApp sends: answers and statuses; the proof is in the request",
+        "Channels",
+        raw_body=("*/*",),
+        problems=(400, 401, 404, 413),
+    ),
+    ("GET", "/v1/channels/{kind}/{brand_id}"): Operation(
+        "WhatsApp checks the address", "Channels", problems=(400, 403, 404)
+    ),
+    ("GET", "/v1/orders/{order_id}/messages"): Operation(
+        "What the client of an order was told, by which channel, and what it answered",
+        "Channels",
+        ("brand", "associate"),
+        answer=channel_answers.MessageList,
+        problems=(404,),
+    ),
+    ("POST", "/v1/clients/{reference}/messages"): Operation(
+        "Write to a client: freely within a day after the client wrote, else an invitation to talk",
+        "Channels",
+        ("brand", "associate"),
+        body=channel_answers.NewTalk,
+        answer=MessageView,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 404, 409, 410, 413, 422),
+    ),
+    ("GET", "/v1/clients/{reference}/messages"): Operation(
+        "Read what was said between you and a client",
+        "Channels",
+        ("brand", "associate"),
+        answer=channel_answers.Conversation,
+        problems=(404, 410),
     ),
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier's callback, in its own dialect; the proof is in the request",

@@ -11,11 +11,11 @@ from chalicelib.flows import sweep, walk
 from chalicelib.flows.book import book
 from chalicelib.flows.dispatch import named
 from chalicelib.flows.forget import forget
-from chalicelib.flows.hear import hear
+from chalicelib.flows.hear import named as heard
 from chalicelib.flows.publish import publish
 from chalicelib.flows.recount import recount
 from chalicelib.flows.rezone import rezone
-from chalicelib.flows.tell import tell
+from chalicelib.flows.tell import named as told
 from chalicelib.flows.weigh import plan, weigh
 
 
@@ -38,7 +38,7 @@ def run(world: World, topic: Topic, name: str) -> None:
     elif topic is Topic.CAMPAIGN:
         walk.named(world, name)
     else:
-        {Topic.BOOK: book, Topic.HEAR: hear, Topic.TELL: tell}[topic](world, name)
+        {Topic.BOOK: book, Topic.HEAR: heard, Topic.TELL: told}[topic](world, name)
 
 
 def _count(world: World, market_id: str, rest: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.channels import webhook
+from chalicelib.channels import email, webhook, whatsapp
 from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.errors import Forgotten, Lost, Unanswered
@@ -30,8 +30,10 @@ from chalicelib.domain.ports import (
     Topic,
     World,
 )
+from chalicelib.domain.saying import Mail
 from chalicelib.domain.shapes import stamp
 from chalicelib.feeds import Folder
+from chalicelib.locales import Shelf as Shelf_of_words
 from chalicelib.rulebooks import Shelf
 from chalicelib.solver import FlowSolver
 
@@ -238,6 +240,18 @@ class FakeLine:
         return self.answer(request)
 
 
+class FakeMailer:
+    """Takes every mail; a test may have it answer otherwise."""
+
+    def __init__(self, answer: Callable[[Mail], Reply] = lambda mail: Reply(200, {}, b"")) -> None:
+        self.answer = answer
+        self.sent: list[Mail] = []
+
+    def send(self, mail: Mail) -> Reply:
+        self.sent.append(mail)
+        return self.answer(mail)
+
+
 class FakeClock:
     """Stands still until it is moved."""
 
@@ -295,6 +309,9 @@ def world(
         "secrets": secrets or FakeSecrets(),
         "dialects": dialects or {},
         "channels": {"webhook": webhook},
+        "client_channels": {"whatsapp": whatsapp, "email": email},
+        "mailer": FakeMailer(),
+        "words": Shelf_of_words("messages"),
         "feeds": Folder(),
         "books": Shelf(),
         "clock": clock or FakeClock(),

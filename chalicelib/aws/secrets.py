@@ -1,7 +1,8 @@
 """Two secrets in Secrets Manager, each read again every five minutes.
 
 The courier accounts, put there by people, are JSON:
-    {"couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}}}
+    {"couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}},
+     "channels": {"whatsapp": {"<brand>": [{...present...}, {...former...}]}, "email": {"<brand>": [{"domain": ...}]}}}
 The signing key is a plain text that the template has Secrets Manager generate and `rotation` changes. The former one,
 kept as AWSPREVIOUS, still opens what it has signed; and it goes on signing until every process must have read the
 new one, or a cursor that one process gave out would be refused by the next.
@@ -58,8 +59,8 @@ class _Fresh(Generic[_Known]):
 
 
 def _accounts(secret_id: str) -> dict[str, Any]:
-    accounts: dict[str, Any] = json.loads(_text(secret_id, "AWSCURRENT")).get("couriers", {})
-    return accounts
+    told: dict[str, Any] = json.loads(_text(secret_id, "AWSCURRENT"))
+    return {**told.get("couriers", {}), **told.get("channels", {})}
 
 
 def _signing_keys(secret_id: str) -> list[str]:

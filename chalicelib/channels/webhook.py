@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.domain.dialect import Reply, Request
-from chalicelib.domain.notices import Notice, Outcome, Result, cloud_event
+from chalicelib.domain.notices import MessageEvent, Notice, Outcome, Result, cloud_event
 
 AGENT = "Cordon-Webhooks/1"
 CONTENT_TYPE = "application/cloudevents+json"
@@ -25,18 +25,26 @@ SLOW_DOWN = frozenset({429, 502, 503, 504})
 
 def request(notice: Notice, url: str, secrets: Sequence[str], at: datetime) -> Request:
     """The notice as it goes out at that moment, signed with every secret, the present one first."""
+    return _signed(notice.notice_id, cloud_event(notice).model_dump_json(), url, secrets, at)
+
+
+def summons(event: MessageEvent, url: str, secrets: Sequence[str], at: datetime) -> Request:
+    """That a message is owed, as it goes out at that moment; the same body and id at every try."""
+    return _signed(event.id, event.model_dump_json(), url, secrets, at)
+
+
+def _signed(name: str, body: str, url: str, secrets: Sequence[str], at: datetime) -> Request:
     if not secrets:
         raise ValueError("a notice is signed with at least one secret")
-    body = cloud_event(notice).model_dump_json()
     moment = at.astimezone(UTC).replace(microsecond=0)  # sign() takes any time of day for UTC
-    signatures = (Webhook(secret).sign(notice.notice_id, moment, body) for secret in secrets)
+    signatures = (Webhook(secret).sign(name, moment, body) for secret in secrets)
     return Request(
         method="POST",
         url=url,
         headers={
             "content-type": CONTENT_TYPE,
             "user-agent": AGENT,
-            "webhook-id": notice.notice_id,
+            "webhook-id": name,
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": " ".join(signatures),
         },

@@ -35,6 +35,7 @@ class Deed(StrEnum):
     GRANT_REVOKED = "grant_revoked"
     CLIENT_CHANGED = "client_changed"
     CONSENT_CHANGED = "consent_changed"
+    WRITTEN_TO = "written_to"
     ERASURE_ASKED = "erasure_asked"
     ERASED = "erased"
 

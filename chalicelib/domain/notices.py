@@ -113,6 +113,30 @@ class CloudEvent(Shape):
     data: NoticeData
 
 
+class MessageData(Shape):
+    """What a client is to hear, and by whom: nothing personal. What the message says, the brand knows or asks for."""
+
+    message_id: str
+    kind: str = Field(description="What it is about: announced, booked, on_its_way, ...")
+    client: str = Field(description="The brand's own name for the client.")
+    language: str
+    order_id: str | None = Field(default=None, exclude_if=is_absent)
+    market: str | None = Field(default=None, exclude_if=is_absent)
+
+
+class MessageEvent(Shape):
+    """CloudEvents 1.0, structured mode: a message to a client that the brand is asked to say itself, or an answer."""
+
+    specversion: str = "1.0"
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: Instant
+    datacontenttype: str = "application/json"
+    data: MessageData
+
+
 class Result(StrEnum):
     """What a try came to."""
 

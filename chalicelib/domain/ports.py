@@ -11,13 +11,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chalicelib.domain.dialect import Account, Dialect, Reply, Request
-from chalicelib.domain.notices import Notice, Outcome
+from chalicelib.domain.errors import Unreached
+from chalicelib.domain.notices import MessageEvent, Notice, Outcome
 
 if TYPE_CHECKING:  # the API plans nothing, and reads no list
     from chalicelib.domain.assignment import Problem
     from chalicelib.domain.feeds import Feed
     from chalicelib.domain.rulebooks import Book
+    from chalicelib.domain.saying import ClientChannel, Mail
     from chalicelib.domain.weights import Weights
+    from chalicelib.domain.words import Words
 
 
 class Key(NamedTuple):
@@ -195,6 +198,20 @@ class Line(Protocol):
         """
 
 
+class Mailer(Protocol):
+    """The only way out for e-mail."""
+
+    def send(self, mail: Mail) -> Reply:
+        """200: it was taken; 429: later; another 4xx: never. The body is the code. Raises `Unanswered`."""
+
+
+class NoMailer:
+    """Where there is no way out for e-mail."""
+
+    def send(self, mail: Mail) -> Reply:
+        raise Unreached("no e-mail leaves here")
+
+
 class Sealer(Protocol):
     """Keeps personal data unreadable at rest. `context` is bound to the seal: another one does not open it.
 
@@ -220,7 +237,8 @@ class Secrets(Protocol):
     """What must not stand in the environment."""
 
     def accounts(self, dialect: str, account: str) -> Sequence[Account]:
-        """Our account at a courier: the present secret first, the former one after it during a rotation."""
+        """Our account at a courier, or a brand's at a channel (under the brand's name): the present secret first, the
+        former one after it during a rotation."""
 
     def signing_keys(self) -> Sequence[str]:
         """For cursors and links: the oldest first, the last one signs."""
@@ -237,6 +255,9 @@ class Channel(Protocol):
 
     def unanswered(self, problem: str) -> Outcome:
         """What it means that nobody answered."""
+
+    def summons(self, event: MessageEvent, url: str, secrets: Sequence[str], at: datetime) -> Request:
+        """That a message is owed, which the brand is to say itself."""
 
 
 class Log(Protocol):
@@ -269,6 +290,11 @@ class World:
     """Seconds, for durations only."""
     webhooks_may_be_private: bool = False
     """True only where receivers live on loopback: the sandbox and tests."""
+    mailer: Mailer = field(default_factory=NoMailer)
+    client_channels: Mapping[str, ClientChannel] = field(default_factory=dict)
+    """How clients are spoken to, by `ChannelKind`."""
+    words: Mapping[str, Words] = field(default_factory=dict)
+    """What is said to clients, by language."""
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     """How the official lists are read, by their format."""
     books: Mapping[str, Book] = field(default_factory=dict)

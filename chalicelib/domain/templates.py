@@ -21,6 +21,8 @@ class MessageKind(StrEnum):
     """What a message is about."""
 
     ANNOUNCED = "announced"
+    PROPOSED = "proposed"
+    """The same, of a gift for which another that needs no courier may come instead."""
     BOOKED = "booked"
     MOVED = "moved"
     """The window is another one now."""
@@ -118,6 +120,11 @@ TEMPLATES: Final[Mapping[MessageKind, Template]] = {
         Template(
             kind=MessageKind.ANNOUNCED, subject=_GIFT, purpose=_MARKETING, category="MARKETING",
             text="Dear {name}, {brand} has a gift for you. We would like to bring it on {day} between {start} and {end}. Does that suit you?",
+            choices=(Choice.ACCEPT, Choice.OTHER_TIME, Choice.NOT_AT_HOME),
+        ),
+        Template(
+            kind=MessageKind.PROPOSED, subject=_GIFT, purpose=_MARKETING, category="MARKETING",
+            text="Dear {name}, {brand} has a gift for you. We would like to bring it on {day} between {start} and {end}. Does that suit you?",
             choices=(Choice.ACCEPT, Choice.OTHER_TIME, Choice.NOT_AT_HOME, Choice.DIGITAL),
         ),
         Template(
@@ -194,7 +201,7 @@ TEMPLATES: Final[Mapping[MessageKind, Template]] = {
         ),
         Template(
             kind=MessageKind.TALK, subject=_MESSAGE, purpose=_SERVICE, category=None, keeps_for=_DAY,
-            text="{text}", is_urgent=True,
+            text="{words}", is_urgent=True,
         ),
     )
 }  # fmt: skip

@@ -30,10 +30,10 @@ MONTHS: Final = (
 class Words(Protocol):
     """One language."""
 
-    def say(self, text: str, **values: object) -> str:
+    def say(self, text: str, /, **values: object) -> str:
         """The English text in this language, with its placeholders filled."""
 
-    def count(self, one: str, many: str, number: int, **values: object) -> str:
+    def count(self, one: str, many: str, number: int, /, **values: object) -> str:
         """The form that goes with that number, `{count}` in it."""
 
 

@@ -33,12 +33,24 @@ from chalicelib.flows import book, check, prove, suspect
 from chalicelib.flows.receive import SKEW, may_speak
 
 TRIES = 5
+SAID = "said/"
+"""What came from a channel that clients answer by: brand and name follow."""
 LAPSE = timedelta(days=30)
 """So long what was said of an order that is not here can be looked at."""
 ORPHAN = "orphan"
 """Why a job's end is asked for that had been given up for lost."""
 RETELL = timedelta(minutes=30)
 """So long after a step of the order its telling is nudged again by every double; later the sweep does it."""
+
+
+def named(world: World, name: str) -> None:
+    """What the queue names: an order of which a courier has spoken, or what a client has answered."""
+    if name.startswith(SAID):
+        from chalicelib.flows.listen import listen
+
+        listen(world, name)
+    else:
+        hear(world, name)
 
 
 def hear(world: World, order_id: str) -> None:

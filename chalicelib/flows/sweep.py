@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.domain import facts
+from chalicelib.domain.message_rows import message_bucket
 from chalicelib.domain.orders import Order, due_at, is_over
 from chalicelib.domain.pass_rows import OFFERS
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
-from chalicelib.flows import forget, inquire, publish, rezone, tell, walk
+from chalicelib.flows import forget, inquire, listen, publish, rezone, speak, tell, walk
 
 PAGE = 500
 """Orders nudged in one shard in one minute; the rest is still due in the next."""
@@ -38,12 +39,14 @@ def sweep(world: World) -> None:
     now = world.clock()
     nudges: dict[Topic, dict[str, None]] = {Topic.BOOK: {}, Topic.TELL: {}}
     markets = _markets(world)
+    buckets: list[str] = []
     for market in markets:
         for shard in range(market.shards):
             page = world.table.find_due(facts.wait_bucket(market.market_id, shard), now, PAGE)
             for order in facts.readable(world.table.get_many(page.keys), world.log):
                 for topic in _owed(order, now):
                     nudges[topic][order.order_id] = None
+            buckets.append(message_bucket(market.market_id, shard))
     for topic, ids in nudges.items():
         if ids:  # before anything else is looked at: what cannot be read there must not stop the orders
             world.queues.nudge(topic, ids)
@@ -55,6 +58,12 @@ def sweep(world: World) -> None:
     untold = [order_id for order_id in dict.fromkeys(owed) if order_id not in nudges[Topic.TELL]]
     if untold:
         world.queues.nudge(Topic.TELL, untold)
+    unsaid = speak.due(world, buckets, PAGE)
+    if unsaid:
+        world.queues.nudge(Topic.TELL, unsaid)
+    unread = listen.waiting(world, PAGE)
+    if unread:
+        world.queues.nudge(Topic.HEAR, unread)
     uploads = publish.nudge_waiting(world)
     asked = inquire.nudge_waiting(world)
     lanes, erasures = walk.nudge_waiting(world), forget.nudge_waiting(world)

@@ -22,6 +22,7 @@ from itertools import zip_longest
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, CordonError, Lost, Missing, Refused, Unanswered
+from chalicelib.domain.messages import Message
 from chalicelib.domain.notices import (
     RETRIES,
     Attempt,
@@ -36,7 +37,7 @@ from chalicelib.domain.notices import (
 from chalicelib.domain.orders import Fallback, Order, is_over, moved
 from chalicelib.domain.pass_rows import PASS
 from chalicelib.domain.ports import Keep, Key, Row, Topic, World
-from chalicelib.flows import subscribe
+from chalicelib.flows import speak, subscribe
 from chalicelib.flows.manifest import remind
 
 PAUSE = timedelta(seconds=30)
@@ -68,6 +69,9 @@ REPLAYED = 200
 """Notices made pending again in one call."""
 TRIES = 5
 
+CLIENTS = "cli_"
+"""How the id of a client begins."""
+
 _UNSAVED = 0
 
 
@@ -77,7 +81,7 @@ def tell(world: World, order_id: str) -> None:
     One read, another of the endpoints every half minute and when the order closes, and one write for the notices
     that an endpoint took one after the other. Raises `Missing`.
     """
-    order, notices, passed = _read(world, order_id)
+    order, notices, passed, messages = _read(world, order_id)
     if order.appointment is not None and order.told:
         order = remind(world, order)
     closes = is_over(order) and not order.told
@@ -108,13 +112,24 @@ def tell(world: World, order_id: str) -> None:
             trouble = trouble or error
         finally:  # whatever stops the next ones: what arrived is not sent again for it
             _save_together(world, taken)
+    is_to_be_told = order.client_id is not None
     if _stands_in(world, order, passed):
         world.queues.nudge(Topic.TELL, [order_id])  # of what it is now
-        closes = False
+        closes = is_to_be_told = False
     if trouble is not None:
         raise trouble
+    if is_to_be_told:
+        speak.speak(world, order, messages)  # before it is closed: else nobody would know that it is owed
     if closes:
         _close(world, order)
+
+
+def named(world: World, name: str) -> None:
+    """What the queue names: an order, or a client with whom something hangs on no order."""
+    if name.startswith(CLIENTS):
+        speak.converse(world, name)
+    else:
+        tell(world, name)
 
 
 def _stands_in(world: World, order: Order, passed: Row | None) -> bool:
@@ -224,14 +239,15 @@ def replay(
 # --- what is owed -------------------------------------------------------------------------------------------
 
 
-def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice], Row | None]:
-    """The order, its notices, and its pass, if it has one."""
+def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice], Row | None, list[Message]]:
+    """The order, its notices, its pass, if it has one, and what its client was told."""
     rows = world.table.read(order_id).rows
     order = next((facts.order_of_row(row) for row in rows if row.key.sk == facts.ORDER), None)
     if order is None:
         raise Missing(f"no order {order_id!r}")
     notices = {row.key: facts.notice_of_row(row) for row in rows if row.key.sk.startswith("notice#")}
-    return order, notices, next((row for row in rows if row.key.sk == PASS), None)
+    passed = next((row for row in rows if row.key.sk == PASS), None)
+    return order, notices, passed, speak.messages_in(rows) if order.client_id is not None else []
 
 
 def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: datetime) -> Iterator[Notice]:

@@ -25,11 +25,11 @@ class Catalogue:
     def __init__(self, found: NullTranslations) -> None:
         self._found = found
 
-    def say(self, text: str, **values: object) -> str:
+    def say(self, text: str, /, **values: object) -> str:
         said = self._found.gettext(text)
         return said.format(**values) if values else said
 
-    def count(self, one: str, many: str, number: int, **values: object) -> str:
+    def count(self, one: str, many: str, number: int, /, **values: object) -> str:
         return self._found.ngettext(one, many, number).format(count=number, **values)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from chalicelib import wiring
 from chalicelib.domain import facts
 from chalicelib.domain.associates import NewAssociate
+from chalicelib.domain.channel_answers import ChannelStatement
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.impact import ImpactQuestion
@@ -24,6 +25,7 @@ from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import act_for, enlist, enrol, forget, inquire, publish, redeem, stock, suspect, take_in
+from chalicelib.flows.connect import connect
 from chalicelib.flows.give import give
 from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.place import place
@@ -165,6 +167,7 @@ def gateway() -> Iterator[Gateway]:
 
     on = stage()
     on.world.table.__class__ = StrictTable
+    _connect(on)
     wiring.use(on.world)
     template = {"Resources": read(ROOT / ".chalice" / "resources.yaml")["Resources"]}
     front = Front(app, template, ttl_s=-1)
@@ -178,12 +181,21 @@ def gateway() -> Iterator[Gateway]:
 ASSOCIATE = NewAssociate(name="Wang Secretive", countries=("CN",), locale="zh-CN")
 
 
+WHATSAPP = {"access_token": "EAAG", "app_secret": "an app secret", "verify_token": "agreed on"}
+CHANNEL = ChannelStatement(sender="Maison", phone_number_id="106540352242922")
 PROGRAMME = NewProgramme.model_validate(
     {
         "tiers": [{"tier": "gold", "spend": {"amount": 10_000_000, "currency": "CNY"}}],
         "caps": [{"per": "client", "at_most": 5, "days": 7}],
     }
 )
+
+
+def _connect(on: Stage) -> None:
+    """Every brand has WhatsApp, its account entered and its number stated."""
+    for brand in ("maison", "autre-maison", "health-office"):
+        on.world.secrets.by_account["whatsapp", brand] = [WHATSAPP]  # type: ignore[attr-defined]
+        connect(on.world, brand, "whatsapp", CHANNEL, None)
 
 
 def _keys(on: Stage) -> dict[str, str | None]:
@@ -329,6 +341,8 @@ def _names(on: Stage) -> dict[str, str]:
         "slot_id": "slot-1",
         "suspicion_id": suspicion.suspicion_id,
         "book_id": "italy",
+        "kind": "whatsapp",
+        "brand_id": "maison",
         "key_hash": hash_of(spare),
     }
 

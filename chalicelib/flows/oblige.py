@@ -1,0 +1,171 @@
+"""Do what a client asks for with a button, as the brand of the order would; and say that it was done.
+
+What is asked for late, twice, or of a gift that is past it changes nothing, and the answer on record says so.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chalicelib.domain import facts
+from chalicelib.domain.clients import Client
+from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale
+from chalicelib.domain.message_rows import MESSAGE, TALKS, message_bucket
+from chalicelib.domain.messages import Message, until_of
+from chalicelib.domain.orders import Order, is_over
+from chalicelib.domain.ports import World
+from chalicelib.domain.shapes import Window, zone_info
+from chalicelib.domain.templates import Choice, MessageKind
+from chalicelib.flows import speak
+from chalicelib.flows.reschedule import reschedule, why_not
+
+TRIES = 3
+DAYS_OFFERED = 3
+"""Other times are named on so many days."""
+MOVES = frozenset({Choice.AT, Choice.NOT_AT_HOME, Choice.DIGITAL})
+"""Choices of which the last one stands, in whatever order they arrive."""
+
+
+def oblige(
+    world: World, client: Client, message: Message, choice: Choice, start: datetime | None, at: datetime
+) -> str:
+    """Do it, and what came of it in a word. Doing it twice is harmless."""
+    try:
+        order = facts.load_order(world.table, message.home)
+    except Missing:
+        return "noted"  # of a message that no order owed
+    if choice in (Choice.ACCEPT, Choice.STOP):
+        return "noted"
+    if choice is Choice.OTHER_TIME:
+        return _name_times(world, client, order, message, at)
+    if choice in MOVES and _is_outdated(world, order, at):
+        return "outdated"
+    if choice is Choice.NOT_AT_HOME:
+        moved = _moved(world, order, tomorrow(client, window_of(order)))
+        if moved == "moved":
+            _name_times(world, client, order, message, at)
+        return moved
+    if choice is Choice.AT:
+        window = window_of(order)
+        if start is None:
+            return "unreadable"
+        return _moved(
+            world,
+            order,
+            window.model_copy(update={"start": start, "end": start + (window.end - window.start)}),
+        )
+    return _instead(world, order, message, choice)
+
+
+def confirm_stop(world: World, client: Client, at: datetime) -> None:
+    """Owe the client one last word: that nothing more will come."""
+    speak.owe(world, _of_client(client, MessageKind.STOPPED, at))
+
+
+def window_of(order: Order) -> Window:
+    """When the client is to have it."""
+    return order.leg.client_window or order.window
+
+
+def tomorrow(client: Client, window: Window, days: int = 1) -> Window:
+    """The same hours by the client's clock, so many days later."""
+    zone = zone_info(client.time_zone)
+    first = window.start.astimezone(zone)
+    later = datetime.combine(first.date() + timedelta(days=days), first.time(), zone)
+    start = later.astimezone(window.start.tzinfo)
+    return window.model_copy(update={"start": start, "end": start + (window.end - window.start)})
+
+
+def other_windows(client: Client, window: Window, now: datetime) -> list[Window]:
+    """What is offered instead: the same hours, and those half as late again, on the next days."""
+    length = window.end - window.start
+    found = []
+    for days in range(DAYS_OFFERED + 1):
+        for shift in (timedelta(), length):
+            moved = tomorrow(client, window, days)
+            moved = moved.model_copy(update={"start": moved.start + shift, "end": moved.end + shift})
+            is_same_day = _day(client, moved.start) == _day(client, moved.end - timedelta(seconds=1))
+            if moved.start > now and moved.start != window.start and is_same_day:
+                found.append(moved)
+    return found[: 2 * DAYS_OFFERED]
+
+
+def _day(client: Client, moment: datetime) -> object:
+    return moment.astimezone(zone_info(client.time_zone)).date()
+
+
+def _name_times(world: World, client: Client, order: Order, message: Message, at: datetime) -> str:
+    if why_not(order):
+        return "too_late"
+    now = world.clock()
+    windows = other_windows(client, window_of(order), now)
+    if not windows:
+        return "no_other_time"
+    about = "|".join(f"{w.start.isoformat()}/{w.end.isoformat()}" for w in windows)
+    speak.owe(
+        world,
+        Message(
+            home=order.order_id,
+            number=_number(at),
+            kind=MessageKind.TIMES,
+            brand_id=order.brand_id,
+            client_id=client.client_id,
+            owed_at=at,
+            about=about,
+            next_attempt_at=now,
+            until=until_of(MessageKind.TIMES, at, None),
+            bucket=message_bucket(order.market_id, order.shard),
+        ),
+    )
+    return "times_named"
+
+
+def _of_client(client: Client, kind: MessageKind, at: datetime, about: str = "") -> Message:
+    return Message(
+        home=client.client_id,
+        number=_number(at),
+        kind=kind,
+        brand_id=client.brand_id,
+        client_id=client.client_id,
+        owed_at=at,
+        about=about,
+        next_attempt_at=at,
+        until=until_of(kind, at, None),
+        bucket=TALKS,
+    )
+
+
+def _number(at: datetime) -> int:
+    """A number for what hangs on a moment and on no step: the same for the same word of the client's."""
+    return int(at.timestamp()) % 100_000_000
+
+
+def _moved(world: World, order: Order, window: Window) -> str:
+    for _ in range(TRIES):
+        if window == window_of(order) or (
+            order.rescheduling is not None and order.rescheduling.window == window
+        ):
+            return "moved"  # by whoever stopped before it was on record
+        try:
+            reschedule(world, None, order.order_id, window, order.version)
+        except Stale:
+            order = facts.load_order(world.table, order.order_id)
+            continue
+        except Clashing:
+            return "too_late"
+        except Invalid:
+            return "not_possible"
+        return "moved"
+    raise Stale("the order moved meanwhile")
+
+
+def _is_outdated(world: World, order: Order, at: datetime) -> bool:
+    """True when a later word of the client's about this order has been taken already."""
+    known = speak.messages_in(world.table.read(order.order_id, MESSAGE).rows)
+    return any(answer.at > at and answer.choice in MOVES for message in known for answer in message.answers)
+
+
+def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
+    if is_over(order):
+        return "too_late"
+    return "noted"
