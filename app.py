@@ -28,6 +28,7 @@ from chalicelib.routes import (
     openapi,
     operators,
     programme,
+    recipients,
     valuables,
     visits,
     webhooks,
@@ -72,6 +73,7 @@ app.register_blueprint(digital.blueprint(authorize))
 app.register_blueprint(channels.blueprint(authorize))
 app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
+app.register_blueprint(recipients.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
 app.register_blueprint(lists.blueprint(authorize))
 app.register_blueprint(valuables.blueprint(authorize))

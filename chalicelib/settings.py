@@ -31,6 +31,8 @@ class Settings(BaseModel):
     seal_key: str = Field(validation_alias="CORDON_SEAL_KEY")
     secret: str = Field(validation_alias="CORDON_SECRET")
     signing_key: str = Field(validation_alias="CORDON_SIGNING_KEY")
+    public_url: str = Field(default="", validation_alias="CORDON_PUBLIC_URL")
+    """Where people reach this deployment, without a slash at the end: links begin with it. Empty: nobody has said."""
     stage: str = Field(default="dev", validation_alias="CORDON_STAGE")
     metrics: str = Field(default="Cordon", validation_alias="CORDON_METRICS")
     """The namespace in CloudWatch: two deployments in one account do not add up."""

@@ -75,6 +75,7 @@ def real(told: Settings | None = None) -> World:
         token=lambda: secrets.token_urlsafe(32),
         log=journal.log,
         stopwatch=time.monotonic,
+        public_url=told.public_url.rstrip("/"),
     )
 
 

@@ -49,6 +49,7 @@ from chalicelib.routes import (
     disclosure,
     lists,
     operators,
+    recipients,
     valuables,
     visits,
     webhooks,
@@ -99,6 +100,8 @@ class Operation:
     """Headers that are needed in some cases."""
     query: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
+    tells_people: tuple[int, ...] = ()
+    """Problems that are told on a page."""
 
 
 HEADERS = {
@@ -524,6 +527,46 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/callbacks/{market_id}/{courier_id}"): Operation(
         "A courier checks the callback address", "Couriers", problems=(401, 404)
     ),
+    ("POST", "/v1/orders/{order_id}/link"): Operation(
+        "The link to an order's page for its recipient: signed, and the same until it is revoked",
+        "Recipients",
+        ("brand",),
+        body=recipients.LinkWish,
+        answer=recipients.Link,
+        problems=(404, 409),
+    ),
+    ("DELETE", "/v1/orders/{order_id}/link"): Operation(
+        "Revoke every link to an order's page",
+        "Recipients",
+        ("brand",),
+        status=204,
+        headers=("If-Match",),
+        problems=(404, 412, 428),
+    ),
+    ("GET", "/t/{token}"): Operation(
+        "The page of one order for its recipient, in six languages; looking changes nothing",
+        "Recipients",
+        pages=("text/html",),
+        query={
+            "lang": "one of en, fr, it, de, zh-CN, ar; else as the browser says",
+            "said": "what came of a form",
+        },
+        tells_people=(404, 500, 503),
+    ),
+    ("POST", "/t/{token}"): Operation(
+        "Ask for another time, by the form of that page; it leads back there",
+        "Recipients",
+        raw_body=(recipients.FORM,),
+        status=303,
+        tells_people=(404, 500, 503),
+    ),
+    ("GET", "/t/{token}/calendar"): Operation(
+        "The order as a calendar file, for its recipient",
+        "Recipients",
+        pages=(visits.CALENDAR,),
+        query={"lang": "one of en, fr, it, de, zh-CN, ar; else as the browser says"},
+        tells_people=(404, 500, 503),
+    ),
     ("GET", "/openapi.json"): Operation("This document", "About"),
     ("POST", "/v1/webhooks"): Operation(
         "Be told: a new endpoint, its secret shown this once",
@@ -913,6 +956,9 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {str(operation.status): answer}
     for status in sorted(_refusals(operation, names)):
         responses[str(status)] = {"$ref": f"#/components/responses/{_named(status)}"}
+    for status in operation.tells_people:
+        told = {"description": "Told on a page", "content": {"text/html": {"schema": {"type": "string"}}}}
+        responses[str(status)] = told
     words = [part.strip("{}") for part in path.split("/") if part and part != "v1"]
     document: dict[str, Any] = {
         "operationId": "_".join([method.lower(), *words]).replace(".", "_"),

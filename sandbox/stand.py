@@ -75,6 +75,7 @@ class Stand:
 
         self.front = Front(app, template, self._port)
         self.front.__enter__()
+        self.world.public_url = self.front.url
         self.pumps = Pumps(self.deployment, clients.client, self.clock)
         self._urls = settings.read().queue_urls()
         self.world.queues = Counted(self.world.queues, self._sent)

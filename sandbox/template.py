@@ -60,7 +60,8 @@ def deploy(template: dict[str, Any], client: Callable[[str], Any], secret: dict[
     `secret` goes where the template has one for people to fill in; those it has generated are, once.
     """
     resources = template["Resources"]
-    names: dict[str, dict[str, str]] = {}
+    asked = template.get("Parameters", {})
+    names = {name: {"Ref": str(told.get("Default", ""))} for name, told in asked.items()}
     for name, resource in resources.items():
         if resource["Type"] == "AWS::DynamoDB::Table":
             _table(client("dynamodb"), f"cordon-{name}", resource["Properties"])

@@ -319,6 +319,7 @@ def world(
         "token": lambda: f"{chance.getrandbits(256):064x}",
         "log": FakeLog(),
         "webhooks_may_be_private": True,
+        "public_url": "https://cordon.example/prod",
     }
     made = World(**{**parts, **changes})
     sealer: Any = made.sealer

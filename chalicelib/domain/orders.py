@@ -390,6 +390,9 @@ class Order(Shape):
     received_at: Instant | None = Field(default=None, description="The client's own receipt, after the gate.")
     history: tuple[Moved, ...]
     stopped: Stopped | None = Field(default=None, description="Nothing is planned for it meanwhile.")
+    revoked_links: int = Field(
+        default=0, description="Links to its page that were made under a lower number are dead."
+    )
     told: bool = Field(default=False, description="The last state of an ended order has been told.")
     version: int = 1
     sealed: bytes = Field(default=b"", exclude=True, repr=False)

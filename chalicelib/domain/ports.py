@@ -288,6 +288,8 @@ class World:
     """What one process may remember to save a read: snapshots by digest, markets, access tokens."""
     stopwatch: Callable[[], float] = lambda: 0.0
     """Seconds, for durations only."""
+    public_url: str = ""
+    """Where links begin that people follow, the API's stage included. Empty: nobody has said, and none are sent."""
     webhooks_may_be_private: bool = False
     """True only where receivers live on loopback: the sandbox and tests."""
     mailer: Mailer = field(default_factory=NoMailer)

@@ -323,6 +323,7 @@ def _names(on: Stage) -> dict[str, str]:
     ended["leaving"] = forget.ask(on.world, "maison", "vic-2").reference
     return {
         **_digital(on),
+        "token": "none-of-ours",
         "associate_id": "anna",
         "grant": "grant-1",
         "order_id": order.order_id,

@@ -51,6 +51,7 @@ BELONGS: dict[str, Role | None] = {
     "number": None,
     "kind": None,
     "brand_id": None,
+    "token": None,
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
 
@@ -148,6 +149,8 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
         b'{"object": "whatsapp_business_account", "entry": []}'
     ),
     ("POST", "/v1/clients/{reference}/messages"): lambda gate: {"text": "The ring is here."},
+    ("POST", "/v1/orders/{order_id}/link"): lambda gate: {"language": "fr"},
+    ("POST", "/t/{token}"): lambda gate: b"form=none&do=move&day=2022-04-12&from=09%3A00",
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
@@ -175,6 +178,9 @@ OTHER_NAMES = {
 CALLBACK = json.dumps({"reference": "nobody's", "kind": "accepted", "at": NOON.isoformat()}).encode()
 OPEN = {
     ("GET", "/openapi.json"): 200,
+    ("GET", "/t/{token}"): 404,
+    ("POST", "/t/{token}"): 404,
+    ("GET", "/t/{token}/calendar"): 404,
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): 401,
     ("GET", "/v1/callbacks/{market_id}/{courier_id}"): 401,
     ("POST", "/v1/channels/{kind}/{brand_id}"): 401,

@@ -1,0 +1,97 @@
+"""What a recipient may know of an order, and what a recipient may ask for: by the link, and without a key.
+
+Nothing of the sealed part is opened for it, no reason of a decision is told, and of the courier neither name nor place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from chalicelib.domain.errors import Fault, Invalid
+from chalicelib.domain.orders import Order
+from chalicelib.domain.policies import Handover, LastLeg
+from chalicelib.domain.ports import World
+from chalicelib.domain.shapes import Window, zone_info
+from chalicelib.domain.verdicts import Decision
+from chalicelib.flows import look
+from chalicelib.flows.recall import recalled
+from chalicelib.flows.reschedule import reschedule
+
+YEARS = range(2000, 2100)
+LONGEST = timedelta(hours=12)
+"""Of a window that a recipient chooses; a longer one of the brand's is cut to this."""
+
+
+@dataclass(frozen=True)
+class HandingOver:
+    """How it changes hands at the client's place, as it was cleared last."""
+
+    way: Handover | None = None
+    """None: nobody has been given it yet."""
+    last_legs: frozenset[LastLeg] = frozenset()
+    """Who brings it on from there; empty: the rules do not say."""
+    rest_minutes: int = 0
+
+
+def handing_over(world: World, order: Order) -> HandingOver:
+    """What the rules at the client's place say of the last hundred metres."""
+    assignment = order.leg.assignment
+    if assignment is None or order.leg.taken_to is not None:
+        return HandingOver()
+    pieces = [
+        piece
+        for piece in look.evidence_of(world, order.order_id)
+        if piece.decision is Decision.YES and piece.client_zones is not None
+    ]
+    if not pieces:
+        return HandingOver(assignment.handover)
+    last = pieces[-1].model_copy(update={"zones": pieces[-1].client_zones})
+    then = recalled(world, [last]).get(last.rules_digest or "")
+    policies = (
+        [] if then is None else [then.policies.get(zone.policy_reference) for zone in then.zones.values()]
+    )
+    there = [policy for policy in policies if policy is not None]
+    return HandingOver(
+        way=assignment.handover,
+        last_legs=frozenset(who for policy in there for who in policy.last_leg),
+        rest_minutes=max((policy.gate.rest_minutes for policy in there), default=0),
+    )
+
+
+def other_time(world: World, order: Order, start: datetime, version: int) -> Order:
+    """A window of the usual length that begins then. Raises what `reschedule` raises."""
+    shown = order.wish or order.leg.client_window or order.window
+    length = min(shown.end - shown.start, LONGEST)
+    window = Window(start=start, end=start + length, time_zone=shown.time_zone)
+    return reschedule(world, order.brand_id, order.order_id, window, version)
+
+
+def moment_of(order: Order, day: str, hour: str) -> datetime:
+    """That day and hour by the recipient's clock. Raises `Invalid` for what is none."""
+    zone = zone_info((order.leg.client_window or order.window).time_zone)
+    try:
+        told = date.fromisoformat(day)
+        if told.year not in YEARS:
+            raise ValueError(f"a year of this century was expected, got {told.year!r}")
+        return datetime.combine(told, time.fromisoformat(hour), zone).astimezone(UTC)
+    except ValueError:
+        detail = "a day and an hour were expected"
+        raise Invalid(f"/day: {detail}", [Fault("/day", detail)]) from None
+
+
+def not_at_home(world: World, order: Order, version: int) -> Order:
+    """The same hours on the next day that lies ahead, on the recipient's own clock. Raises what `reschedule` raises."""
+    return reschedule(world, order.brand_id, order.order_id, a_day_later(order, world.clock()), version)
+
+
+def a_day_later(order: Order, now: datetime) -> Window:
+    """The same hours by the clock on the wall, a day later or on the first day after that is not over."""
+    shown = order.wish or order.leg.client_window or order.window
+    zone = zone_info(shown.time_zone)
+    start, end = shown.start.astimezone(zone), shown.end.astimezone(zone)
+    days = max(1, (now.astimezone(zone).date() - start.date()).days)
+    later = [start + timedelta(days=days), end + timedelta(days=days)]
+    if later[0] <= now:
+        later = [moment + timedelta(days=1) for moment in later]
+    return Window(start=later[0], end=later[1], time_zone=shown.time_zone)

@@ -1,0 +1,218 @@
+"""What a recipient opens: the page of one order, behind a signed link. No key is asked for, and looking changes
+nothing: programs that preview links look as well.
+
+What is asked for comes by a form that this page has made, for this link and this version of the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import edge, journal, wiring
+from chalicelib.domain.errors import Clashing, Delayed, Invalid, Malformed, Missing, Refused, Stale
+from chalicelib.domain.keys import Role
+from chalicelib.domain.shapes import Instant, Shape
+from chalicelib.domain.words import LANGUAGES
+from chalicelib.routes.calling import caller
+
+if TYPE_CHECKING:
+    from chalicelib.domain.orders import Order
+
+FORM = "application/x-www-form-urlencoded"
+LIMIT = 4096
+"""Bytes of a form."""
+NEIGHBOURS = frozenset({"same-origin", "none"})
+"""What a browser calls whoever sends a form of ours; another page's is not read."""
+
+
+class LinkWish(Shape):
+    """In which language the page is to open; absent: in the reader's own, as the browser says."""
+
+    language: Literal["en", "fr", "it", "de", "zh-CN", "ar"] | None = None
+
+
+class Link(Shape):
+    """Where the recipient's page is. Whoever has the link may look, and ask for another time."""
+
+    order_id: str
+    url: str
+    expires_at: Instant
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes; the brand's own are behind that authorizer."""
+    bp = Blueprint("recipients")
+
+    @bp.route("/v1/orders/{order_id}/link", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def make_link(order_id: str) -> Response:
+        from chalicelib.flows import links
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        wish = edge.body_of(request, LinkWish)
+        url, until = links.made(wiring.world(), brand.owner, order_id, wish.language)
+        return edge.answer(Link(order_id=order_id, url=url, expires_at=until))
+
+    @bp.route("/v1/orders/{order_id}/link", methods=["DELETE"], authorizer=authorizer)
+    @edge.spoken
+    def revoke_link(order_id: str) -> Response:
+        from chalicelib.flows import links
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        order = links.revoke(wiring.world(), brand.owner, order_id, edge.if_match(request))
+        return Response("", status_code=204, headers={"ETag": f'"v{order.version}"'})
+
+    def _shown(view: Callable[[str], Response]) -> Callable[[str], Response]:
+        """Whatever goes wrong is told on a page."""
+
+        @wraps(view)
+        def show(token: str) -> Response:
+            try:
+                return view(token)
+            except Refused:
+                return _page(bp.current_request, None, 404)
+            except Delayed:
+                return _page(bp.current_request, None, 503)
+            except Exception as error:
+                journal.log_failure(view.__name__, error)
+                return _page(bp.current_request, None, 500)
+
+        return show
+
+    @bp.route("/t/{token}", methods=["GET"])
+    @_shown
+    def see_order(token: str) -> Response:
+        from chalicelib.flows import links
+
+        order = links.opened(wiring.world(), token)
+        said = _query(bp.current_request, "said")
+        return _page(bp.current_request, order, 200, token, said)
+
+    @bp.route("/t/{token}", methods=["POST"], content_types=[FORM])
+    @_shown
+    def ask_for_change(token: str) -> Response:
+        from chalicelib.flows import links
+
+        request = bp.current_request
+        order = links.opened(wiring.world(), token)
+        told = _form(request)
+        said = _asked(request, order, token, told)
+        lang = told.get("lang", "")
+        asked = f"lang={lang}&" if lang in LANGUAGES else ""
+        return Response("", status_code=303, headers={"Location": f"{token}?{asked}said={said}", **_kept()})
+
+    @bp.route("/t/{token}/calendar", methods=["GET"])
+    @_shown
+    def see_calendar(token: str) -> Response:
+        from chalicelib.flows import links
+        from chalicelib.locales import Shelf
+        from chalicelib.pages import calendar
+        from chalicelib.pages.appointment import entry_of
+
+        world = wiring.world()
+        order = links.opened(world, token)
+        lang = _language(bp.current_request)
+        entry = entry_of(order, Shelf("page")[lang].say, links.link_of(world, order, lang))
+        headers = {
+            "Content-Disposition": 'attachment; filename="gift.ics"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return edge.page(calendar.written(entry), calendar.KIND, headers | _kept())
+
+    return bp
+
+
+def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> str:
+    """Do what the form asks for; the word for what came of it."""
+    from chalicelib.flows import links, track
+
+    if edge.header(request, "sec-fetch-site") not in (None, *NEIGHBOURS):
+        return "form"
+    world = wiring.world()
+    try:
+        version = links.sent(world, token, told.get("form", ""))
+        if told.get("do") == "absent":
+            track.not_at_home(world, order, version)
+        elif told.get("do") == "move":
+            track.other_time(
+                world, order, track.moment_of(order, told.get("day", ""), told.get("from", "")), version
+            )
+        else:
+            return "form"
+    except Malformed:
+        return "form"
+    except Stale:
+        return "stale"
+    except Invalid:
+        return "past"
+    except (Clashing, Missing):
+        return "late"
+    return "moved"
+
+
+def _form(request: Any) -> dict[str, str]:
+    raw: bytes = request.raw_body or b""
+    if len(raw) > LIMIT:
+        return {}
+    try:
+        found = parse_qs(raw.decode("ascii"), max_num_fields=10)
+    except ValueError:
+        return {}
+    return {name: values[-1] for name, values in found.items()}
+
+
+def _query(request: Any, name: str) -> str:
+    given: Mapping[str, str] = request.query_params or {}
+    return given.get(name, "")
+
+
+def _language(request: Any) -> str:
+    from chalicelib.pages import track
+
+    asked = _query(request, "lang")
+    return asked if asked in LANGUAGES else track.language_asked(edge.header(request, "accept-language"))
+
+
+def _page(request: Any, order: Order | None, status: int, token: str = "", said: str = "") -> Response:
+    from chalicelib.flows import links, reschedule, track
+    from chalicelib.pages import track as pages
+
+    lang = _language(request)
+    shown, form = None, ""
+    if order is not None:
+        world = wiring.world()
+        now = world.clock()
+        way = track.handing_over(world, order)
+        shown = pages.page_of(
+            order,
+            now,
+            track.a_day_later(order, now),
+            way.way,
+            way.last_legs,
+            way.rest_minutes,
+            can_move=not reschedule.why_not(order),
+            said=said,
+        )
+        form = links.form_of(world, order, token)
+    answer = edge.page(
+        pages.rendered(shown, lang, token, form, pages.DEAD if status < 500 else pages.BUSY),
+        "text/html",
+        pages.headers(),
+    )
+    answer.status_code = status
+    return answer
+
+
+def _kept() -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
