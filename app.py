@@ -19,11 +19,13 @@ from chalicelib.domain.errors import NotANudge
 from chalicelib.domain.keys import Key, hash_of
 from chalicelib.domain.ports import Topic
 from chalicelib.routes import (
+    board,
     brands,
     channels,
     clients,
     couriers,
     digital,
+    entrance,
     lists,
     openapi,
     operators,
@@ -79,6 +81,8 @@ app.register_blueprint(lists.blueprint(authorize))
 app.register_blueprint(valuables.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())
+app.register_blueprint(entrance.blueprint(authorize))
+app.register_blueprint(board.blueprint())
 
 
 @app.middleware("http")

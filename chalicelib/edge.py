@@ -232,6 +232,11 @@ def if_match(request: Any) -> int:
     value = decisive(request, "if-match")
     if value is None:
         raise Unconditional('send If-Match with the ETag you read, such as "v7"')
+    return version_of(value)
+
+
+def version_of(value: str) -> int:
+    """The version that an ETag names, written \"v7\". Raises `Malformed`."""
     tag = value.strip().strip('"')
     if not _A_TAG.fullmatch(tag):
         got = f", got {value!r}" if _fits(_A_WORD, tag) else ""

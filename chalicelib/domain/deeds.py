@@ -3,13 +3,16 @@
     collection (pk)   place (sk)                     noun
     ord_...           deed#<version>                 Deed that wrote this version of the order
     ord_...           deed#<version>#<stamp>#<who>   Deed that wrote none: a look at whom the gift is for
+    desk#<market>     <stamp>#<what>#<of>            DeskDeed, to a courier or a suspicion: it vanishes after 90 days
 
 A version is written once, so of two who act on one order at a time there is one line, and it is the winner's.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -62,3 +65,32 @@ def deed_prefix() -> str:
 
 def deed_of_row(row: Row) -> Deed:
     return Deed.model_validate_json(row.body)
+
+
+KEPT: Final = timedelta(days=90)
+
+
+class DeskDeed(Shape):
+    """What a dispatcher did to something that is no order."""
+
+    market_id: str
+    what: str = Field(description="`suspended`, `resumed`, `dismissed`.")
+    of: str = Field(description="Which courier, or which suspicion.")
+    who: Slug
+    at: Instant
+    why: str = Field(default="", max_length=300)
+
+
+def desk_collection(market_id: str) -> str:
+    return f"desk#{market_id}"
+
+
+def desk_deed_row(deed: DeskDeed) -> Row:
+    place = f"{stamp(deed.at)}#{deed.what}#{deed.of}"
+    gone = int((deed.at + KEPT).timestamp())
+    key = Key(desk_collection(deed.market_id), place)
+    return Row(key, 1, deed.model_dump_json(exclude_defaults=True), expires_at=gone)
+
+
+def desk_deed_of_row(row: Row) -> DeskDeed:
+    return DeskDeed.model_validate_json(row.body)

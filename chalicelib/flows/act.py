@@ -130,6 +130,18 @@ def send_again(world: World, order_id: str, version: int, window: Window, who: s
     return sending.send_again(world, None, order_id, window, version, line)
 
 
+def seen_back(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
+    """Somebody has the gift in hand again whose courier failed. Raises what `flows.send_again.seen_back` raises."""
+    order, is_done = _read(world, order_id, version, What.SEEN_BACK, who)
+    return order if is_done else sending.seen_back(world, order_id, _line(world, What.SEEN_BACK, who, why))
+
+
+def received(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
+    """The client has what was left at the gate. Raises what `flows.cancel.receipt` raises."""
+    order, is_done = _read(world, order_id, version, What.RECEIVED, who)
+    return order if is_done else cancelling.receipt(world, order_id, _line(world, What.RECEIVED, who, why))
+
+
 def look_at(world: World, order_id: str, who: str, why: str = "") -> tuple[Order, Private]:
     """Whom it is for, and where: shown to one dispatcher, and never without a line that says so."""
     order = look.any_order(world, order_id)

@@ -69,7 +69,7 @@ def cancel(
     return after
 
 
-def receipt(world: World, order_id: str) -> Order:
+def receipt(world: World, order_id: str, also: Callable[[Order], Change] | None = None) -> Order:
     """The client has what was left at the gate: the second of the two proofs. Doing it twice is harmless."""
     order = facts.load_order(world.table, order_id)
     if order.state is OrderState.DELIVERED:
@@ -81,7 +81,7 @@ def receipt(world: World, order_id: str) -> Order:
     now = world.clock()
     after = moved(order, now, received_at=now)
     try:
-        world.table.write(facts.keep_order(after))
+        world.table.write(facts.keep_order(after), *([] if also is None else [also(after)]))
     except Lost:
         raise Stale("the order moved meanwhile; read it again") from None
     facts.note_step(world.log, after)

@@ -92,7 +92,7 @@ def _refuse(order: Order) -> None:
         raise Clashing(f"the gift has been sent out {len(order.legs)} times, which is all that is tried")
 
 
-def seen_back(world: World, order_id: str) -> Order:
+def seen_back(world: World, order_id: str, also: Callable[[Order], Change] | None = None) -> Order:
     """An operator has seen a gift in the shop whose courier failed and said no more. Doing it twice is harmless."""
     order = facts.load_order(world.table, order_id)
     if order.leg.back_at is not None and order.state is OrderState.RETURNED:
@@ -105,7 +105,7 @@ def seen_back(world: World, order_id: str) -> Order:
     legs = (*order.legs[:-1], order.leg.model_copy(update={"back_at": now}))
     after = moved(order, now, legs=legs)
     try:
-        world.table.write(facts.keep_order(after))
+        world.table.write(facts.keep_order(after), *([] if also is None else [also(after)]))
     except Lost:
         raise Stale("the order moved meanwhile; read it again") from None
     facts.note_step(world.log, after)

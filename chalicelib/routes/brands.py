@@ -163,7 +163,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         pieces = look.evidence_of(wiring.world(), order.order_id)
         kind = edge.preferred(request, KINDS)
         if kind != KINDS[0]:
-            return _page(kind, order, pieces, whole=who.role is Role.OPERATOR)
+            return evidence_page(kind, order, pieces, whole=who.role is Role.OPERATOR)
         if who.role is Role.BRAND:
             told = tuple(disclosure.evidence(piece) for piece in pieces)
             return edge.answer(BrandEvidenceList(order_id=order.order_id, data=told), headers=VARY)
@@ -239,7 +239,7 @@ def _check_own(who: Caller, order_id: str) -> None:
         act_for.order_for(wiring.world(), who, order_id)
 
 
-def _page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
+def evidence_page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
     """The evidence as a page for people; `whole`: for operators."""
     from chalicelib.flows.recall import recalled  # here: importing the app stays small
     from chalicelib.flows.reveal import looks_of

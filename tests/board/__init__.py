@@ -1,0 +1,1 @@
+"""The board in a real browser, over a small city in memory."""
