@@ -47,6 +47,7 @@ from chalicelib.routes import (
     cursors,
     digital,
     disclosure,
+    entrance,
     lists,
     operators,
     recipients,
@@ -663,6 +664,22 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         pages=lists.KINDS[1:],
         problems=(400, 404, 422),
     ),
+    ("POST", "/v1/board/links"): Operation(
+        "A way to the board for one dispatcher: good once, for a quarter of an hour",
+        "Board",
+        ("operator",),
+        body=entrance.NewLink,
+        answer=entrance.MadeLink,
+        status=201,
+        problems=(400, 422),
+    ),
+    ("DELETE", "/v1/board/dispatchers/{who}"): Operation(
+        "End every session that this dispatcher has open; a new link lets in again",
+        "Board",
+        ("operator",),
+        status=204,
+        problems=(404, 503),
+    ),
     ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=operators.MarketList),
     ("GET", "/v1/markets/{market_id}"): Operation(
         "One market", "Markets", BOTH, answer=Market, problems=(404,)
@@ -856,6 +873,33 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 }
 
 
+PEOPLE: dict[tuple[str, str], int] = {
+    ("GET", "/enter"): 200,
+    ("POST", "/enter"): 401,
+    ("POST", "/leave"): 401,
+    ("GET", "/static/{digest}/{name}"): 404,
+    ("GET", "/board"): 401,
+    ("GET", "/board/{market_id}"): 401,
+    ("GET", "/board/{market_id}/queue"): 401,
+    ("GET", "/board/{market_id}/gifts"): 401,
+    ("GET", "/board/{market_id}/orders/{order_id}"): 401,
+    ("GET", "/board/{market_id}/orders/{order_id}/evidence"): 401,
+    ("POST", "/board/{market_id}/orders/{order_id}/{deed}"): 401,
+    ("GET", "/board/{market_id}/map"): 401,
+    ("GET", "/board/{market_id}/zones/{digest}/{number}"): 401,
+    ("GET", "/board/{market_id}/couriers"): 401,
+    ("POST", "/board/{market_id}/couriers/{courier_id}/{deed}"): 401,
+    ("GET", "/board/{market_id}/suspicions"): 401,
+    ("POST", "/board/{market_id}/suspicions/{suspicion_id}/dismiss"): 401,
+    ("GET", "/board/{market_id}/log"): 401,
+    ("GET", "/board/{market_id}/whatif"): 401,
+    ("POST", "/board/{market_id}/whatif"): 401,
+    ("GET", "/board/{market_id}/whatif/{impact_id}"): 401,
+}
+"""Pages for people, which no program is invited to read and the document leaves out: what each says to whoever proves
+nothing, or names no file of this release."""
+
+
 def document(operations: Mapping[tuple[str, str], Operation] = OPERATIONS) -> dict[str, Any]:
     """The whole document."""
     used = {
@@ -1036,7 +1080,7 @@ def undocumented() -> list[str]:
     from app import app
 
     routes = {(method, path) for path, methods in app.routes.items() for method in methods}
-    return sorted(f"{method} {path}" for method, path in routes ^ OPERATIONS.keys())
+    return sorted(f"{method} {path}" for method, path in routes ^ (OPERATIONS.keys() | PEOPLE.keys()))
 
 
 def main(arguments: list[str]) -> int:

@@ -2,7 +2,6 @@
 
     collection (pk)   place (sk)                     noun
     ord_...           deed#<version>                 Deed that wrote this version of the order
-    ord_...           deed#<version>#<stamp>#<who>   Deed that wrote none: a look at whom the gift is for
     desk#<market>     <stamp>#<what>#<of>            DeskDeed, to a courier or a suspicion: it vanishes after 90 days
 
 A version is written once, so of two who act on one order at a time there is one line, and it is the winner's.
@@ -29,8 +28,6 @@ class What(StrEnum):
     RELEASED = "released"
     CANCELLED = "cancelled"
     RECALLED = "recalled"
-    LOOKED = "looked"
-    """At whom it is for, and where: the address and the telephone were shown."""
     SEEN_BACK = "seen_back"
     RECEIVED = "received"
     SENT_DIGITALLY = "sent_digitally"
@@ -44,7 +41,7 @@ class Deed(Shape):
     who: Slug
     at: Instant
     why: str = Field(default="", max_length=300, description="In the dispatcher's words; nothing personal.")
-    version: int = Field(description="Of the order after it; of a look, the one that was looked at.")
+    version: int = Field(description="Of the order after it.")
 
 
 def deed_place(version: int) -> str:
@@ -53,10 +50,7 @@ def deed_place(version: int) -> str:
 
 
 def deed_row(deed: Deed) -> Row:
-    place = deed_place(deed.version)
-    if deed.what is What.LOOKED:
-        place += f"#{stamp(deed.at)}#{deed.who}"
-    return Row(Key(deed.order_id, place), 1, deed.model_dump_json(exclude_defaults=True))
+    return Row(Key(deed.order_id, deed_place(deed.version)), 1, deed.model_dump_json(exclude_defaults=True))
 
 
 def deed_prefix() -> str:

@@ -3,7 +3,7 @@
     collection (pk)      place (sk)   noun
     link#<hash>          link         Link       made for one dispatcher, good once
     session#<hash>       session      Session    what a cookie names
-    dispatcher#<who>     turned_away  TurnedAway sessions begun before that moment are over
+    dispatcher#<who>     dispatcher   Dispatcher whoever was ever invited, and when the sessions of then were ended
 
 Only hashes are kept, as of keys: whoever reads the table signs in nowhere.
 """
@@ -43,11 +43,11 @@ class Session(Shape):
     expires_at: Instant
 
 
-class TurnedAway(Shape):
-    """Whatever this dispatcher had open then is closed."""
+class Dispatcher(Shape):
+    """Somebody who was invited once."""
 
     who: Slug
-    at: Instant
+    turned_away_at: Instant | None = Field(default=None, description="Whatever was open then is over.")
 
 
 def link_key(code_hash: str) -> Key:
@@ -58,8 +58,12 @@ def session_key(token_hash: str) -> Key:
     return Key(f"session#{token_hash}", "session")
 
 
-def turned_away_key(who: str) -> Key:
-    return Key(f"dispatcher#{who}", "turned_away")
+def dispatcher_key(who: str) -> Key:
+    return Key(f"dispatcher#{who}", "dispatcher")
+
+
+def dispatcher_row(dispatcher: Dispatcher, version: int) -> Row:
+    return Row(dispatcher_key(dispatcher.who), version, dispatcher.model_dump_json(exclude_defaults=True))
 
 
 def link_row(code_hash: str, link: Link) -> Row:
@@ -73,9 +77,10 @@ def session_row(token_hash: str, session: Session) -> Row:
     return Row(key, 1, body, expires_at=int(session.expires_at.timestamp()) + 86400)
 
 
-def is_over(session: Session, now: datetime, turned_away: TurnedAway | None) -> bool:
+def is_over(session: Session, now: datetime, dispatcher: Dispatcher | None) -> bool:
     """True when its cookie opens nothing any more."""
-    return now >= session.expires_at or (turned_away is not None and session.since <= turned_away.at)
+    ended = None if dispatcher is None else dispatcher.turned_away_at
+    return now >= session.expires_at or (ended is not None and session.since <= ended)
 
 
 def form_token(key: str, session_token: str) -> str:

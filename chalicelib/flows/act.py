@@ -11,17 +11,21 @@ from datetime import datetime, timedelta
 from chalicelib.domain import facts
 from chalicelib.domain.deeds import Deed, What, deed_of_row, deed_place, deed_prefix, deed_row
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Stale
+from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, Refusal, replace_leg
-from chalicelib.domain.orders import RETURNING, Order, OrderState, Private, Stopped, in_pool, moved
+from chalicelib.domain.looks import Shown
+from chalicelib.domain.orders import RETURNING, Order, OrderState, Stopped, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Key, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import cancel as cancelling
-from chalicelib.flows import check, look
+from chalicelib.flows import check, look, reveal
 from chalicelib.flows import send_again as sending
 
 BY_HAND = "dispatcher"
 """Why a courier is asked to let go, and why a slot is not tried again."""
+AT_THE_BOARD = "at-the-board"
+"""Why an address was looked at, where it was there. A dispatcher's own words may name the client, and a log may not."""
 LONGEST = timedelta(hours=48)
 """A gift is not stopped for longer at a time: whoever wants its end cancels it."""
 
@@ -142,17 +146,29 @@ def received(world: World, order_id: str, version: int, who: str, why: str = "")
     return order if is_done else cancelling.receipt(world, order_id, _line(world, What.RECEIVED, who, why))
 
 
-def look_at(world: World, order_id: str, who: str, why: str = "") -> tuple[Order, Private]:
-    """Whom it is for, and where: shown to one dispatcher, and never without a line that says so."""
-    order = look.any_order(world, order_id)
-    deed = Deed(
-        order_id=order_id, what=What.LOOKED, who=who, at=world.clock(), why=why, version=order.version
-    )
+def send_digitally(world: World, order_id: str, version: int, who: str, why: str = "") -> Order:
+    """Have the gift that its brand's programme names stand in for it. Raises what `flows.answer` raises.
+
+    The line is written after the gift, which says itself that it was asked for: a seat or a code is taken in a
+    transaction of its own.
+    """
+    from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
+    from chalicelib.flows import answer
+
+    order, is_done = _read(world, order_id, version, What.SENT_DIGITALLY, who)
+    if is_done:
+        return order
+    after = answer.act(world, None, order_id, DigitalAction(action=DigitalStep.SEND), version)
     try:
-        world.table.write(Keep(deed_row(deed), was=None))
+        world.table.write(_line(world, What.SENT_DIGITALLY, who, why)(after))
     except Lost:
-        pass  # the same look within the same moment
-    return order, facts.unseal_private(world.sealer, order)
+        pass  # somebody's line of this version stands there
+    return after
+
+
+def look_at(world: World, order_id: str, who: str, by: str) -> Shown:
+    """Whom it is for, and where: shown to one dispatcher, and never without a line that says so (`flows.reveal`)."""
+    return reveal.reveal(world, Caller(role=Role.OPERATOR, owner=by), order_id, AT_THE_BOARD, who)
 
 
 def deeds_of(world: World, order_id: str) -> list[Deed]:
@@ -186,7 +202,7 @@ def _moved_since(world: World, order: Order, version: int) -> str:
     """Where it is now, and who moved it, if a dispatcher did."""
     said = f'the order is {order.state.value} at "v{order.version}" by now, If-Match named "v{version}"'
     mine = [deed for deed in deeds_of(world, order.order_id) if deed.version > version]
-    by = [deed for deed in mine if deed.what is not What.LOOKED]
+    by = mine
     return f"{said}; {by[-1].who} has {by[-1].what.value.replace('_', ' ')} it" if by else said
 
 

@@ -5,15 +5,17 @@ The link is spent and the session made in one transaction, so of two who follow 
 
 from __future__ import annotations
 
-from chalicelib.domain.errors import Forbidden, Lost, Unauthorised
+from chalicelib.domain.errors import Forbidden, Lost, Missing, Unauthorised
 from chalicelib.domain.keys import hash_of
-from chalicelib.domain.ports import Drop, Keep, Row, World
+from chalicelib.domain.ports import Drop, Keep, World
 from chalicelib.domain.sessions import (
     LINK_LASTS,
     SESSION_LASTS,
+    Dispatcher,
     Link,
     Session,
-    TurnedAway,
+    dispatcher_key,
+    dispatcher_row,
     form_token,
     is_form_token,
     is_over,
@@ -21,7 +23,6 @@ from chalicelib.domain.sessions import (
     link_row,
     session_key,
     session_row,
-    turned_away_key,
 )
 
 TRIES = 5
@@ -31,7 +32,10 @@ def invite(world: World, who: str, by: str) -> tuple[str, Link]:
     """A link's secret, and what is kept of it."""
     now, secret = world.clock(), world.token()
     link = Link(who=who, made_by=by, made_at=now, expires_at=now + LINK_LASTS)
-    world.table.write(Keep(link_row(hash_of(secret), link), was=None))
+    changes = [Keep(link_row(hash_of(secret), link), was=None)]
+    if world.table.get(dispatcher_key(who)) is None:
+        changes.append(Keep(dispatcher_row(Dispatcher(who=who), 1), was=None))
+    world.table.write(*changes)
     return secret, link
 
 
@@ -58,8 +62,8 @@ def session_of(world: World, token: str) -> Session:
     row = world.table.get(session_key(hash_of(token)))
     session = None if row is None else Session.model_validate_json(row.body)
     if session is not None:
-        away = world.table.get(turned_away_key(session.who))
-        told = None if away is None else TurnedAway.model_validate_json(away.body)
+        known = world.table.get(dispatcher_key(session.who))
+        told = None if known is None else Dispatcher.model_validate_json(known.body)
         if not is_over(session, world.clock(), told):
             return session
     raise Unauthorised("nobody is signed in here; ask the control room for a link")
@@ -88,14 +92,15 @@ def leave(world: World, token: str) -> None:
 
 
 def turn_away(world: World, who: str) -> None:
-    """Every session that this dispatcher has open is over; a new link lets in again."""
-    key = turned_away_key(who)
+    """Every session that this dispatcher has open is over; a new link lets in again. Raises `Missing` for somebody who
+    was never invited."""
     for _ in range(TRIES):
-        row = world.table.get(key)
-        told = TurnedAway(who=who, at=world.clock())
-        version = 0 if row is None else row.version
+        row = world.table.get(dispatcher_key(who))
+        if row is None:
+            raise Missing(f"no dispatcher {who!r}")
+        told = Dispatcher(who=who, turned_away_at=world.clock())
         try:
-            world.table.write(Keep(Row(key, version + 1, told.model_dump_json()), was=version or None))
+            world.table.write(Keep(dispatcher_row(told, row.version + 1), was=row.version))
         except Lost:
             continue
         return

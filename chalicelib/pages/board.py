@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain.board import Board, Filter, Line, Risk
 from chalicelib.domain.deeds import Deed
 from chalicelib.domain.legs import BookingState
+from chalicelib.domain.looks import Look
 from chalicelib.domain.orders import ENDED, Order, OrderState, Tier, in_pool
 
 RISKS: Final[dict[str, tuple[str, str]]] = {
@@ -122,6 +123,20 @@ def choices(lines: Iterable[Line]) -> dict[str, list[str]]:
     }
 
 
+CAN_BE_DIGITAL: Final = frozenset(
+    {
+        OrderState.PLACED,
+        OrderState.HELD,
+        OrderState.RELAYED,
+        OrderState.STRANDED,
+        OrderState.ASSIGNED,
+        OrderState.RETURNED,
+        OrderState.FAILED,
+    }
+)
+"""In which something that needs no courier can stand in for a parcel (`flows.answer`)."""
+
+
 @dataclass(frozen=True)
 class Action:
     """Something that can be done with an order now."""
@@ -162,6 +177,8 @@ def actions(order: Order, now: datetime, zone: ZoneInfo) -> list[Action]:
         found.append(Action("seen_back", "It is back in the shop"))
     if state is OrderState.AT_GATE:
         found.append(Action("received", "The client has it"))
+    if state in CAN_BE_DIGITAL and not (order.digital is not None and order.digital.is_given):
+        found.append(Action("send_digitally", "Digital instead"))
     if has_custody and not is_ending:
         found.append(Action("recall", "Recall", "grave", why_is_required=True))
     can_end = state not in ENDED and state not in (OrderState.PICKED_UP, OrderState.RETURNING)
@@ -186,8 +203,8 @@ class Happened:
     why: str = ""
 
 
-def timeline(order: Order, deeds: Iterable[Deed]) -> list[Happened]:
-    """States, bookings and deeds of one order, the first first."""
+def timeline(order: Order, deeds: Iterable[Deed], looks: Iterable[Look] = ()) -> list[Happened]:
+    """States, bookings, deeds and looks at the address of one order, the first first."""
     steps = [Happened(step.at, "state", step.state.value.replace("_", " ")) for step in order.history]
     for leg in order.legs:
         for booking in leg.bookings:
@@ -205,6 +222,10 @@ def timeline(order: Order, deeds: Iterable[Deed]) -> list[Happened]:
     for deed in deeds:
         what = deed.what.value.replace("_", " ")
         steps.append(Happened(deed.at, "deed", f"{deed.who} {_DID.get(deed.what.value, what)}", deed.why))
+    for look in looks:
+        steps.append(
+            Happened(look.at, "deed", f"{look.staff or look.by} looked at whom it is for", look.reason)
+        )
     return sorted(steps, key=lambda step: step.at)
 
 
@@ -215,7 +236,6 @@ _DID = {
     "released": "let it go",
     "cancelled": "asked for its end",
     "recalled": "called it back",
-    "looked": "looked at whom it is for",
     "seen_back": "saw it back in the shop",
     "received": "noted that the client has it",
     "sent_digitally": "sent something digital instead",

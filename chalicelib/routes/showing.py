@@ -152,7 +152,7 @@ def order_page(
 
     from chalicelib.domain.board import Risk, risk_of
     from chalicelib.domain.orders import view
-    from chalicelib.flows import act, look
+    from chalicelib.flows import act, look, reveal
     from chalicelib.pages import board as pages
     from chalicelib.routes import disclosure
 
@@ -173,7 +173,7 @@ def order_page(
         "risk_word": word,
         "sign": sign,
         "actions": pages.actions(order, now, zone),
-        "timeline": pages.timeline(order, act.deeds_of(world, order_id)),
+        "timeline": pages.timeline(order, act.deeds_of(world, order_id), reveal.looks_of(world, order_id)),
         "piece": disclosure.piece(pieces[-1], whole=True) if pieces else None,
         "private": private,
         "told": told,
@@ -194,8 +194,8 @@ def done(seat: Desk, market_id: str, order_id: str, deed: str, fields: Mapping[s
     try:
         version = edge.version_of(fields.get("if_match", ""))
         if deed == "look":
-            _, private = act.look_at(world, order_id, who, why)
-            return order_page(seat, market_id, order_id, private=private)
+            seen = act.look_at(world, order_id, who, seat.session.let_in_by)
+            return order_page(seat, market_id, order_id, private=seen)
         if deed == "hold":
             act.hold(world, order_id, version, moment(fields, "until", zone), who, why)
         elif deed == "redispatch":
@@ -214,6 +214,7 @@ def done(seat: Desk, market_id: str, order_id: str, deed: str, fields: Mapping[s
                 "release": act.release,
                 "cancel": act.cancel,
                 "recall": act.recall,
+                "send_digitally": act.send_digitally,
                 "seen_back": act.seen_back,
                 "received": act.received,
             }

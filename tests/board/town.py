@@ -1,7 +1,7 @@
 """A small city with gifts in every kind of trouble, behind the app over HTTP: what the board's tests look at.
 
 Queues are emptied by a thread of their own, and the clock goes ten times as fast as ours, so that a browser's polls
-see what comes of what was clicked. `python -m tests.board.town` keeps it up and prints a link.
+see what comes of what was clicked.
 """
 
 from __future__ import annotations
@@ -171,10 +171,3 @@ def running() -> Iterator[Town]:
             town.stopping.set()
             thread.join()
             wiring.use(None)
-
-
-if __name__ == "__main__":
-    with running() as here:
-        print(here.link(), flush=True)
-        while True:
-            time.sleep(60)

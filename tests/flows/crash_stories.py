@@ -1111,7 +1111,7 @@ def _at_the_board(play: Play) -> None:
 
 
 def _told_whom(play: Play) -> None:
-    play.act(lambda: act.look_at(play.on.world, play.order_id(), "mei"))
+    play.act(lambda: act.look_at(play.on.world, play.order_id(), "mei", "control-room"))
     play.act(lambda: act.deeds_of(play.on.world, play.order_id()))
 
 

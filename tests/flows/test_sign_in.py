@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.errors import Forbidden, Unauthorised
+from chalicelib.domain.errors import Forbidden, Missing, Unauthorised
 from chalicelib.domain.ports import Change
 from chalicelib.domain.sessions import LINK_LASTS, SESSION_LASTS
 from chalicelib.flows import sign_in
@@ -60,6 +60,11 @@ def test_links_and_sessions_end_by_themselves() -> None:
     clock.now += timedelta(seconds=1)
     with pytest.raises(Unauthorised):
         sign_in.session_of(world, token)
+
+
+def test_who_was_never_invited_is_not_turned_away() -> None:
+    with pytest.raises(Missing):
+        sign_in.turn_away(fakes.world(), "mei")
 
 
 def test_whoever_leaves_or_is_turned_away_needs_another_link() -> None:

@@ -24,7 +24,19 @@ from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import act_for, enlist, enrol, forget, inquire, publish, redeem, stock, suspect, take_in
+from chalicelib.flows import (
+    act_for,
+    enlist,
+    enrol,
+    forget,
+    inquire,
+    publish,
+    redeem,
+    sign_in,
+    stock,
+    suspect,
+    take_in,
+)
 from chalicelib.flows.connect import connect
 from chalicelib.flows.give import give
 from chalicelib.flows.grant import NewGrant, grant
@@ -315,6 +327,7 @@ def _names(on: Stage) -> dict[str, str]:
     question = ImpactQuestion.model_validate_json(raw)
     asked = inquire.ask(on.world, "SHA", "health-office", "question-1", question, raw)
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
+    sign_in.invite(on.world, "mei", "control-room")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
     a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))
@@ -327,6 +340,7 @@ def _names(on: Stage) -> dict[str, str]:
         "associate_id": "anna",
         "grant": "grant-1",
         "order_id": order.order_id,
+        "who": "mei",
         "reference": client.reference,
         "list_id": a_list.list_id,
         "evidence_id": decided.evidence_id,

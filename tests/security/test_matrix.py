@@ -20,7 +20,7 @@ import chalicelib.routes
 from chalicelib.domain import facts
 from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
-from cli.openapi import OPERATIONS, names_of
+from cli.openapi import OPERATIONS, PEOPLE, names_of
 from tests import digital
 from tests.conftest import ROOT
 from tests.paper import signature
@@ -52,6 +52,7 @@ BELONGS: dict[str, Role | None] = {
     "kind": None,
     "brand_id": None,
     "token": None,
+    "who": None,
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
 
@@ -151,6 +152,7 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/clients/{reference}/messages"): lambda gate: {"text": "The ring is here."},
     ("POST", "/v1/orders/{order_id}/link"): lambda gate: {"language": "fr"},
     ("POST", "/t/{token}"): lambda gate: b"form=none&do=move&day=2022-04-12&from=09%3A00",
+    ("POST", "/v1/board/links"): lambda gate: {"who": "mei"},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
@@ -207,7 +209,7 @@ def routes_of(table: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def unstated(routes: Iterable[tuple[str, str]]) -> list[str]:
     """What nobody has said who may do it, and what has been said of routes that are not there."""
-    routes = set(routes)
+    routes = set(routes) - PEOPLE.keys()
     wrong = [f"{method} {path}: no roles in cli/openapi.py" for method, path in routes - OPERATIONS.keys()]
     for method, path in sorted(OPERATIONS.keys() | BODIES.keys() | OPEN.keys()):
         if (method, path) not in routes:
@@ -335,12 +337,32 @@ def test_a_new_route_that_nobody_has_stated_is_named() -> None:
     assert unstated(routes()[1:]) != []
 
 
-@pytest.mark.parametrize("route", routes(), ids=lambda route: " ".join(route))
+@pytest.mark.parametrize("route", sorted(PEOPLE), ids=lambda route: " ".join(route))
+def test_no_key_opens_a_page_for_people(gate: Gateway, route: tuple[str, str]) -> None:
+    """Only a browser that was let in sees one: a key of ours is nobody here, and leaves no trace."""
+    method, path = route
+    for name in names_of(path):
+        path = path.replace(f"{{{name}}}", gate.names.get(name, "anything"))
+    form = {"Content-Type": "application/x-www-form-urlencoded"} if method == "POST" else {}
+    for caller in gate.keys:
+        gate.restore()
+        answer = gate.ask(method, path, caller, b"code=made-up" if form else None, form)
+        assert (answer.status, gate.has_done_something()) == (PEOPLE[route], False), (caller, answer.body)
+        if PEOPLE[route] == 401:
+            assert answer.kind == "application/problem+json"
+
+
+@pytest.mark.parametrize("route", [r for r in routes() if r not in PEOPLE], ids=lambda route: " ".join(route))
 def test_everybody_gets_from_a_route_what_he_may_and_no_more(gate: Gateway, route: tuple[str, str]) -> None:
     assert breaches(gate, route) == []
 
 
-NAMED = [(*route, name) for route in routes() for name in names_of(route[1]) if route not in OPEN]
+NAMED = [
+    (*route, name)
+    for route in routes()
+    for name in names_of(route[1])
+    if route not in OPEN and route not in PEOPLE
+]
 
 
 @pytest.mark.parametrize(("method", "path", "name"), NAMED)
