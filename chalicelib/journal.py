@@ -36,7 +36,7 @@ WORDS = frozenset(
 """Facts that are a word from a list, several of them, or a time."""
 COUNTS = frozenset(
     {"count", "sequence", "took_ms", "faults", "version", "lag_s", "orders", "assigned", "uploads"}
-    | {"book", "tell", "rules", "receives", "impacts", "lanes", "rows", "clients"}
+    | {"book", "tell", "rules", "receives", "impacts", "lanes", "rows", "clients", "code", "erasures"}
 )
 """Facts that are a number."""
 HIDDEN = "(not shown)"

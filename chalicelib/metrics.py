@@ -73,6 +73,8 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
         Measure("NoticeMs", "took_ms", unit="Milliseconds"),
     ),
     "notice_given_up": (Measure("NoticesGivenUp"),),
+    "message_given_up": (Measure("NoticesGivenUp"),),
+    "message_forged": (Measure("CallbacksRefused"),),
     "order_unreadable": (Measure("OrdersUnreadable"),),
     "message_given_back": (Measure("MessagesGivenBack"),),
     "message_put_aside": (Measure("Letters"),),

@@ -131,6 +131,11 @@ class Talking:
 def talking(**changes: Any) -> Talking:
     """Noon in Shanghai, with a client who has agreed to everything."""
     on = stage.stage(**changes)
+    return Talking(on, connected(on), enrolled(on.plain))
+
+
+def connected(on: Stage) -> Meta:
+    """Meta at the end of the line, and the brand's accounts and channels as they are entered and stated."""
     meta = Meta()
     line: Any = on.plain.line
     before = line.answer
@@ -140,9 +145,9 @@ def talking(**changes: Any) -> Talking:
     secrets.by_account["email", "maison"] = [{"domain": "maison.example"}]
     whatsapp = {"sender": "Maison Céladon", "phone_number_id": NUMBER_ID, "data_region": "CN"}
     email = {"sender": "Maison Céladon", "from_address": "gifts@maison.example", "data_region": "CN"}
-    connect.connect(on.plain, "maison", "whatsapp", ChannelStatement.model_validate(whatsapp), None)
-    connect.connect(on.plain, "maison", "email", ChannelStatement.model_validate(email), None)
-    return Talking(on, meta, enrolled(on.plain))
+    connect.connect(on.world, "maison", "whatsapp", ChannelStatement.model_validate(whatsapp), None)
+    connect.connect(on.world, "maison", "email", ChannelStatement.model_validate(email), None)
+    return meta
 
 
 def enrolled(world: World, reference: str = "vic-1", **changes: Any) -> Client:

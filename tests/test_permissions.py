@@ -24,6 +24,7 @@ import app as front
 from chalicelib import journal, wiring
 from chalicelib.aws import clients, rotation
 from chalicelib.aws import table as tables
+from chalicelib.aws.mail import SesMailer
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
@@ -39,7 +40,7 @@ from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
 from chalicelib.solver import FlowSolver
 from cli import package
-from tests import drive, fakes, stage
+from tests import drive, fakes, stage, talking
 from tests.aws.cloud import make_cloud
 from tests.conftest import ROOT, behind_its_lock
 from tests.flows.test_take_in import file
@@ -48,6 +49,14 @@ from tests.paper import ACCOUNT, PricedPaperDialect
 POLICIES = {path.stem.removeprefix("policy-"): path for path in (ROOT / ".chalice").glob("policy-*.json")}
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What Lambda's own poller does, with the function's role."""
+SENDING = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*/"
+SECRETS = {
+    "couriers": {"paper": {"main": [dict(ACCOUNT)]}},
+    "channels": {
+        "whatsapp": {"maison": [talking.ACCOUNT]},
+        "email": {"maison": [{"domain": "maison.example"}]},
+    },
+}
 RARE: dict[tuple[str, str], str] = {}
 """What a function may do though this day does not lead there, and what does."""
 
@@ -100,6 +109,9 @@ def needed(names: Mapping[str, str], service: str, operation: str, asked: dict[s
         return {f"kms:{operation} {names[asked['KeyId']]}"}
     if service == "secretsmanager":
         return {f"secretsmanager:{operation} {names[asked['SecretId']]}"}
+    if service == "sesv2":  # a message of our own making is a raw one
+        assert operation == "SendEmail"
+        return {f"ses:{action} {SENDING}" for action in ("SendEmail", "SendRawEmail")}
     raise AssertionError(f"nobody said what {service}:{operation} takes")
 
 
@@ -211,7 +223,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     with pytest.MonkeyPatch.context() as patch, behind_its_lock():
         make_cloud(patch)
         seen = Seen(_names())
-        for made in ("dynamodb", "sqs", "kms", "secretsmanager"):
+        for made in ("dynamodb", "sqs", "kms", "secretsmanager", "sesv2"):
             clients.client(made).meta.events.register("provide-client-params.*.*", seen.note)
         journal.write_to(lines.append)
         try:
@@ -230,7 +242,7 @@ def _names() -> dict[str, str]:
     ]
     names = {}
     for variable, value in variables.items():
-        if isinstance(value, dict) and "Fn::Sub" not in value:
+        if isinstance(value, dict) and "Fn::Sub" not in value and variable in os.environ:
             ((_, operand),) = value.items()
             names[os.environ[variable]] = operand if isinstance(operand, str) else operand[0]
     return names
@@ -238,9 +250,7 @@ def _names() -> dict[str, str]:
 
 def _live(seen: Seen, patch: pytest.MonkeyPatch, shadowed: bool) -> None:
     told = read()
-    clients.client("secretsmanager").put_secret_value(
-        SecretId=told.secret, SecretString=json.dumps({"couriers": {"paper": {"main": [dict(ACCOUNT)]}}})
-    )
+    clients.client("secretsmanager").put_secret_value(SecretId=told.secret, SecretString=json.dumps(SECRETS))
     table = Shadowed(DynamoTable(told.table)) if shadowed else DynamoTable(told.table)
     process = Process(told, table)
     if shadowed:
@@ -249,6 +259,8 @@ def _live(seen: Seen, patch: pytest.MonkeyPatch, shadowed: bool) -> None:
     patch.setattr(fakes, "FakeQueues", lambda: Queues(SqsQueues(told.queue_urls(), told.letter_urls())))
     patch.setattr(fakes, "FakeSealer", lambda: process)
     patch.setattr(fakes, "FakeSecrets", lambda: process)
+    patch.setattr(fakes, "FakeMailer", SesMailer)
+    clients.client("sesv2").create_email_identity(EmailIdentity="maison.example")
     on = stage.stage(capacity=9)
     world = on.world
     wiring.use(world)
@@ -391,6 +403,72 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
     on.settle()
     _pass(on, *[10] * 6)
+    _speak_to_clients(on, ask)
+
+
+def _speak_to_clients(on: stage.Stage, ask: Any) -> None:
+    """One by WhatsApp, who answers, one by e-mail, one whom the brand speaks to; and what is answered to that."""
+    brand, meta = Role.BRAND, talking.connected(on)
+    on.clock.now = on.clock.now.replace(hour=4) + timedelta(days=1)
+    ask(Role.OPERATOR, "PUT", "/v1/markets/SHA/slots/slot-1", _json(_slot_of_the_day(on)))
+    ask(Role.OPERATOR, "PUT", "/v1/markets/SHA/crews/crew-1", _json(stage.crew(1, credentials=_tested(on))))
+    permit = stage.permit(1, valid={"start": on.clock.now, "end": on.clock.now + timedelta(days=9)})
+    ask(Role.OPERATOR, "PUT", "/v1/markets/SHA/permits/permit-1", _json(permit))
+    stated = {
+        "sender": "Maison",
+        "phone_number_id": talking.NUMBER_ID,
+        "data_region": "CN",
+        "is_paused": True,
+    }
+    ask(brand, "PUT", "/v1/channels/whatsapp", stated, If_Match='"v1"')
+    ask(brand, "PUT", "/v1/channels/whatsapp", {**stated, "is_paused": False}, If_Match='"v2"')
+    ask(brand, "GET", "/v1/channels/email")
+
+    def given(name: str, **changes: Any) -> str:
+        told = talking.client_body(**changes)
+        told["person"]["places"] = {"home": stage.place_at("Yongjia")}
+        ask(brand, "PUT", f"/v1/clients/{name}", told)
+        first, last = (on.clock.now + timedelta(hours=hours) for hours in (1, 4))
+        window = {"start": first.isoformat(), "end": last.isoformat(), "time_zone": "Asia/Shanghai"}
+        wish = stage.client_order(name, window=window)
+        return str(ask(brand, "POST", "/v1/orders", wish, Idempotency_Key=f"k-{name}")["order_id"])
+
+    def hears(body: Any) -> None:
+        said = talking.signed(body)
+        proof = said.headers["x-hub-signature-256"]
+        ask(brand, "POST", "/v1/channels/whatsapp/maison", said.body, X_Hub_Signature_256=proof)
+
+    talks = given("vic-w")
+    on.settle()
+    name = talking.name_of(meta.sent[-1])
+    hears(talking.status(name, "read", on.clock.now))
+    hears(talking.wrote("hello", on.clock.now, user_id=None))
+    on.settle()
+    ask(brand, "POST", "/v1/clients/vic-w/messages", {"text": "hello"}, Idempotency_Key="t-1")
+    on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost
+    _pass(on, 1)
+    for answer in ("other_time", "not_at_home"):
+        on.clock.forward(minutes=1)
+        hears(talking.pressed(f"{name}:{answer}", on.clock.now))
+        on.world.queues.sent.clear()  # type: ignore[attr-defined]
+        _pass(on, 1)
+    hears(talking.wrote("stop", on.clock.now))
+    on.settle()
+    ask(brand, "GET", "/v1/clients/vic-w/messages")
+    ask(brand, "GET", f"/v1/orders/{talks}/messages")
+    given("vic-m", channels=["email"])
+    on.settle()
+    given("vic-b", channels=["webhook"])
+    on.settle()
+
+
+def _slot_of_the_day(on: stage.Stage) -> Any:
+    return stage.slot(1, 30, window={"start": on.clock.now, "end": on.clock.now + timedelta(hours=30)})
+
+
+def _tested(on: stage.Stage) -> list[dict[str, Any]]:
+    sampled, reported = on.clock.now - timedelta(hours=20), on.clock.now - timedelta(hours=12)
+    return [{"kind": "pcr", "result": "negative", "sampled_at": sampled, "reported_at": reported}]
 
 
 def _be_asked_for_prices_and_be_down(on: stage.Stage, ask: Any, place: Any) -> None:

@@ -20,14 +20,14 @@ from chalicelib.domain import facts, nudges
 from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.clients import Purpose, client_id_of
 from chalicelib.domain.dialect import Reply
-from chalicelib.domain.errors import Invalid, Throttled
+from chalicelib.domain.errors import Invalid, Throttled, Unanswered
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.lists import ListStart
 from chalicelib.domain.ports import Keep, Row, Topic, World
 from chalicelib.flows import agree, enlist, inquire, quote, suspect, take_in
-from tests import drive, stage
+from tests import drive, stage, talking
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
 from tests.paper import callback
@@ -274,6 +274,71 @@ def a_hard_day(watch: Watch) -> None:
     _rules_and_keys(watch)
     _a_list_is_handed_in(watch)
     _a_programme_is_set_up(watch)
+    _clients_are_spoken_to(watch)
+
+
+def _clients_are_spoken_to(watch: Watch) -> None:
+    """One who answers, one whom nobody reaches, one who has not agreed; and what is forged, foreign or without an
+    account."""
+    on, world = watch.on, watch.on.world
+    meta = talking.connected(on)
+    on.clock.now += timedelta(days=1)
+    on.clock.now = on.clock.now.replace(hour=4)
+    bodies = {
+        "vic-talks": {},
+        "vic-silent": {"channels": ["whatsapp"]},
+        "vic-no": {"purposes": ("cross_border",)},
+    }
+    for name, more in bodies.items():
+        talking.enrolled(on.plain, name, **more)
+
+    def given(name: str) -> str:
+        start, end = (on.clock.now + timedelta(hours=hours) for hours in (1, 4))
+        window = {"start": start.isoformat(), "end": end.isoformat(), "time_zone": "Asia/Shanghai"}
+        whole = stage.client_order(name, place=None, window=window) | {"reference": name}
+        del whole["client"], whole["place"], whole["occasion"]
+        order_id = watch.place(f"k-{name}", whole | {"recipient": stage.body()["recipient"]})
+        order = on.order(order_id)
+        client_id = client_id_of("maison", name)
+        changes = {"client_id": client_id, "version": order.version + 1}
+        talking.keep(on.plain, order.model_copy(update=changes))
+        return order_id
+
+    def hears(body: Any, secret: str = talking.ACCOUNT["app_secret"]) -> int:
+        said = talking.signed(body, secret)
+        at = "/v1/channels/whatsapp/maison"
+        answer = watch.client.http.request("POST", at, headers=dict(said.headers), body=said.body)
+        return int(answer.status_code)
+
+    talks = given("vic-talks")
+    watch.settle()
+    name = talking.name_of(meta.sent[-1])
+    now = on.clock.now
+    assert hears(talking.status(name, "read", now)) == 200
+    assert hears(talking.pressed(f"{name}:accept", now)) == 200
+    assert (
+        hears(talking.wrote("I live at Lane 12, Huangpu", now, number="4915112345678", user_id=None)) == 200
+    )
+    assert hears(talking.wrote("I live at Lane 12, Huangpu", now), "forged") == 401
+    watch.settle()
+    assert watch.ask("GET", "/v1/clients/vic-talks/messages").status_code == 200
+    assert watch.ask("GET", f"/v1/orders/{talks}/messages").status_code == 200
+    given("vic-no")
+    watch.settle()
+
+    def silent(request: Any) -> Any:
+        raise Unanswered("graph.example: timed out")
+
+    meta.answer = silent
+    given("vic-silent")
+    watch.settle()
+    watch.minutes(9, every=3)
+    with pytest.MonkeyPatch.context() as patch:
+        secrets: Any = world.secrets
+        patch.setattr(secrets, "by_account", {})
+        talking.enrolled(on.plain, "vic-unknown")
+        given("vic-unknown")
+        watch.settle()
 
 
 def _a_programme_is_set_up(watch: Watch) -> None:

@@ -192,7 +192,7 @@ def _hear_status(world: World, brand_id: str, word: Word) -> None:
             order=message.home,
             brand=brand_id,
             state=word.state.value,
-            why=word.code or None,
+            code=speak.number_of(word.code),
         )
         message = after
         break

@@ -220,7 +220,8 @@ def _say(world: World, client: Client, person: Person, order: Order | None, mess
         step=message.kind.value,
         queue=channel.value,
         result=sent.state.value,
-        why=sent.code or None,
+        why=None if sent.code.isdigit() else sent.code or None,
+        code=number_of(sent.code),
     )
     _note(world, trying, channel, sent)
 
@@ -356,6 +357,11 @@ def _save(world: World, message: Message) -> None:
         world.table.write(Keep(message_row(after), was=message.version or None))
     except Lost:
         pass  # whoever was quicker has done what is right, or has left it due
+
+
+def number_of(code: str) -> int | None:
+    """A channel's own number for what went wrong, as a line of the log may show it."""
+    return int(code) if code.isascii() and code.isdigit() and len(code) < 9 else None
 
 
 def messages_in(rows: Sequence[Row]) -> list[Message]:

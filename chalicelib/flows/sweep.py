@@ -68,8 +68,16 @@ def sweep(world: World) -> None:
     asked = inquire.nudge_waiting(world)
     lanes, erasures = walk.nudge_waiting(world), forget.nudge_waiting(world)
     book, told = len(nudges[Topic.BOOK]), len(nudges[Topic.TELL]) + len(untold)
-    jobs = {"uploads": uploads, "impacts": asked, "lanes": lanes, "erasures": erasures}
-    world.log("swept", book=book, tell=told, rules=len(rules), **jobs)  # also when nothing was: it ran
+    world.log(
+        "swept",
+        book=book,
+        tell=told + len(unsaid),
+        rules=len(rules),
+        uploads=uploads,
+        impacts=asked,
+        lanes=lanes,
+        erasures=erasures,
+    )  # also when nothing was: it ran
 
 
 def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:
