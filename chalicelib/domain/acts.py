@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -54,5 +55,6 @@ class Act(Shape):
 
 def act_row(client_id: str, act: Act, token: str) -> Row:
     """Where it stands, after all that were before it; `token` tells two of one moment apart."""
-    key = Key(client_id, f"{PREFIX}{stamp(act.at)}#{token[:8]}")
+    name = hashlib.sha256(token.encode()).hexdigest()[:8]
+    key = Key(client_id, f"{PREFIX}{stamp(act.at)}#{name}")
     return Row(key, 1, act.model_dump_json(exclude_defaults=True))

@@ -107,6 +107,11 @@ def entered(ledger: Ledger, new: Given, strike: Iterable[str] = ()) -> Ledger:
     return ledger.model_copy(update={"gifts": (*others, new)})
 
 
+def without(ledger: Ledger, order_id: str) -> Ledger:
+    """Without that gift, which is entered in another year now."""
+    return ledger.model_copy(update={"gifts": tuple(g for g in ledger.gifts if g.order_id != order_id)})
+
+
 def pruned(ledger: Ledger, caps: Sequence[Cap], earliest: date) -> Ledger:
     """A household's, without what no cap can count any more: behind a building's one door many may live."""
     span = timedelta(days=max((cap.days or 1 for cap in caps), default=1))

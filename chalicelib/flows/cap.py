@@ -7,15 +7,17 @@ has to stand as it was read as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from chalicelib.domain import facts
+from chalicelib.domain.client_rows import client_key, client_of_row
 from chalicelib.domain.clients import Client
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import Clashing, Fault, Forgotten
 from chalicelib.domain.given import (
+    PREFIX,
     Full,
     Given,
     client_ledger_key,
@@ -27,14 +29,15 @@ from chalicelib.domain.given import (
     ledger_row,
     may_grow,
     pruned,
+    without,
     years_of,
 )
 from chalicelib.domain.orders import Order, OrderState, is_over
 from chalicelib.domain.places import Address
 from chalicelib.domain.ports import Change, Keep, Key, Require, Row, World
-from chalicelib.domain.programme import Cap
+from chalicelib.domain.programme import Cap, programme_key, programme_of_row
 from chalicelib.domain.quotas import household_of
-from chalicelib.domain.shapes import zone_info
+from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.flows import contacts
 from chalicelib.flows.place import HORIZON, LONGEST
 
@@ -64,11 +67,21 @@ def day_of(client: Client, start: datetime) -> date:
     return start.astimezone(zone_info(client.time_zone)).date()
 
 
-def books(world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address) -> list[Change]:
-    """The changes that enter that gift. Raises `Clashing` for a cap that is reached, `Forgotten` for a client who is
-    being forgotten."""
+def books(
+    world: World,
+    client: Client,
+    caps: Sequence[Cap],
+    given: Given,
+    address: Address,
+    was: Given | None = None,
+) -> list[Change]:
+    """The changes that enter that gift. `was`: as it is entered already, on another day or struck.
+
+    Raises `Clashing` for a cap that is reached, `Forgotten` for a client who is being forgotten.
+    """
     now = world.clock()
-    read = _read(world, client, caps, given, address)
+    years = set() if was is None else {was.day.year}
+    read = _read(world, client, caps, given, address, years)
     for row in read[0].rows.values():
         if ledger_of_row(row).closed_at is not None:
             raise Forgotten(f"the client {client.reference!r} is being erased")
@@ -79,34 +92,61 @@ def books(world: World, client: Client, caps: Sequence[Cap], given: Given, addre
         is_home = book is not read[0]
         new = given.model_copy(update={"by": None, "at": None}) if is_home else given
         for year, row in book.rows.items():
-            key = Key(book.pk, client_ledger_key("", year).sk)
+            key, ledger = Key(book.pk, client_ledger_key("", year).sk), ledger_of_row(row)
             version = None if row is None else row.version
             if year == given.day.year:
-                after = entered(ledger_of_row(row), new, struck)
+                after = entered(ledger, new, struck)
                 if is_home:
                     after = pruned(after, book.caps, earliest)
-                expires_at = (
-                    int((datetime(year + 1, 1, 1, tzinfo=now.tzinfo) + KEPT).timestamp()) if is_home else None
-                )
-                changes.append(Keep(ledger_row(key, after, (version or 0) + 1, expires_at), was=version))
-            elif may_grow(year, earliest, latest):
-                changes.append(Require(key, version))
+            elif any(gift.order_id == given.order_id for gift in ledger.gifts):
+                after = without(ledger, given.order_id)
+            else:
+                if may_grow(year, earliest, latest):
+                    changes.append(Require(key, version))
+                continue
+            over = datetime(year + 1, 1, 1, tzinfo=now.tzinfo) + KEPT
+            expires_at = int(over.timestamp()) if is_home else None
+            changes.append(Keep(ledger_row(key, after, (version or 0) + 1, expires_at), was=version))
     return changes
 
 
-def _read(world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address) -> list[_Book]:
-    """The client's book, and the household's where one of its caps counts this gift."""
+def moved_to(world: World, order: Order, window: Window) -> list[Change]:
+    """The changes that enter a gift anew which is sent out again, or in another window; none where it is for nobody
+    who is known. Raises as `books` does."""
+    if order.client_id is None:
+        return []
+    keys = [client_key(order.client_id), programme_key(order.brand_id)]
+    rows = {row.key: row for row in world.table.get_many(keys)}
+    if keys[0] not in rows:
+        return []
+    client = client_of_row(rows[keys[0]])
+    caps = programme_of_row(rows[keys[1]]).caps if keys[1] in rows else ()
+    books_of_all_years = world.table.read(client.client_id, PREFIX).rows
+    known = (gift for row in books_of_all_years for gift in ledger_of_row(row).gifts)
+    was = next((gift for gift in known if gift.order_id == order.order_id), None)
+    day = day_of(client, window.start)
+    if was is not None and was.day == day and not was.struck:
+        return []
+    plain = was or Given(order_id=order.order_id, day=day, occasion=order.occasion)
+    given = plain.model_copy(update={"day": day, "struck": False})
+    address = facts.unseal_private(world.sealer, order).recipient.place.address
+    return books(world, client, caps, given, address, was)
+
+
+def _read(
+    world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address, years: Collection[int]
+) -> list[_Book]:
+    """The client's book, and the household's where one of its caps counts this gift; over these years as well."""
     of_client, of_home = (counting(caps, per, given.occasion) for per in ("client", "household"))
     found = [_Book(client.client_id, of_client, {})]
     if of_home:
         said = Contact("household", household_of(address), "address")
-        found.append(
-            _Book(home_ledger_key(contacts.name_of(world, client.brand_id, said), 0).pk, of_home, {})
-        )
+        unreadable = contacts.name_of(world, client.brand_id, said)
+        found.append(_Book(home_ledger_key(unreadable, 0).pk, of_home, {}))
     keys = {
         Key(book.pk, client_ledger_key("", year).sk): (book, year)
         for book in found
-        for year in years_of(book.caps, given.day)
+        for year in sorted({*years_of(book.caps, given.day), *years})
     }
     rows = {row.key: row for row in world.table.get_many(sorted(keys))}
     for key, (book, year) in keys.items():

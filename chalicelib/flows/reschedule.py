@@ -13,7 +13,7 @@ from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, OrderState, Rescheduling, first_window, moved
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.shapes import Window
-from chalicelib.flows import check, look
+from chalicelib.flows import cap, check, look
 from chalicelib.flows.place import closed
 from chalicelib.flows.send_again import AGAIN, send_again
 
@@ -30,7 +30,8 @@ def reschedule(world: World, brand_id: str | None, order_id: str, window: Window
     """The order with that window, or with the wish for it; `brand_id` None: whoever asks may ask for any.
 
     The same request again is the same wish. Raises `Stale` when the order has moved since it was read, `Clashing` when
-    it is under way or over, goes with others or by a hand-over point, and `Invalid` for a window that is closed.
+    it is under way or over, goes with others or by a hand-over point, or a cap of the brand's is reached then, and
+    `Invalid` for a window that is closed.
     """
     order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
     known = order.rescheduling
@@ -69,6 +70,8 @@ def reschedule(world: World, brand_id: str | None, order_id: str, window: Window
         ):  # else whether there is anything to end has to be found out first
             ended |= {"state": BookingState.CANCELLING, "next_look": now}
         leg = leg.with_booking(live.model_copy(update=ended))
+    if order.client_id is not None:
+        changes += cap.moved_to(world, order, window)
     after = moved(order, now, rescheduling=wish, legs=replace_leg(order.legs, leg))
     try:
         world.table.write(facts.keep_order(after), *changes)

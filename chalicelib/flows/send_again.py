@@ -36,8 +36,8 @@ def send_again(
     written with the order as it is after it.
 
     The same request again is the same leg. Raises `Stale` when the order has moved since it was read, `Clashing` when
-    nothing has ended, the gift is not in the shop, its end was asked for or it went out too often, and `Invalid` for a
-    window that is closed.
+    nothing has ended, the gift is not in the shop, its end was asked for, it went out too often or a cap of
+    the brand's is reached, and `Invalid` for a window that is closed.
     """
     order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
     if order.leg.begun_from == version and order.window == window:
@@ -62,6 +62,10 @@ def send_again(
     legs = (*order.legs[:-1], behind, leg)
     after = moved(order, now, legs=legs, window=window, outlook=None)
     changes = [] if also is None else [also(after)]
+    if order.client_id is not None:
+        from chalicelib.flows import cap  # here: importing the app stays small
+
+        changes += cap.moved_to(world, order, window)
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

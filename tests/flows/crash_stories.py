@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from chalicelib.domain import breaker, facts
+from chalicelib.domain.associates import NewAssociate
 from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.clients import Client
 from chalicelib.domain.fleet import Courier
+from chalicelib.domain.given import ledger_of_row
 from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
+from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Keep, KeyPage, Row, Topic, World
+from chalicelib.domain.programme import NewProgramme
+from chalicelib.domain.purchases import NewPurchases
 from chalicelib.domain.suspicion import suspicion_id_of
 from chalicelib.flows import (
     act,
+    act_for,
+    acts,
+    count_in,
     dispatch,
     enlist,
+    enrol,
     explain,
+    give,
+    grant,
     inquire,
     publish,
+    rank,
     receive,
     recount,
     rezone,
+    set_up,
     sign_in,
     subscribe,
     suspect,
@@ -99,7 +114,9 @@ from tests.stage import (
     OPEN_TO_THE_DOOR,
     Market,
     Stage,
+    client_wish,
     crew,
+    new_client,
     new_order,
     permit,
     publish_rules,
@@ -1180,4 +1197,93 @@ story(
     "a_visit_of_which_a_piece_is_looked_for",
     visit(), minutes(7), RIDE, count(A1="back"), later(hours=2), minutes(4), count(A2="sold"), minutes(3),
     opening=_with_team, ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+
+# --- the gift programme -------------------------------------------------------------------------------------
+
+
+def _stated(**changes: Any) -> NewProgramme:
+    tiers = [{"tier": "gold", "spend": {"amount": 10_000_000, "currency": "CNY"}}]
+    caps = [{"per": per, "at_most": 1, "days": 3} for per in ("client", "household")]
+    return NewProgramme.model_validate({"tiers": tiers, "caps": caps, **changes})
+
+
+def _client_of(play: Play) -> Client:
+    return enrol.client_of(play.on.world, "maison", "vic-1")
+
+
+def _a_programme(play: Play) -> None:
+    """Everything a brand sets up before it gives; each request is sent again by whoever was not answered."""
+    world, expires_at = play.on.world, play.on.clock.now + timedelta(days=9)
+    named = NewAssociate(name="Anna Bianchi", countries=("CN",), locale="it-IT")
+    new = {"grant": "g-1", "tier": "diamond", "reason": "press", "expires_at": expires_at}
+    bought = [
+        {"purchase": "t-1", "at": NOON, "amount": {"amount": 10_000_000, "currency": "CNY"}},
+        {"purchase": "r-1", "at": NOON, "amount": {"amount": 1, "currency": "CNY"}, "refunds": "t-1"},
+    ]
+    told = NewPurchases.model_validate({"purchases": bought}).purchases
+    by = "staff:li.wei"
+    play.act(lambda: enrol.enrol(world, "maison", "vic-1", new_client(associate_id="anna")))
+    for _ in range(2):
+        play.act(lambda: act_for.put_associate(world, "maison", "anna", named, None))
+    play.act(lambda: act_for.of_brand(world, "maison"))
+    play.act(lambda: act_for.associate_of(world, "maison", "anna"))
+    play.act(lambda: set_up.set_up(world, "maison", _stated(), by, None))
+    play.act(lambda: set_up.programme_of(world, "maison"))
+    play.act(lambda: count_in.count_in(world, _client_of(play), told, by))
+    play.act(lambda: grant.grant(world, _client_of(play), grant.NewGrant.model_validate(new), by))
+    play.act(lambda: grant.revoke(world, _client_of(play), "g-1", by))
+    play.settle()
+
+
+def _given(key: str = "key-1", **changes: Any) -> Step:
+    def step(play: Play) -> None:
+        who = Caller(role=Role.ASSOCIATE, owner="maison", associate_id="anna")
+        associate = play.act(lambda: act_for.active(play.on.world, who))
+        wish = client_wish(**changes)
+        give_it = partial(give.give, play.on.world, "maison", key, wish, who.actor, associate=associate)
+        refused(play, give_it)
+        play.settle()
+        if key in play.story.ends:
+            play.act(lambda: act_for.order_for(play.on.world, who, play.order_id(key)))
+            play.act(lambda: acts.acts_for(play.on.world, _client_of(play).client_id, 2, None))
+
+    return step
+
+
+def _each_once(play: Play) -> None:
+    """However often it was asked: one purchase counted, one grant, one act of each, one gift in the books."""
+    client = _client_of(play)
+    seen = rank.view(play.on.plain, client)
+    assert [money.amount for money in seen.spent] == [9_999_999]
+    assert [(one.grant, one.revoked_at is not None) for one in seen.grants] == [("g-1", True)]
+    done = Counter(act.did.value for act in acts.acts_for(play.on.plain, client.client_id, 100, None)[0])
+    assert done.pop("client_changed") == 1
+    gifts = done.pop("gift_ordered")
+    done.pop("gift_cancelled", None)
+    assert done == dict.fromkeys(("purchase_counted", "refund_counted", "tier_granted", "grant_revoked"), 1)
+    orders = [order for order in play.orders() if order.client_id is not None]
+    assert gifts == len(orders) == len(play.story.ends), "a gift is entered with its order, or not at all"
+    for year in play.table.read(client.client_id, "gifts#").rows:
+        listed = [gift.order_id for gift in ledger_of_row(year).gifts]
+        assert sorted(listed) == sorted(order.order_id for order in orders)
+
+
+story(
+    "a_client_is_given_to",
+    _a_programme, _given(), _given("key-2"), minutes(7), RIDE, _given("key-3"),
+    ends={"key-1": DELIVERED}, at_end=_each_once,
+)  # fmt: skip
+story(
+    "a_gift_to_a_client_that_came_to_nothing_makes_room_for_another",
+    _a_programme, _given(), cancel(), minutes(4), _given("key-2"), minutes(7), later(minutes=60),
+    courier("picked_up", key="key-2"), minutes(2), courier("delivered", key="key-2"), minutes(18),
+    ends={"key-1": CANCELLED, "key-2": DELIVERED}, at_end=_each_once,
+)  # fmt: skip
+story(
+    "a_gift_to_a_client_is_sent_out_again",
+    _a_programme, _given(), minutes(7), later(minutes=55), courier("picked_up"), minutes(5), courier("returned"),
+    minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(4),
+    ends={"key-1": CANCELLED}, at_end=_each_once,
 )  # fmt: skip

@@ -17,12 +17,15 @@ from chalicelib.domain.given import client_ledger_key, ledger_of_row
 from chalicelib.domain.orders import Order, OrderState, Outlook, Tier, moved
 from chalicelib.domain.ports import Change, Keep
 from chalicelib.domain.programme import NewProgramme
+from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Decision
 from chalicelib.flows import cancel, enrol, forget
 from chalicelib.flows.acts import acts_for
 from chalicelib.flows.count_in import count_in
 from chalicelib.flows.give import drafted, give
 from chalicelib.flows.grant import NewGrant, grant
+from chalicelib.flows.reschedule import reschedule
+from chalicelib.flows.send_again import send_again
 from chalicelib.flows.set_up import set_up
 from tests.flows.test_standing import bought
 from tests.stage import NOON, Stage, client_wish, new_client, place_at, stage
@@ -357,12 +360,7 @@ def test_what_nobody_could_take_counts_no_more() -> None:
     with_caps(on, {"per": "client", "at_most": 1, "days": 7})
     enrolled(on)
     first = given(on, "key-1")
-    row = on.plain.table.get(facts.order_key(first.order_id))
-    assert row is not None
-    stranded = Outlook(decision=Decision.NO, reasons=(), decided_at=NOON, next_look=None, digest="x")
-    after = moved(facts.order_of_row(row), NOON, outlook=stranded)
-    on.plain.table.write(facts.keep_order(after))
-    assert after.state is OrderState.STRANDED
+    assert stranded(on, first).state is OrderState.STRANDED
     given(on, "key-2")
 
 
@@ -512,3 +510,72 @@ def test_a_dry_run_says_what_would_be_said_and_writes_nothing() -> None:
     given(on, "key-1")
     with pytest.raises(Clashing):
         drafted(on.world, "maison", "key-2", client_wish())
+
+
+# --- sent out again, or on another day ----------------------------------------------------------------------
+
+
+def stranded(on: Stage, order: Order) -> Order:
+    outlook = Outlook(decision=Decision.NO, reasons=(), decided_at=NOON, next_look=None, digest="x")
+    after = moved(on.order(order.order_id), on.clock.now, outlook=outlook)
+    on.plain.table.write(facts.keep_order(after))
+    return after
+
+
+def window_in(days: float) -> Window:
+    return Window.model_validate(in_days(days))
+
+
+def entries(on: Stage, order: Order, year: int = 2022) -> list[tuple[str, str, bool]]:
+    gifts = ledger_of_row(on.plain.table.get(client_ledger_key(order.client_id or "", year))).gifts
+    return [(gift.order_id, gift.day.isoformat(), gift.struck) for gift in gifts]
+
+
+def test_what_is_sent_out_again_counts_again_and_may_be_one_too_many() -> None:
+    on = stage()
+    with_caps(on, {"per": "client", "at_most": 1, "days": 7})
+    enrolled(on)
+    first = stranded(on, given(on, "key-1"))
+    second = given(on, "key-2")
+    with pytest.raises(Clashing, match="at most 1 gifts within 7 days"):
+        send_again(on.world, "maison", first.order_id, window_in(1), first.version)
+    assert on.order(first.order_id).version == first.version
+    again = send_again(on.world, "maison", first.order_id, window_in(7), first.version)
+    assert again.state is OrderState.PLACED
+    assert entries(on, first) == [
+        (second.order_id, "2022-04-11", False),
+        (first.order_id, "2022-04-18", False),
+    ]
+    with pytest.raises(Clashing):
+        given(on, "key-3", window=in_days(13))
+
+
+def test_another_window_is_another_day_in_the_books() -> None:
+    on = stage()
+    with_caps(on, {"per": "client", "at_most": 1, "days": 3}, {"per": "household", "at_most": 1, "days": 3})
+    enrolled(on)
+    first, second = given(on, "key-1", window=in_days(4)), given(on, "key-2", window=in_days(10))
+    with pytest.raises(Clashing):
+        reschedule(on.world, "maison", first.order_id, window_in(9), 1)
+    reschedule(on.world, "maison", first.order_id, window_in(7), 1)
+    assert entries(on, first)[1] == (first.order_id, "2022-04-18", False)
+    assert len(entries(on, first)) == 2
+    given(on, "key-3", window=in_days(4))
+    assert second.order_id
+
+
+def test_over_new_year_a_gift_leaves_the_old_years_book() -> None:
+    on = stage(start=datetime(2022, 12, 28, 4, tzinfo=UTC))
+    with_caps(on, {"per": "client", "at_most": 1, "days": 3}, {"per": "household", "at_most": 1, "days": 3})
+    enrolled(on)
+
+    def hours(day: datetime) -> dict[str, str]:
+        return {"start": day.isoformat(), "end": (day + timedelta(hours=3)).isoformat()}
+
+    old, new = datetime(2022, 12, 31, 5, tzinfo=UTC), datetime(2023, 1, 1, 5, tzinfo=UTC)
+    first = given(on, "key-1", window=hours(old))
+    reschedule(on.world, "maison", first.order_id, Window.model_validate(hours(new)), 1)
+    assert entries(on, first) == []
+    assert entries(on, first, 2023) == [(first.order_id, "2023-01-01", False)]
+    homes = [row for key, row in on.plain.table.rows.items() if key.pk.startswith("home#")]  # type: ignore[attr-defined]
+    assert sorted(len(ledger_of_row(row).gifts) for row in homes) == [0, 1]
