@@ -21,6 +21,7 @@ from chalicelib.domain.ports import Topic
 from chalicelib.routes import (
     board,
     brands,
+    campaigns,
     channels,
     clients,
     couriers,
@@ -77,6 +78,7 @@ app.register_blueprint(operators.blueprint(authorize))
 app.register_blueprint(visits.blueprint(authorize))
 app.register_blueprint(recipients.blueprint(authorize))
 app.register_blueprint(webhooks.blueprint(authorize))
+app.register_blueprint(campaigns.blueprint(authorize))
 app.register_blueprint(lists.blueprint(authorize))
 app.register_blueprint(valuables.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())

@@ -19,6 +19,15 @@ from pydantic.json_schema import models_json_schema
 from chalicelib.domain import channel_answers, client_answers, pass_answers
 from chalicelib.domain.appointments import Count
 from chalicelib.domain.associates import AssociateList, AssociateView, NewAssociate
+from chalicelib.domain.campaigns import (
+    Calling,
+    CampaignPage,
+    CampaignReport,
+    CampaignView,
+    NewCampaign,
+    OutcomePage,
+    Reporting,
+)
 from chalicelib.domain.clients import ClientView, NewClient
 from chalicelib.domain.contacts import ContactQuestion
 from chalicelib.domain.digital import NewDigitalGift
@@ -679,6 +688,74 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("operator",),
         status=204,
         problems=(404, 503),
+    ("POST", "/v1/campaigns"): Operation(
+        "One gift for many clients: gather them, and foresee who could get it; nothing is sent before it is placed",
+        "Campaigns",
+        ("brand",),
+        body=NewCampaign,
+        answer=CampaignView,
+        status=202,
+        headers=("Idempotency-Key",),
+        problems=(400, 409, 413, 422),
+    ("GET", "/v1/campaigns"): Operation(
+        "Your campaigns, the last begun first",
+        "Campaigns",
+        ("brand",),
+        answer=CampaignPage,
+        query=PAGE,
+    ("GET", "/v1/campaigns/{campaign_id}"): Operation(
+        "How far a campaign is, and its dry run by reason, district and tier",
+        "Campaigns",
+        ("brand",),
+        answer=CampaignView,
+        problems=(404,),
+    **{
+        ("POST", f"/v1/campaigns/{{campaign_id}}/{verb}"): Operation(
+            words,
+            "Campaigns",
+            ("brand",),
+            answer=CampaignView,
+            status=202,
+            headers=("If-Match",),
+            problems=(400, 404, 409, 412, 428),
+        )
+        for verb, words in {
+            "plan": "Foresee it once more, under the rules and with the places of now",
+            "place": "Place it, or go on after a pause: an order for each client, and for nobody two",
+            "pause": "Place no more until told so",
+        }.items()
+    },
+    ("POST", "/v1/campaigns/{campaign_id}/cancel"): Operation(
+        "Call it off: place no more, and cancel what no courier has yet if that is wished",
+        "Campaigns",
+        ("brand",),
+        body=Calling,
+        answer=CampaignView,
+        status=202,
+        headers=("If-Match",),
+        problems=(400, 404, 409, 412, 413, 422, 428),
+    ("GET", "/v1/campaigns/{campaign_id}/clients"): Operation(
+        "Client by client: what was foreseen, the order, and why there is none",
+        "Campaigns",
+        ("brand",),
+        answer=OutcomePage,
+        query={"rows": "1 to 1000, 100 when absent", "cursor": PAGE["cursor"]},
+        pages=lists.KINDS[1:],
+        problems=(400, 404, 422),
+    ("POST", "/v1/campaigns/{campaign_id}/report"): Operation(
+        "Have a report made of how its orders stand",
+        "Campaigns",
+        ("brand",),
+        answer=Reporting,
+        status=202,
+        problems=(404,),
+    ("GET", "/v1/campaigns/{campaign_id}/report"): Operation(
+        "The last report: orders by state, tier, district and reason",
+        "Campaigns",
+        ("brand",),
+        answer=CampaignReport,
+        pages=lists.KINDS[1:],
+        problems=(404,),
     ),
     ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=operators.MarketList),
     ("GET", "/v1/markets/{market_id}"): Operation(

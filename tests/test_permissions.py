@@ -624,15 +624,57 @@ def _ask_everything(on: stage.Stage, ask: Any, hook: str, names: list[str]) -> N
     on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost: the sweep finds the upload
     _pass(on, 3)
     _hand_in_lists(on, ask)
+    _mount_campaigns(on, ask)
     made = ask(operator, "POST", "/v1/keys", {"role": "brand", "owner": "somebody"})
     ask(operator, "DELETE", f"/v1/keys/{made['key_hash']}")
     on.settle()
 
 
+def _mount_campaigns(on: stage.Stage, ask: Any) -> None:
+    """By a rule, off a list and by name; one is paused and goes on, all are called off, the last with its orders."""
+    brand = Role.BRAND
+    lists = [each for each in ask(brand, "GET", "/v1/lists")["data"] if each["state"] == "ready"]
+    audiences = [{"rule": {"tier_at_least": "silver", "open_occasion": "easter"}}, {"rule": {}}]
+    audiences += [{"list_id": lists[0]["list_id"]}, {"clients": [{"client": "vic-1"}, {"client": "vic-2"}]}]
+    for number, audience in enumerate(audiences):
+        whole = {name: stage.body()[name] for name in ("market", "gift", "pick_up")} | {"audience": audience}
+        told = {"day": "2022-04-11", "hours": [{"start": "13:00", "end": "16:00"}], "reference": "BOXES"}
+        made = ask(brand, "POST", "/v1/campaigns", {**whole, **told}, Idempotency_Key=f"c-{number}")
+        at = f"/v1/campaigns/{made['campaign_id']}"
+
+        def tell(verb: str, sent: Any = None, at: str = at) -> None:
+            version = ask(brand, "GET", at)["version"]
+            ask(brand, "POST", f"{at}/{verb}", sent, If_Match=f'"v{version}"')
+
+        on.world.queues.sent.clear()  # type: ignore[attr-defined]  # the nudge is lost: the sweep finds its lanes
+        _pass(on, 3)
+        tell("plan")
+        on.settle()
+        tell("place")
+        tell("pause")
+        tell("place")
+        if number == 3:  # called off before anybody has planned its orders
+            waiting = [each for each in on.world.queues.sent if each[0] is Topic.CAMPAIGN]  # type: ignore[attr-defined]
+            on.world.queues.sent.clear()  # type: ignore[attr-defined]
+            for topic, nudge in waiting:
+                drive.run(on.world, topic, nudge)
+            tell("cancel", {"orders": "cancelled"})
+        on.settle()
+        ask(brand, "POST", f"{at}/report")
+        on.settle()
+        ask(brand, "GET", f"{at}/report")
+        ask(brand, "GET", f"{at}/clients")
+        if number != 3:
+            tell("cancel", {"orders": "cancelled"})
+        on.settle()
+    ask(brand, "GET", "/v1/campaigns")
+    _pass(on, 8, 1)
+
+
 def _hand_in_lists(on: stage.Stage, ask: Any) -> None:
     """A list of clients, one that is refused, and one of members, whose first nudge is lost."""
     brand, kind = Role.BRAND, "text/csv"
-    for start, raw in (({}, file(101)), ({}, file(1, phone="1")), ({"kind": "members"}, b"reference\nvic-1")):
+    for start, raw in (({}, file(3)), ({}, file(1, phone="1")), ({"kind": "members"}, b"reference\nvic-1")):
         name = ask(brand, "POST", "/v1/lists", start)["list_id"]
         for text in (bytes(10), raw):
             ask(brand, "PUT", f"/v1/lists/{name}/parts/1", text, Content_Type=kind)

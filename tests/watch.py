@@ -18,6 +18,7 @@ import app as front
 from chalicelib import journal, wiring
 from chalicelib.domain import facts, nudges
 from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.campaigns import NewCampaign
 from chalicelib.domain.clients import Purpose, client_id_of
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled, Unanswered
@@ -26,12 +27,13 @@ from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.lists import ListStart
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import agree, enlist, inquire, quote, suspect, take_in
+from chalicelib.flows import agree, enlist, inquire, mount, quote, suspect, take_in
 from tests import drive, stage, talking
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
 from tests.paper import callback
 from tests.ring import RING, insured
+from tests.security.gateway import campaign_body
 
 LISTENERS = {topic: getattr(front, f"on_{topic.value}") for topic in Topic}
 
@@ -510,6 +512,12 @@ def _a_list_is_handed_in(watch: Watch) -> None:
     begun = take_in.begin(watch.on.world, "maison", ListStart())
     take_in.add_part(watch.on.world, "maison", begun.list_id, 1, raw)
     take_in.finish(watch.on.world, "maison", begun.list_id, 1)
+    watch.settle()
+    watch.on.clock.now = stage.NOON
+    told = NewCampaign.model_validate_json(json.dumps(campaign_body()))
+    campaign = mount.mount(watch.on.world, "maison", "boxes", told)
+    watch.settle()
+    mount.ask_report(watch.on.world, campaign)
     watch.settle()
     agree.withdraw(watch.on.world, client_id_of("maison", "vic-1"), [Purpose.SERVICE], stage.NOON, "call-7")
 

@@ -68,6 +68,11 @@ def proof_key(client_id: str, consent: Consent) -> Key:
     return Key(client_id, f"{PROOF}{stamp(consent.granted_at)}#{consent.purpose.value}")
 
 
+def clients_shelf(brand_id: str) -> str:
+    """Where a brand's clients stand, the last enrolled first."""
+    return f"clients#{brand_id}"
+
+
 def client_row(client: Client) -> Row:
     """In the work index while its erasure is under way, and gone some years after that."""
     asked, look = client.erasure_asked_at, client.next_look
@@ -79,7 +84,7 @@ def client_row(client: Client) -> Row:
         work=None if look is None else ERASURES,
         due=None if look is None else stamp(look),
         expires_at=None if asked is None or client.erased_at is None else kept_until(MARK, asked),
-        shelf=f"clients#{client.brand_id}",
+        shelf=clients_shelf(client.brand_id),
         place_on_shelf=f"{stamp(client.created_at)}#{client.client_id}",
     )
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chalicelib.domain.clients import NewClient, Purpose
 from chalicelib.domain.lists import FAULTS, ListFault, ListKind, ListStart, Member
+from chalicelib.domain.purchases import COUNTS
 from chalicelib.domain.shapes import Money, Shape, Slug, in_hundredths
 from chalicelib.domain.spreadsheets import is_formula
 
@@ -86,7 +87,7 @@ CLIENTS: Final = (
     ),
     Column("spent", "an amount such as 120000.50: digits, a point, no separators; with currency and spent_on"),
     Column("currency", "the currency that the list states", is_shown=True),
-    Column("spent_on", "the day of it, or the last of its days, such as 2022-03-31", is_shown=True),
+    Column("spent_on", "the day of it, such as 2022-03-31, not to come and still to be counted", is_shown=True),
 )  # fmt: skip
 MEMBERS: Final = (
     Column("reference", f"a client's reference: {_SLUG_WORDS}", is_needed=True),
@@ -301,6 +302,9 @@ class Reader:
         amount = in_hundredths(cells["spent"], currency) if _AMOUNT.fullmatch(cells["spent"]) else None
         if amount is None:
             self.fault(number, "spent")
+        today = (self.begun_at + EASTERNMOST).date()
+        if day is not None and not today - COUNTS <= day <= today:
+            day = None
         if day is None:
             self.fault(number, "spent_on", cells["spent_on"])
         return None if amount is None or day is None else Spent(value=amount, on=day)

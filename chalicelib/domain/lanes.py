@@ -38,7 +38,9 @@ class Lane(Shape):
     of: int = Field(description="So many lanes walk together.")
     pages: int | None = Field(default=None, description="Of the whole task; None: it ends where a list does.")
     after: str | None = Field(default=None, description="Of a task that reads a list: how far it has come.")
-    written: int = Field(default=0, description="Of such a task: pages that it has written.")
+    beside: int = Field(
+        default=0, description="What it counts beside the tally: pages that it has written, for one."
+    )
     step: int = 0
     tally: Tally = Tally()
     is_done: bool = False

@@ -80,3 +80,13 @@ def _bounded(districts: dict[str, Counts]) -> dict[str, Counts]:
         if name not in kept:
             rest = _added(rest, counts)
     return {**kept, OTHERS: rest}
+
+
+def as_rows(tally: Tally) -> list[tuple[str, str, str, int]]:
+    """A tally as a table has it: by what it counts, whose, what came of it, and how many."""
+    rows = [("all", "", outcome, count) for outcome, count in sorted(tally.outcomes.items())]
+    rows += [("reason", reason, "", count) for reason, count in sorted(tally.reasons.items())]
+    for by, counted in (("tier", tally.tiers), ("district", tally.districts)):
+        for name, counts in sorted(counted.items()):
+            rows += [(by, name, outcome, count) for outcome, count in sorted(counts.items())]
+    return rows

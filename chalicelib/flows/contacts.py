@@ -6,6 +6,7 @@ from chalicelib.domain.client_rows import (
     ERASED,
     client_key,
     client_of_row,
+    clients_shelf,
     contact_salt_key,
     contacts_of_brand,
     owner_of_brand,
@@ -36,7 +37,7 @@ def clients_of(
     world: World, brand_id: str, limit: int, after: str | None = None
 ) -> tuple[list[Client], str | None]:
     """A page of the brand's clients, the last enrolled first, marks of erased ones too; and where the next starts."""
-    page = world.table.find_shelved(f"clients#{brand_id}", limit, after)
+    page = world.table.find_shelved(clients_shelf(brand_id), limit, after)
     rows = {row.key: row for row in world.table.get_many(page.keys)} if page.keys else {}
     now = world.clock()
     kept = [rows[key] for key in page.keys if key in rows and not is_gone(rows[key].expires_at, now)]

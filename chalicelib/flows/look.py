@@ -21,6 +21,7 @@ from chalicelib.flows import enlist
 from chalicelib.flows.place import faults_of
 
 if TYPE_CHECKING:
+    from chalicelib.domain.clearance import Clearer
     from chalicelib.flows import check
 
 
@@ -107,8 +108,7 @@ class ClearanceAnswer(Shape):
 def clearance(world: World, question: ClearanceQuestion | NewOrder) -> ClearanceAnswer:
     """A dry run under the rules and the fleet of now."""
     from chalicelib.domain.clearance import Clearer  # here: importing the app stays small
-    from chalicelib.flows import check, ration
-    from chalicelib.flows.dispatch import reasons_of
+    from chalicelib.flows import check
 
     now = world.clock()
     faults = faults_of(enlist.market(world, question.market), question, now)
@@ -125,11 +125,27 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
         visit_minutes=question.visit_minutes if isinstance(question, ClearanceQuestion) else 0,
         safeguard=question.safeguard,
     )
+    return cleared(
+        world,
+        question.market,
+        delivery,
+        on,
+        Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now)),
+    )
+
+
+def cleared(
+    world: World, market_id: str, delivery: Delivery, on: check.Ground, clearer: Clearer
+) -> ClearanceAnswer:
+    """The same on a ground, and by a clearer of it, that whoever asks about many has for all of them."""
+    from chalicelib.flows import ration
+    from chalicelib.flows.dispatch import reasons_of
+
+    now, window = world.clock(), delivery.window
     if on.fleet.is_suspected(delivery.drop_off.address, now):
         return _answer(on, now, Decision.HOLD, (Reason.CLOSURE_SUSPECTED,), (), ())
-    clearer = Clearer(on.atlas, on.fleet, on.knowing(now), on.fleet.down(now))
-    cleared = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
-    verdicts = ration.told(world, question.market, delivery, cleared, on)
+    said = [clearer.clear(delivery, slot, phase=Phase.OPEN) for slot in on.fleet.slots.values()]
+    verdicts = ration.told(world, market_id, delivery, said, on)
     possible = [
         Possible(
             slot=v.slot_id,
@@ -147,8 +163,8 @@ def clearance(world: World, question: ClearanceQuestion | NewOrder) -> Clearance
     others = grouped(v for v in verdicts if v.decision is not Decision.YES)
     if any(p.left > 0 for p in possible):
         return _answer(on, now, Decision.YES, (), possible, others)
-    shared = [v for v in verdicts if _shares(on.fleet.slots[v.slot_id].window, question.window, now)]
-    ground = clearer.ground(delivery, max(now, question.window.start), question.window.end)
+    shared = [v for v in verdicts if _shares(on.fleet.slots[v.slot_id].window, window, now)]
+    ground = clearer.ground(delivery, max(now, window.start), window.end)
     reasons = reasons_of(shared, on.fleet.left, ground)
     decision = Decision.NO if HOLDING.isdisjoint(reasons) else Decision.HOLD
     return _answer(on, now, decision, reasons, possible, others)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 
 from pydantic import TypeAdapter
 
 from chalicelib.domain import facts, lists
+from chalicelib.domain.acts import BRAND
 from chalicelib.domain.client_rows import client_key, client_of_row
-from chalicelib.domain.clients import client_id_of
-from chalicelib.domain.columns import ClientRow, Reader, cells_of_object, cells_of_row
+from chalicelib.domain.clients import Client, client_id_of
+from chalicelib.domain.columns import ClientRow, Reader, Spent, cells_of_object, cells_of_row
 from chalicelib.domain.errors import Clashing, Delayed, Forgotten, Invalid, Lost, Missing, TooLarge
 from chalicelib.domain.lists import (
     FAULTS,
@@ -35,10 +36,13 @@ from chalicelib.domain.lists import (
     Roster,
 )
 from chalicelib.domain.ports import Change, Drop, Keep, Require, Row, World
+from chalicelib.domain.purchases import NewPurchase
+from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.snapshots import PIECE_BYTES, Have, squeeze
 from chalicelib.domain.spreadsheets import Unreadable, decoded, lines, table
 from chalicelib.domain.tallies import Tally, of_one, summed
 from chalicelib.flows import walk
+from chalicelib.flows.count_in import count_in
 from chalicelib.flows.enrol import enrol
 from chalicelib.flows.walk import Walked
 
@@ -391,7 +395,7 @@ def _enrol(world: World, found: Roster, page: int) -> Walked:
     for one in rows:
         outcome, reason = _enrolled(world, found, one)
         tally = tally.plus(of_one(outcome, () if reason is None else (reason,)))
-        if reason is None:
+        if outcome != "refused":
             members.append(Member(client=one.reference, place=one.place))
     listed = lists.members_row(lists.members_key(found.list_id, page), tuple(members), _lapses(found))
     return Walked(tally, (Drop(key, row.version), Keep(listed, was=None)))
@@ -408,9 +412,23 @@ def _enrolled(world: World, found: Roster, one: ClientRow) -> tuple[str, str | N
         return "refused", "erased"
     except Invalid:
         return "refused", "invalid"
+    reason = None if one.spent is None else _counted(world, client, one.spent)
     if before is None:
-        return "enrolled", None
-    return ("unchanged" if client.version == before.version else "changed"), None
+        return "enrolled", reason
+    return ("unchanged" if client.version == before.version else "changed"), reason
+
+
+def _counted(world: World, client: Client, spent: Spent) -> str | None:
+    """Count in what the row says was spent, under a name that follows from the day: sent in again it counts once."""
+    noon = datetime.combine(spent.on, time(12), zone_info(client.time_zone))
+    bought = NewPurchase(
+        purchase=f"list.{spent.on.isoformat()}", at=min(noon, world.clock()), amount=spent.value
+    )
+    try:
+        count_in(world, client, (bought,), BRAND)
+    except (Clashing, Invalid):
+        return "spent_not_counted"
+    return None
 
 
 def _end_enrolling(world: World, found: Roster) -> None:

@@ -21,25 +21,28 @@ class Walked:
     """To be written with the step."""
     after: str | None = None
     """Of a task that reads a list: where it goes on; None: it was the end."""
-    written: int = 0
-    """Pages that it has written."""
+    beside: int = 0
+    """What it counts beside the tally."""
 
 
 def named(world: World, name: str) -> None:
     """The step that a nudge names, `<kind>:<job>:<task>:<lane>:<step>`. Raises `NotANudge`."""
-    from chalicelib.flows import take_in
+    from chalicelib.flows import proceed, take_in
 
     kind, *rest = name.split(":")
     jobs: dict[str, Callable[[World, str, str, int, int], None]]
-    jobs = {"list": take_in.step}
+    jobs = {"list": take_in.step, "campaign": proceed.step}
     if kind not in jobs or len(rest) != 4 or not (rest[2].isdecimal() and rest[3].isdecimal()):
         raise NotANudge("a step of a list or of a campaign was expected, and nothing else")
     jobs[kind](world, rest[0], rest[1], int(rest[2]), int(rest[3]))
 
 
-def begun(owner: str, task: str, pages: int | None, now: datetime, expires_at: int) -> list[Keep]:
-    """The lanes of a task, to be written with the step of the job that begins it."""
-    due = now + PATIENCE
+def begun(
+    owner: str, task: str, pages: int | None, now: datetime, expires_at: int, due: datetime | None = None
+) -> list[Keep]:
+    """The lanes of a task, to be written with the step of the job that begins it. `due`: when the sweep nudges them;
+    absent: soon, if nobody has before."""
+    due = due or now + PATIENCE
     return [Keep(lane_row(lane, due, expires_at), was=None) for lane in laid(owner, task, pages)]
 
 
@@ -53,6 +56,11 @@ def nudge(world: World, owner: str, task: str) -> None:
 def lanes_of(world: World, owner: str, task: str) -> list[Lane]:
     """Those of a task, as they stand now."""
     return [lane_of_row(row) for row in world.table.read(owner, f"lane#{task}#").rows]
+
+
+def every(world: World, owner: str) -> list[Lane]:
+    """Those of all tasks of a job."""
+    return [lane_of_row(row) for row in world.table.read(owner, "lane#").rows]
 
 
 def lane_at(world: World, owner: str, task: str, number: int, step: int) -> Lane | None:
@@ -72,7 +80,7 @@ def stepped(world: World, lane: Lane, walked: Walked, expires_at: int) -> Lane |
         update={
             "step": step,
             "after": walked.after,
-            "written": lane.written + walked.written,
+            "beside": lane.beside + walked.beside,
             "tally": lane.tally.plus(walked.tally),
             "is_done": is_done,
             "version": lane.version + 1,

@@ -61,8 +61,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         request, world = bp.current_request, wiring.world()
         brand = caller(request, Role.BRAND).owner
         limit = edge.query_of(request, PageOf).limit
-        after = _after(request, scope := f"lists|{brand}")
-        found, more = take_in.lists_of(world, brand, limit, after)
+        found, more = take_in.lists_of(world, brand, limit, after(request, scope := f"lists|{brand}"))
         cursor = None if more is None else cursors.sign(world, scope, more)
         return edge.answer(RosterPage(data=tuple(found), has_more=more is not None, next_cursor=cursor))
 
@@ -108,8 +107,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         brand = caller(request, Role.BRAND).owner
         found = take_in.list_of(world, brand, list_id)
         rows = edge.query_of(request, RowsOf).rows
-        after = _after(request, scope := f"faults|{list_id}")
-        some, more = take_in.faults(world, found, rows, int(after or 0))
+        start = int(after(request, scope := f"faults|{list_id}") or 0)
+        some, more = take_in.faults(world, found, rows, start)
         cursor = None if more is None else cursors.sign(world, scope, str(more))
         if edge.preferred(request, KINDS) == TABLE:
             cells = [(one.row, one.column, one.detail, one.value) for one in some]
@@ -144,7 +143,8 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _after(request: Any, scope: str) -> str | None:
+def after(request: Any, scope: str) -> str | None:
+    """Where the page begins that the request asks for."""
     query: Mapping[str, str] = request.query_params or {}
     return cursors.read(wiring.world(), scope, query["cursor"]) if "cursor" in query else None
 

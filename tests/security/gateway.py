@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib import wiring
 from chalicelib.domain import facts
 from chalicelib.domain.associates import NewAssociate
+from chalicelib.domain.campaign_rows import campaign_key, campaign_row
+from chalicelib.domain.campaigns import CampaignState, NewCampaign
 from chalicelib.domain.channel_answers import ChannelStatement
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step
@@ -30,6 +32,7 @@ from chalicelib.flows import (
     enrol,
     forget,
     inquire,
+    mount,
     publish,
     redeem,
     sign_in,
@@ -45,7 +48,7 @@ from chalicelib.flows.place_digital import place_digital
 from chalicelib.flows.set_up import set_up
 from cli.package import read
 from sandbox.front import Front
-from tests import digital
+from tests import digital, drive
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
 from tests.ring import ring
@@ -266,6 +269,35 @@ def _keep(on: Stage, row: Row, was: int | None = None) -> None:
         raise AssertionError(f"{row.key} stands there") from error
 
 
+def campaign_body() -> dict[str, Any]:
+    """One gift for all the brand's clients."""
+    told = {name: body()[name] for name in ("market", "gift", "pick_up")}
+    hours = [{"start": "13:00", "end": "16:00"}]
+    return {**told, "reference": "BOXES", "audience": {"rule": {}}, "day": "2022-04-11", "hours": hours}
+
+
+def _campaigns(on: Stage) -> dict[str, str]:
+    """One that is planned and reported on, and one that is being placed; both in their first version."""
+    found = {}
+    for name, state in (("planned", CampaignState.PLANNED), ("placing", CampaignState.PLACING)):
+        new = NewCampaign.model_validate_json(json.dumps(campaign_body()))
+        campaign = mount.mount(on.world, "maison", name, new)
+        drive.settle(on.world)
+        if state is CampaignState.PLACING:
+            mount.place(on.world, "maison", campaign.campaign_id, 3)
+        mount.ask_report(on.world, campaign)
+        while any(":report:" in told for _, told in on.world.queues.sent):  # type: ignore[attr-defined]
+            drive.run(on.world, *on.world.queues.sent.pop())  # type: ignore[attr-defined]
+        stands = mount.campaign_of(on.world, "maison", campaign.campaign_id)
+        assert stands.state is state
+        rows: Any = on.plain.table
+        rows.rows[campaign_key(campaign.campaign_id)] = replace(
+            campaign_row(stands.model_copy(update={"version": 1})), version=1
+        )
+        found[name] = campaign.campaign_id
+    return found
+
+
 def _names(on: Stage) -> dict[str, str]:
     client = enrol.enrol(on.world, "maison", "vic-1", new_client(associate_id="anna"))
     given = {
@@ -332,6 +364,7 @@ def _names(on: Stage) -> dict[str, str]:
     (suspicion,) = suspect.suspicions(on.world, "SHA")
     a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))
     take_in.add_part(on.world, "maison", a_list.list_id, 1, b"reference\nvic-1")
+    ended |= _campaigns(on)
     enrol.enrol(on.world, "maison", "vic-2", new_client("Bye", person={"name": "Bye"}))
     ended["leaving"] = forget.ask(on.world, "maison", "vic-2").reference
     return {
@@ -343,6 +376,7 @@ def _names(on: Stage) -> dict[str, str]:
         "who": "mei",
         "reference": client.reference,
         "list_id": a_list.list_id,
+        "campaign_id": ended["planned"],
         "evidence_id": decided.evidence_id,
         **ended,
         "endpoint_id": "hook-1",

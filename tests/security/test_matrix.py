@@ -24,7 +24,7 @@ from cli.openapi import OPERATIONS, PEOPLE, names_of
 from tests import digital
 from tests.conftest import ROOT
 from tests.paper import signature
-from tests.security.gateway import ASSOCIATE, CHANNEL, PROGRAMME, Answer, Gateway
+from tests.security.gateway import ASSOCIATE, CHANNEL, PROGRAMME, Answer, Gateway, campaign_body
 from tests.stage import NOON, body, client_body, client_order, crew, permit, slot
 
 ROUTES = ROOT / "chalicelib" / "routes"
@@ -38,6 +38,7 @@ BELONGS: dict[str, Role | None] = {
     "associate_id": Role.BRAND,
     "grant": None,
     "list_id": Role.BRAND,
+    "campaign_id": Role.BRAND,
     "upload_id": Role.SOURCE,
     "impact_id": Role.SOURCE,
     "key_hash": None,
@@ -96,6 +97,8 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
         "expires_at": "2022-05-01T00:00:00Z",
     },
     ("PUT", "/v1/associates/{associate_id}"): lambda gate: _dumped(ASSOCIATE),
+    ("POST", "/v1/campaigns"): lambda gate: campaign_body(),
+    ("POST", "/v1/campaigns/{campaign_id}/cancel"): lambda gate: {"orders": "kept"},
     ("POST", "/v1/lists"): lambda gate: {"kind": "members"},
     ("PUT", "/v1/lists/{list_id}/parts/{number}"): lambda gate: b"reference\nvic-1",
     ("POST", "/v1/lists/{list_id}/finish"): lambda gate: {"parts": 1},
@@ -169,6 +172,7 @@ OTHER_NAMES = {
     ("PUT", "/v1/orders/{order_id}/relay"): {"order_id": "waiting"},
     ("POST", "/v1/orders/{order_id}/manifest"): {"order_id": "visit"},
     ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
+    ("POST", "/v1/campaigns/{campaign_id}/pause"): {"campaign_id": "placing"},
     ("POST", "/v1/orders/{order_id}/proofs"): {"order_id": "ring"},
     ("POST", "/v1/orders/{order_id}/codes"): {"order_id": "ring"},
     ("PUT", "/v1/digital-gifts/{gift}/codes/{number}"): {"gift": "listed"},

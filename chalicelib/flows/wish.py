@@ -1,0 +1,158 @@
+"""What each client on a page of a campaign is to get: an order as the brand would have handed it in, or why none.
+
+Everything that is asked of every client is read ahead for the whole page, a hundred keys a call. What is written rests
+on the versions that were read, so what has changed since is found by the write, and read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from chalicelib.domain import facts
+from chalicelib.domain.campaign_rows import page_key, unseal_contact
+from chalicelib.domain.campaigns import Campaign, Why, order_name, place_in, window_for
+from chalicelib.domain.client_rows import client_key, client_of_row, data_key_of_client
+from chalicelib.domain.clients import client_id_of
+from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Refused
+from chalicelib.domain.given import client_ledger_key
+from chalicelib.domain.lists import Member, members_of_row
+from chalicelib.domain.orders import OrderWish, PickUp, Tier, order_id_of
+from chalicelib.domain.places import Market
+from chalicelib.domain.ports import Key, Row, Table, World
+from chalicelib.domain.programme import programme_key
+from chalicelib.domain.standing import standing_key
+from chalicelib.flows import enlist, enrol
+
+
+class Wished(NamedTuple):
+    """One client's gift."""
+
+    member: Member
+    key: str
+    """The idempotency key of the order."""
+    wish: OrderWish | None = None
+    why: Why | None = None
+    """Why there is none."""
+    district: str | None = None
+
+
+class Ahead:
+    """A table of which some rows have been read already; whether they are there is known of each of these keys."""
+
+    def __init__(self, table: Table, keys: Sequence[Key]) -> None:
+        self._table = table
+        self._known: dict[Key, Row | None] = dict.fromkeys(keys)
+        self._known |= {row.key: row for row in table.get_many(keys)}
+
+    def __getattr__(self, verb: str) -> object:
+        return getattr(self._table, verb)
+
+    def get(self, key: Key) -> Row | None:
+        return self._known[key] if key in self._known else self._table.get(key)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Row]:
+        unknown = [key for key in keys if key not in self._known]
+        found = self._table.get_many(unknown) if unknown else []
+        there = (self._known[key] for key in dict.fromkeys(keys) if key in self._known)
+        return [*(row for row in there if row is not None), *found]
+
+
+def members_on(world: World, campaign: Campaign, page: int) -> tuple[Member, ...]:
+    """Who stands on that page."""
+    row = world.table.get(page_key(campaign.campaign_id, page))
+    return () if row is None else members_of_row(row)
+
+
+def ahead(world: World, campaign: Campaign, members: Iterable[Member]) -> World:
+    """The world as it is, with what will be asked of these clients read ahead."""
+    keys = [programme_key(campaign.brand_id)]
+    for member in members:
+        client_id = client_id_of(campaign.brand_id, member.client)
+        order_id = order_id_of(campaign.brand_id, order_name(campaign.campaign_id, member.client))
+        keys += [client_key(client_id), standing_key(client_id), facts.order_key(order_id)]
+        keys += [client_ledger_key(client_id, campaign.day.year), data_key_of_client(client_id)]
+    table: Table = Ahead(world.table, keys)  # type: ignore[assignment]  # it hands on whatever it does not know
+    return replace(world, table=table)
+
+
+def wishes(world: World, campaign: Campaign, members: Iterable[Member]) -> Iterator[Wished]:
+    """Of each of them, in their order."""
+    on = _Shop(
+        enlist.market(world, campaign.market_id),
+        PickUp(
+            name=campaign.pick_up_name,
+            place=campaign.pick_up_place,
+            contact=unseal_contact(world.sealer, campaign),
+        ),
+    )
+    for member in members:
+        yield _wished(world, campaign, on, member)
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """What all of them share."""
+
+    market: Market
+    pick_up: PickUp
+
+
+def _wished(world: World, campaign: Campaign, on: _Shop, member: Member) -> Wished:
+    found = Wished(member, order_name(campaign.campaign_id, member.client))
+    row = world.table.get(client_key(client_id_of(campaign.brand_id, member.client)))
+    if row is None:
+        return found._replace(why=Why.UNKNOWN_CLIENT)
+    client = client_of_row(row)
+    if client.is_leaving:
+        return found._replace(why=Why.ERASED)
+    try:
+        person = enrol.person_of(world, client)
+    except Forgotten:
+        return found._replace(why=Why.ERASED)
+    name = place_in(person.places, member.place, on.market)
+    if name is None:
+        return found._replace(why=Why.NO_PLACE if member.place is None else Why.NO_SUCH_PLACE)
+    place = person.places[name]
+    district = place.address.district
+    found = found._replace(district=district)
+    if not on.market.holds(place.coordinate):
+        return found._replace(why=Why.OUTSIDE_MARKET)
+    if person.phone is None:
+        return found._replace(why=Why.NO_PHONE)
+    window = window_for(campaign.hours, campaign.day, district, on.market.time_zone)
+    if window is None:
+        return found._replace(why=Why.NO_HOURS)
+    wish = OrderWish.model_construct(
+        market=campaign.market_id,
+        reference=campaign.reference,
+        gift=campaign.gift,
+        pick_up=on.pick_up,
+        window=window,
+        tier=None if member.tier is None else Tier(member.tier),
+        fallback=campaign.fallback,
+        client=member.client,
+        place=name,
+        occasion=member.occasion or campaign.occasion,
+    )
+    return found._replace(wish=wish)
+
+
+_BY_POINTER: Mapping[str, Why] = {
+    "/tier": Why.TIER_ABOVE_STANDING,
+    "/window/start": Why.WINDOW_CLOSED,
+    "/window/end": Why.WINDOW_CLOSED,
+    "/place": Why.NO_SUCH_PLACE,
+}
+
+
+def why_of(error: Refused) -> Why:
+    """Why an order is refused, as a word that can be counted."""
+    if isinstance(error, Forgotten):
+        return Why.ERASED
+    if isinstance(error, Clashing):
+        return Why.CAP_REACHED
+    if isinstance(error, Invalid) and error.faults:
+        return _BY_POINTER.get(error.faults[0].pointer, Why.INVALID)
+    return Why.INVALID
