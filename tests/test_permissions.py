@@ -34,13 +34,14 @@ from chalicelib.domain.breaker import FAILURES
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
+from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Drop, Letter, Topic, World
 from chalicelib.flows import dispatch as planning
 from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
 from chalicelib.solver import FlowSolver
 from cli import package
-from tests import drive, fakes, stage, talking
+from tests import digital, drive, fakes, stage, talking
 from tests.aws.cloud import make_cloud
 from tests.conftest import ROOT, behind_its_lock
 from tests.flows.test_take_in import file
@@ -403,6 +404,7 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
     on.settle()
     _pass(on, *[10] * 6)
+    _stand_in(on, ask)
     _speak_to_clients(on, ask)
 
 
@@ -469,6 +471,51 @@ def _slot_of_the_day(on: stage.Stage) -> Any:
 def _tested(on: stage.Stage) -> list[dict[str, Any]]:
     sampled, reported = on.clock.now - timedelta(hours=20), on.clock.now - timedelta(hours=12)
     return [{"kind": "pcr", "result": "negative", "sampled_at": sampled, "reported_at": reported}]
+
+
+def _stand_in(on: stage.Stage, ask: Any) -> None:
+    """Whoever tells of a stranded gift gives what needs no courier, and takes back an offer that nobody answered: of
+    our codes, and of a partner's own."""
+    brand, partner = Role.BRAND, Role.PARTNER
+    ask(brand, "PUT", "/v1/digital-gifts/YOGA", digital.yoga(partner="maison"))
+    version = 0
+
+    def stranded(mode: str, gift: str, name: str) -> str:
+        nonlocal version
+        fallback = {"gift": gift, "mode": mode, "patience_minutes": 1, "offer_minutes": 1}
+        more = {"If_Match": f'"v{version}"'} if version else {}
+        version = ask(brand, "PUT", "/v1/programme", {"fallback": fallback}, **more)["version"]
+        sent = stage.body("Nowhere", fallback="digital", window=window)
+        order_id = ask(brand, "POST", "/v1/orders", sent, Idempotency_Key=name)["order_id"]
+        on.settle()
+        _pass(on, 2)
+        assert on.order(order_id).digital is not None
+        return str(order_id)
+
+    start = on.clock.now + timedelta(hours=3)
+    window = {"start": start.isoformat(), "end": (start + timedelta(hours=3)).isoformat()}
+    first = stranded("send", "YOGA", "k-sent")
+    shown = f"/v1/passes/{pass_id_of(first)}"
+    for what in ("", "/code", "/invitation"):
+        ask(brand, "GET", shown + what)
+    code = ask(brand, "GET", f"{shown}/code")["code"]
+    ask(partner, "POST", "/v1/redemptions", {"code": code}, Idempotency_Key="visit-1")
+    ask(brand, "PUT", "/v1/digital-gifts/STUDIO", digital.listed(partner="maison"))
+    ask(brand, "PUT", "/v1/digital-gifts/STUDIO/codes/1", {"codes": ["YOGA-0001", "YOGA-0002"]})
+    lapsed = stranded("offer", "STUDIO", "k-offered")
+    _pass(on, 2)
+    assert on.order(lapsed).digital.outcome == "lapsed"  # type: ignore[union-attr]
+    wished = {"action": "offer", "gift": "STUDIO"}
+    for action in ("offer", "decline", "offer", "accept"):
+        at = f'"v{on.order(lapsed).version}"'
+        told = wished if action == "offer" else {"action": action}
+        ask(brand, "POST", f"/v1/orders/{lapsed}/digital", told, If_Match=at)
+    wanted = {"market": "SHA", "reference": "CLUB-1", "gift": "YOGA"}
+    placed = ask(brand, "POST", "/v1/digital-orders", wanted, Idempotency_Key="k-digital")["order_id"]
+    on.settle()
+    ask(brand, "POST", f"/v1/passes/{pass_id_of(placed)}/withdraw", {})
+    ask(brand, "GET", "/v1/digital-gifts")
+    on.settle()
 
 
 def _be_asked_for_prices_and_be_down(on: stage.Stage, ask: Any, place: Any) -> None:
