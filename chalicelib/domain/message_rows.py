@@ -4,7 +4,7 @@ collection (pk)   place (sk)                  noun                              
 ord_... cli_...   message#<nnnn>#<kind>       Message                        work: message#, while one is to be sent
 cli_...           talk#<time>#<event>         Talk: what the client wrote, sealed for the brand       (flows.listen)
 cli_...           session#<channel>           when the client wrote last                              (flows.listen)
-cli_...           spoken#<purpose>#<day>      how much was said that day (counter: taken)             (flows.speak)
+cli_...           spoken#<purpose>#<day>      how much was said that day (counter: said)              (flows.speak)
 inbox#<brand>     <digest of what came>       what a channel told us, sealed until it is read         work: inbox
 brand#<brand>     channel#<kind>              ChannelAccount
 """

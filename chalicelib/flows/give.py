@@ -73,6 +73,9 @@ def give(
             continue  # the same order, or another gift to the same client, was quicker
         facts.note_step(world.log, order)
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
+        world.queues.nudge(
+            Topic.TELL, [order.order_id]
+        )  # its client: who knows when it moves for the first time
         return order, False
     raise Delayed("others are giving to the same client at the same moment")
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
-from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale
+from chalicelib.domain.errors import Clashing, Invalid, Lost, Missing, Stale
 from chalicelib.domain.message_rows import MESSAGE, TALKS, message_bucket
 from chalicelib.domain.messages import Message, until_of
 from chalicelib.domain.orders import Order, is_over
@@ -19,7 +19,6 @@ from chalicelib.domain.templates import Choice, MessageKind
 from chalicelib.flows import speak
 from chalicelib.flows.reschedule import reschedule, why_not
 
-TRIES = 3
 DAYS_OFFERED = 3
 """Other times are named on so many days."""
 MOVES = frozenset({Choice.AT, Choice.NOT_AT_HOME, Choice.DIGITAL})
@@ -141,22 +140,18 @@ def _number(at: datetime) -> int:
 
 
 def _moved(world: World, order: Order, window: Window) -> str:
-    for _ in range(TRIES):
-        if window == window_of(order) or (
-            order.rescheduling is not None and order.rescheduling.window == window
-        ):
-            return "moved"  # by whoever stopped before it was on record
-        try:
-            reschedule(world, None, order.order_id, window, order.version)
-        except Stale:
-            order = facts.load_order(world.table, order.order_id)
-            continue
-        except Clashing:
-            return "too_late"
-        except Invalid:
-            return "not_possible"
-        return "moved"
-    raise Stale("the order moved meanwhile")
+    """What came of the wish for that window. Raises `Lost` where the order moved meanwhile: it is wished again."""
+    if window == window_of(order) or (order.rescheduling is not None and order.rescheduling.window == window):
+        return "moved"  # by whoever stopped before it was on record
+    try:
+        reschedule(world, None, order.order_id, window, order.version)
+    except Stale:
+        raise Lost([0]) from None
+    except Clashing:
+        return "too_late"
+    except Invalid:
+        return "not_possible"
+    return "moved"
 
 
 def _is_outdated(world: World, order: Order, at: datetime) -> bool:

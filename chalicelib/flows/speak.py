@@ -61,6 +61,7 @@ MOST_A_DAY = {Purpose.SERVICE: 12, Purpose.MARKETING: 1}
 KNOWN_FOR = timedelta(seconds=30)
 """So long a process believes what a brand has stated of its channels."""
 COUNTED = timedelta(days=3)
+SAID_TODAY = "said"
 ABROAD = "ZZ"
 """The country of a channel that says nothing of where it keeps what it carries: none."""
 PROGRESS = frozenset({*SAID_OF.values(), *FIRST_WORDS, MessageKind.MOVED})
@@ -205,7 +206,7 @@ def _say(world: World, client: Client, person: Person, order: Order | None, mess
         day = now.astimezone(zone_info(client.time_zone)).date().isoformat()
         key = spoken_key(client.client_id, purpose.value, day)
         until = facts.epoch(now + COUNTED)
-        changes.append(Take(key, facts.TAKEN, 1, MOST_A_DAY[purpose], until))
+        changes.append(Take(key, SAID_TODAY, 1, MOST_A_DAY[purpose], until))
     try:
         world.table.write(*changes)
     except Lost as lost:

@@ -8,7 +8,7 @@ import json
 from chalicelib.domain.acts import Act, Deed, act_row
 from chalicelib.domain.channel_answers import Conversation, NewTalk, Said
 from chalicelib.domain.clients import ChannelKind, Client, Purpose
-from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid, Lost
+from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid
 from chalicelib.domain.jurisdictions import Kind, may_be_written_to
 from chalicelib.domain.message_rows import (
     MESSAGE,
@@ -53,12 +53,9 @@ def write(world: World, client: Client, by: str, key: str, new: NewTalk) -> Mess
         if new.text is not None:
             sealed = world.sealer.seal(new.text.encode(), message.message_id, owner=client.client_id)
             message = message.model_copy(update={"sealed": sealed})
-        try:
-            act = Act(at=now, by=by, did=Deed.WRITTEN_TO, of=message.message_id)
-            acts = Keep(act_row(client.client_id, act, world.token()), was=None)
-            world.table.write(Keep(message_row(message), was=None), acts)
-        except Lost:
-            before = world.table.get(row.key)
+        act = Act(at=now, by=by, did=Deed.WRITTEN_TO, of=message.message_id)
+        acts = Keep(act_row(client.client_id, act, world.token()), was=None)
+        world.table.write(Keep(message_row(message), was=None), acts)
     if before is not None:
         message = message_of_row(before)
         said = world.sealer.unseal(message.sealed, message.message_id).decode() if message.sealed else None

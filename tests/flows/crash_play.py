@@ -154,7 +154,7 @@ class Play:
 
     def _token(self) -> str:
         self.tokens += 1
-        return f"token-{self.tokens:06d}-of-the-story-and-long-enough"
+        return f"{self.tokens:06d}-token-of-the-story-and-long-enough"
 
     # --- acts -----------------------------------------------------------------------------------------------
 

@@ -100,6 +100,19 @@ from tests.flows.crash_steps import (
     upload,
     visit,
 )
+from tests.flows.crash_talks import (
+    a_person_writes,
+    all_is_said,
+    channel_is_stated_anew,
+    given,
+    is_read,
+    meta,
+    presses,
+    status,
+    wish,
+    with_clients,
+    writes,
+)
 from tests.paper import (
     HintingPaperDialect,
     NamedPaperDialect,
@@ -1286,4 +1299,62 @@ story(
     _a_programme, _given(), minutes(7), later(minutes=55), courier("picked_up"), minutes(5), courier("returned"),
     minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(4),
     ends={"key-1": CANCELLED}, at_end=_each_once,
+)  # fmt: skip
+
+
+# --- clients who are spoken to ------------------------------------------------------------------------------------
+
+
+def talks(name: str, *steps: Any, **more: Any) -> None:
+    """A story with a client in it: at its end all is said."""
+    story(name, *steps, opening=with_clients, at_end=all_is_said, waits=("speak", "summon"), **more)
+
+
+talks(
+    "spoken_to_until_delivered",
+    given(settled=False), settle, minutes(7), is_read, RIDE, minutes(4), ends={"key-1": DELIVERED},
+)  # fmt: skip
+talks(
+    "announced_and_answered",
+    given(days=1), status("delivered"), status("read"), presses("accept"), writes("hello"),
+    presses("other_time", times=2), presses("at", "times", times=2), presses("not_at_home", ago=30),
+    writes("who is this", number="4915112345678", user_id=None), a_person_writes("hello"), is_read, minutes(6),
+    ends={"key-1": frozenset({HELD, OrderState.PLACED})}, by_itself=False,
+)  # fmt: skip
+talks(
+    "not_at_home_and_no_more_messages",
+    given(days=1), presses("not_at_home"), wish, writes("stop"), cancel(), minutes(6), ends={"key-1": CANCELLED},
+    by_itself=False,
+)  # fmt: skip
+talks(
+    "refused_by_one_channel_and_taken_by_the_next",
+    given(days=1), status("failed", 131049), meta("refuses"), cancel(), minutes(6), ends={"key-1": CANCELLED},
+    by_itself=False,
+)  # fmt: skip
+talks(
+    "nobody_answers_whoever_speaks",
+    meta("nobody"), given("vic-nobody", days=1), minutes(9), cancel(), meta(), minutes(9),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+talks(
+    "a_channel_that_is_busy_and_overtaken",
+    meta("busy"), given("vic-nobody", days=1), meta("unreached"), minutes(3), cancel(), meta(), minutes(9),
+    ends={"key-1": CANCELLED}, by_itself=False,
+)  # fmt: skip
+talks(
+    "by_the_brand_itself_or_not_at_all",
+    given("vic-webhook", days=1), given("vic-service", "key-2", days=1), given("vic-service", "key-3", days=1),
+    minutes(3), cancel(), cancel("key-2"), brand(fails), given("vic-webhook", "key-4", days=1), minutes(30),
+    brand(fine), minutes(60), channel_is_stated_anew, cancel("key-4"), minutes(9), ends={"key-1": CANCELLED},
+    by_itself=False, most_told=4,
+)  # fmt: skip
+talks(
+    "too_many_offers_for_one_day",
+    given(days=1), given(key="key-2", days=1), minutes(3), ends={"key-1": HELD}, by_itself=False,
+)  # fmt: skip
+talks(
+    "a_conversation_is_asked_for",
+    a_person_writes("too early", client="vic-nobody"), a_person_writes(None, "t-0"), writes("yes"),
+    a_person_writes("hello", "t-2"), a_person_writes("other words", "t-2"), meta("silent"),
+    a_person_writes("once more", "t-3"), minutes(6), by_itself=False,
 )  # fmt: skip
