@@ -688,6 +688,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         ("operator",),
         status=204,
         problems=(404, 503),
+    ),
     ("POST", "/v1/campaigns"): Operation(
         "One gift for many clients: gather them, and foresee who could get it; nothing is sent before it is placed",
         "Campaigns",
@@ -697,18 +698,22 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         status=202,
         headers=("Idempotency-Key",),
         problems=(400, 409, 413, 422),
+    ),
     ("GET", "/v1/campaigns"): Operation(
         "Your campaigns, the last begun first",
         "Campaigns",
         ("brand",),
         answer=CampaignPage,
         query=PAGE,
+        problems=(400, 422),
+    ),
     ("GET", "/v1/campaigns/{campaign_id}"): Operation(
         "How far a campaign is, and its dry run by reason, district and tier",
         "Campaigns",
         ("brand",),
         answer=CampaignView,
         problems=(404,),
+    ),
     **{
         ("POST", f"/v1/campaigns/{{campaign_id}}/{verb}"): Operation(
             words,
@@ -734,6 +739,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         status=202,
         headers=("If-Match",),
         problems=(400, 404, 409, 412, 413, 422, 428),
+    ),
     ("GET", "/v1/campaigns/{campaign_id}/clients"): Operation(
         "Client by client: what was foreseen, the order, and why there is none",
         "Campaigns",
@@ -742,6 +748,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         query={"rows": "1 to 1000, 100 when absent", "cursor": PAGE["cursor"]},
         pages=lists.KINDS[1:],
         problems=(400, 404, 422),
+    ),
     ("POST", "/v1/campaigns/{campaign_id}/report"): Operation(
         "Have a report made of how its orders stand",
         "Campaigns",
@@ -749,6 +756,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=Reporting,
         status=202,
         problems=(404,),
+    ),
     ("GET", "/v1/campaigns/{campaign_id}/report"): Operation(
         "The last report: orders by state, tier, district and reason",
         "Campaigns",

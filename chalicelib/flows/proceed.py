@@ -22,7 +22,7 @@ from chalicelib.domain.errors import Lost
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.tallies import summed
-from chalicelib.flows import call_off, foresee, gather, hand_out, sum_up, walk
+from chalicelib.flows import call_off, foresee, gather, place_all, sum_up, walk
 from chalicelib.flows.mount import GATHER, PLACE, REPORT, cancel_task, note, plan_task
 from chalicelib.flows.walk import Walked
 
@@ -60,7 +60,7 @@ def _page_of(campaign: Campaign, task: str) -> Page | None:
     pages: dict[tuple[CampaignState, str], Page] = {
         (CampaignState.GATHERING, GATHER): gather.page,
         (CampaignState.PLANNING, plan_task(campaign)): foresee.page,
-        (CampaignState.PLACING, PLACE): hand_out.page,
+        (CampaignState.PLACING, PLACE): place_all.page,
         (CampaignState.CANCELLING, cancel_task(1)): call_off.page,
         (CampaignState.CANCELLING, cancel_task(2)): call_off.page,
     }

@@ -437,10 +437,10 @@ def test_what_a_run_places_that_was_at_it_when_the_campaign_was_called_off_is_ca
     assert off.called_off is not None
     assert off.called_off.outcomes == {"never_placed": 3}
     from chalicelib.domain.lanes import laid
-    from chalicelib.flows import hand_out
+    from chalicelib.flows import place_all
 
     (slow, *_) = laid(collection(campaign.campaign_id), "place", campaign.pages)
-    hand_out.page(on.world, campaign, slow)  # it had read the campaign before
+    place_all.page(on.world, campaign, slow)  # it had read the campaign before
     assert len(orders(on)) == 3
     on.minutes(5)
     assert {order.cancel_asked_at for order in orders(on)} == {None}
@@ -532,11 +532,11 @@ def test_lost_doubled_and_late_nudges_give_to_everybody_once(on: Stage) -> None:
 
 def test_a_page_that_was_placed_and_not_noted_is_found_and_noted(on: Stage) -> None:
     from chalicelib.domain.lanes import laid
-    from chalicelib.flows import hand_out
+    from chalicelib.flows import place_all
 
     campaign = mounted(on, named(*enrolled(on, *range(30))))
     (lane, *_) = laid(collection(campaign.campaign_id), "place", campaign.pages)
-    hand_out.page(on.world, campaign, lane)  # and it was killed here
+    place_all.page(on.world, campaign, lane)  # and it was killed here
     done = placed(on, campaign)
     assert done.placed is not None
     assert done.placed.outcomes == {"placed": 30}
