@@ -26,9 +26,10 @@ from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.lists import ListStart
+from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
 from chalicelib.flows import agree, enlist, inquire, mount, quote, suspect, take_in
-from tests import drive, stage, talking
+from tests import digital, drive, stage, talking
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
 from tests.paper import callback
@@ -276,6 +277,7 @@ def a_hard_day(watch: Watch) -> None:
     _rules_and_keys(watch)
     _a_list_is_handed_in(watch)
     _a_programme_is_set_up(watch)
+    _what_needs_no_courier(watch)
     _clients_are_spoken_to(watch)
 
 
@@ -359,6 +361,27 @@ def _a_programme_is_set_up(watch: Watch) -> None:
     assert (counted.status_code, granted.status_code) == (200, 201)
     window = {"start": (now + timedelta(hours=1)).isoformat(), "end": (now + timedelta(hours=4)).isoformat()}
     assert watch.place("k-given", stage.client_order("vic-tier", window=window), **staff)
+
+
+def _what_needs_no_courier(watch: Watch) -> None:
+    """A partner's codes are loaded; one is given in the place of a parcel, read, and redeemed."""
+    on, studio = watch.on, enlist.create_key(watch.on.plain, Role.PARTNER, digital.STUDIO)
+    watch.ask("PUT", "/v1/digital-gifts/STUDIO", digital.listed(title="For Wang Secretive"))
+    watch.ask("PUT", "/v1/digital-gifts/STUDIO/codes/1", {"codes": ["WANG-SECRETIVE-4711"]})
+    start = on.clock.now + timedelta(hours=1)
+    window = {"start": start.isoformat(), "end": (start + timedelta(hours=3)).isoformat()}
+    instead = watch.place("k-instead", stage.body("Nowhere", window=window))
+    watch.settle()
+    sent = {"action": "send", "gift": "STUDIO"}
+    at = f'"v{on.order(instead).version}"'
+    assert watch.ask("POST", f"/v1/orders/{instead}/digital", sent, If_Match=at).status_code == 202
+    watch.settle()
+    told = watch.ask("GET", f"/v1/passes/{pass_id_of(instead)}/code")
+    more = {"Authorization": f"Bearer {studio}", "Idempotency_Key": "visit-1"}
+    shown = {"code": json.loads(told.body)["code"]}
+    for status in (200, 200):
+        assert watch.ask("POST", "/v1/redemptions", shown, **more).status_code == status
+    assert watch.ask("POST", "/v1/redemptions", {"code": "WANG-SECRETIVE-4712"}, **more).status_code == 404
 
 
 def _a_ring(watch: Watch) -> None:
