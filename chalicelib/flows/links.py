@@ -56,7 +56,11 @@ def opened(world: World, token: str) -> Order:
     order_id, _, number = ("" if text is None else text).partition(".")
     row = world.table.get(facts.order_key(order_id)) if order_id else None
     order = None if row is None else facts.order_of_row(row)
-    if order is None or str(order.revoked_links) != number or not order.sealed:
+    if order is None or str(order.revoked_links) != number:
+        raise Missing(DEAD)
+    if (
+        not order.sealed and order.pick_up_place is not None
+    ):  # what never was a parcel has nobody's address to seal
         raise Missing(DEAD)
     if world.clock() >= good_until(order):
         raise Missing(DEAD)

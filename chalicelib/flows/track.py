@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from chalicelib.domain.errors import Fault, Invalid
+from chalicelib.domain.errors import Fault, Invalid, Missing
 from chalicelib.domain.orders import Order
+from chalicelib.domain.pass_answers import CodeView, Invitation
+from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.policies import Handover, LastLeg
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.domain.verdicts import Decision
-from chalicelib.flows import look
+from chalicelib.flows import look, redeem
 from chalicelib.flows.recall import recalled
 from chalicelib.flows.reschedule import reschedule
 
@@ -57,6 +59,22 @@ def handing_over(world: World, order: Order) -> HandingOver:
         last_legs=frozenset(who for policy in there for who in policy.last_leg),
         rest_minutes=max((policy.gate.rest_minutes for policy in there), default=0),
     )
+
+
+def given_instead(world: World, order: Order) -> Invitation | None:
+    """What the client has that needs no courier; None for a parcel, and for what was taken back."""
+    if not order.is_digital:
+        return None
+    try:
+        invitation = redeem.invitation_of(world, redeem.pass_of(world, pass_id_of(order.order_id)))
+    except Missing:
+        return None
+    return None if invitation.withdrawn else invitation
+
+
+def code_of(world: World, order: Order) -> CodeView:
+    """The code that it is had for. Raises what `redeem.code_of` raises."""
+    return redeem.code_of(world, redeem.pass_of(world, pass_id_of(order.order_id)))
 
 
 def other_time(world: World, order: Order, start: datetime, version: int) -> Order:

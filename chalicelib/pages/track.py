@@ -108,6 +108,17 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A gift that needs no courier, as its client has it."""
+
+    title: str
+    has_sessions: bool
+    code: str = ""
+    """Empty until it is asked for: whoever previews links does not ask."""
+    link: str | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """All that is shown, in no language yet."""
 
@@ -127,6 +138,7 @@ class Page:
     can_move: bool
     is_booked: bool
     digital: bool
+    given: Given | None
     next_day: Window
     first_day: date
     last_day: date
@@ -145,7 +157,7 @@ def page_of(
     rest_minutes: int,
     *,
     can_move: bool,
-    digital: bool = False,
+    given: Given | None = None,
     said: str = "",
 ) -> Page:
     """What is shown of that order at that moment."""
@@ -156,10 +168,15 @@ def page_of(
     proposed = next_day.start.astimezone(zone)
     is_ahead = order.state in _AHEAD
     length = min(window.end - window.start, timedelta(hours=12))
+    heading = "Your gift from {name}" if order.appointment is None else "Your visit from {name}"
+    if order.appointment is not None:
+        text = VISITS.get(order.state, text)
+    if given is not None and not order.pick_up_name:
+        heading, text = "Your gift: {name}", "It is ready for you."
     return Page(
-        name=seen(order.pick_up_name),
-        heading="Your gift from {name}" if order.appointment is None else "Your visit from {name}",
-        now=text if order.appointment is None else VISITS.get(order.state, text),
+        name=seen(order.pick_up_name or ("" if given is None else given.title)),
+        heading=heading,
+        now=text,
         tone=tone,
         said=SAID.get(said, ""),
         window=window,
@@ -171,7 +188,8 @@ def page_of(
         handing=_handing(order, way, onward, rest_minutes),
         can_move=can_move,
         is_booked=order.leg.live_booking is not None,
-        digital=digital,
+        digital=order.digital is not None and order.digital.is_open(now),
+        given=given,
         next_day=next_day,
         first_day=now.astimezone(zone).date(),
         last_day=now.astimezone(zone).date() + timedelta(days=59),
@@ -216,6 +234,8 @@ def _steps(order: Order, way: Handover | None) -> tuple[Step, ...]:
         if way in FETCHED or at_gate is not None:
             rows.append(("At your compound", at_gate))
         rows.append(("With you", arrived))
+    if order.is_digital:
+        rows = [("Planned", order.placed_at), ("Sent without a courier", order.history[-1].at)]
     if order.state is OrderState.CANCELLED:
         rows = [row for row in rows if row[1] is not None] + [("Cancelled", order.history[-1].at)]
     last = max(number for number, (_, at) in enumerate(rows) if at is not None)
@@ -237,12 +257,12 @@ def _handing(
         return (Sentence("The team comes to your door, and shows you first who has sent it."),)
     said = [Sentence(WAYS[way])]
     if way in FETCHED:
-        said += [Sentence(ONWARD[who]) for who in LastLeg if who in onward]
-        if not onward:
-            said.append(Sentence("Your compound knows who brings it from there to your door."))
         if rest_minutes:
             text = "There it rests for {minutes} minutes after disinfection before it may be taken in."
             said.append(Sentence(text, {"minutes": rest_minutes}))
+        said += [Sentence(ONWARD[who]) for who in LastLeg if who in onward]
+        if not onward:
+            said.append(Sentence("Your compound knows who brings it from there to your door."))
     if order.gift.item_classes & SHOWS_IDENTITY:
         said.append(Sentence("Please have an identity document at hand."))
     if ItemClass.HIGH_VALUE in order.gift.item_classes:

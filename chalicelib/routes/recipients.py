@@ -22,6 +22,8 @@ from chalicelib.routes.calling import caller
 
 if TYPE_CHECKING:
     from chalicelib.domain.orders import Order
+    from chalicelib.domain.pass_answers import CodeView, Invitation
+    from chalicelib.pages.track import Given
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 4096
@@ -98,11 +100,13 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/t/{token}", methods=["POST"], content_types=[FORM])
     @_shown
     def ask_for_change(token: str) -> Response:
-        from chalicelib.flows import links
+        from chalicelib.flows import links, track
 
         request = bp.current_request
         order = links.opened(wiring.world(), token)
         told = _form(request)
+        if told.get("do") == "code" and _is_ours(request, token, told):
+            return _page(request, order, 200, token, code=track.code_of(wiring.world(), order))
         said = _asked(request, order, token, told)
         lang = told.get("lang", "")
         asked = f"lang={lang}&" if lang in LANGUAGES else ""
@@ -111,29 +115,34 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/t/{token}/calendar", methods=["GET"])
     @_shown
     def see_calendar(token: str) -> Response:
-        from chalicelib.flows import links
+        from chalicelib.flows import links, track
         from chalicelib.locales import Shelf
         from chalicelib.pages import calendar
         from chalicelib.pages.appointment import entry_of
+        from chalicelib.pages.invitation import entries_of
 
         world = wiring.world()
         order = links.opened(world, token)
         lang = _language(bp.current_request)
-        entry = entry_of(order, Shelf("page")[lang].say, links.link_of(world, order, lang))
+        given = track.given_instead(world, order)
+        if given is None:
+            entries = [entry_of(order, Shelf("page")[lang].say, links.link_of(world, order, lang))]
+        else:
+            entries = entries_of(given)
         headers = {
             "Content-Disposition": 'attachment; filename="gift.ics"',
             "X-Content-Type-Options": "nosniff",
         }
-        return edge.page(calendar.written(entry), calendar.KIND, headers | _kept())
+        return edge.page(calendar.written(*entries), calendar.KIND, headers | _kept())
 
     return bp
 
 
 def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> str:
     """Do what the form asks for; the word for what came of it."""
-    from chalicelib.flows import links, track
+    from chalicelib.flows import answer, links, track
 
-    if edge.header(request, "sec-fetch-site") not in (None, *NEIGHBOURS):
+    if not _is_from_here(request):
         return "form"
     world = wiring.world()
     try:
@@ -144,6 +153,12 @@ def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> s
             track.other_time(
                 world, order, track.moment_of(order, told.get("day", ""), told.get("from", "")), version
             )
+        elif told.get("do") == "digital":
+            answer.accept(world, order.order_id)
+            return "digital"
+        elif told.get("do") == "wait":
+            answer.decline(world, order.order_id)
+            return "waits"
         else:
             return "form"
     except Malformed:
@@ -155,6 +170,20 @@ def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> s
     except (Clashing, Missing):
         return "late"
     return "moved"
+
+
+def _is_from_here(request: Any) -> bool:
+    return edge.header(request, "sec-fetch-site") in (None, *NEIGHBOURS)
+
+
+def _is_ours(request: Any, token: str, told: Mapping[str, str]) -> bool:
+    from chalicelib.flows import links
+
+    try:
+        links.sent(wiring.world(), token, told.get("form", ""))
+    except Malformed:
+        return False
+    return _is_from_here(request)
 
 
 def _form(request: Any) -> dict[str, str]:
@@ -180,7 +209,14 @@ def _language(request: Any) -> str:
     return asked if asked in LANGUAGES else track.language_asked(edge.header(request, "accept-language"))
 
 
-def _page(request: Any, order: Order | None, status: int, token: str = "", said: str = "") -> Response:
+def _page(
+    request: Any,
+    order: Order | None,
+    status: int,
+    token: str = "",
+    said: str = "",
+    code: CodeView | None = None,
+) -> Response:
     from chalicelib.flows import links, reschedule, track
     from chalicelib.pages import track as pages
 
@@ -197,7 +233,8 @@ def _page(request: Any, order: Order | None, status: int, token: str = "", said:
             way.way,
             way.last_legs,
             way.rest_minutes,
-            can_move=not reschedule.why_not(order),
+            can_move=not reschedule.why_not(order) and order.pick_up_place is not None,
+            given=_given(track.given_instead(world, order), code),
             said=said,
         )
         form = links.form_of(world, order, token)
@@ -208,6 +245,19 @@ def _page(request: Any, order: Order | None, status: int, token: str = "", said:
     )
     answer.status_code = status
     return answer
+
+
+def _given(invitation: Invitation | None, code: CodeView | None) -> Given | None:
+    from chalicelib.pages.track import Given
+
+    if invitation is None:
+        return None
+    return Given(
+        title=invitation.title,
+        has_sessions=bool(invitation.sessions),
+        code="" if code is None else code.code,
+        link=invitation.link if code is None else code.link,
+    )
 
 
 def _kept() -> dict[str, str]:

@@ -14,12 +14,13 @@ from chalice.test import HTTPResponse
 
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.words import LANGUAGES
-from chalicelib.flows import links
+from chalicelib.flows import links, redeem
 from chalicelib.locales import Shelf
+from tests import digital
 from tests.paper import callback
 from tests.routes.conftest import Desk
 from tests.routes.test_brands import PERSONAL, place
-from tests.stage import CONTACTLESS, publish_rules, zone
+from tests.stage import CONTACTLESS, body, publish_rules, zone
 
 WEIGHS = 50_000
 """Bytes that the page has at most."""
@@ -237,8 +238,6 @@ def test_it_is_kept_nowhere_found_nowhere_and_loads_nothing(desk: Desk) -> None:
 
 
 def test_a_name_that_is_html_is_text(desk: Desk) -> None:
-    from tests.stage import body
-
     name = '</bdi><script>alert(1)</script><img src=x onerror=alert(2)>{name}{0.__class__}\u202e"'
     pick_up = {**body()["pick_up"], "name": name}
     order_id = place(desk, body(pick_up=pick_up)).json_body["order_id"]
@@ -289,8 +288,6 @@ def test_where_nobody_comes_in_it_says_where_it_is_left_who_brings_it_on_and_how
 
 
 def test_it_says_that_nobody_may_come_and_never_why(desk: Desk) -> None:
-    from tests.stage import body
-
     order_id = place(desk, body("Nowhere")).json_body["order_id"]
     desk.stage.settle()
     assert desk.stage.order(order_id).state is OrderState.HELD
@@ -369,8 +366,6 @@ def test_a_form_that_is_not_of_this_page_is_not_read(desk: Desk) -> None:
 
 
 def booked_too(desk: Desk) -> str:
-    from tests.stage import body
-
     answer = desk.maison("POST", "/v1/orders", body(reference="OTHER"), {"Idempotency-Key": "gift-2"})
     desk.stage.settle()
     return str(answer.json_body["order_id"])
@@ -397,8 +392,8 @@ def test_what_is_on_its_way_is_not_changed_here(desk: Desk) -> None:
 def test_a_body_that_is_no_form_is_turned_away(desk: Desk) -> None:
     path = link(desk, booked(desk))
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    for body in (b"x" * 5000, b"\xff\xfe", b"a=1&" * 50, b""):
-        assert came(desk.client.http.post(path, headers=kind, body=body)) == "form"
+    for raw in (b"x" * 5000, b"\xff\xfe", b"a=1&" * 50, b""):
+        assert came(desk.client.http.post(path, headers=kind, body=raw)) == "form"
     answer = desk.client.http.post(
         path, headers={"Content-Type": "application/json"}, body=json.dumps({}).encode()
     )
@@ -412,3 +407,59 @@ def test_the_calendar_file_of_the_page_leads_back_to_it_and_speaks_its_language(
     assert "SUMMARY:Lieferung: Hotel kitchen" in text
     assert f"URL:https://cordon.example/prod{path}?lang=de" in text
     assert answer.headers["Content-Disposition"] == 'attachment; filename="gift.ics"'
+
+
+# --- a gift that needs no courier --------------------------------------------------------------------------------
+
+
+def offered(desk: Desk, gift: str = "YOGA") -> tuple[str, str]:
+    """An order that nobody may bring, for which another gift is offered; and its page."""
+    on = desk.stage
+    digital.put(on.world, gift, digital.club() if gift == "CLUB" else digital.yoga())
+    digital.programme(on.world, gift=gift, mode="offer", offer_minutes=120)
+    publish_rules(on.world, "amend", zone("Yongjia", "banned@1", "no_access"))
+    order_id = str(place(desk, body(fallback="digital")).json_body["order_id"])
+    on.settle()
+    on.clock.forward(hours=4)
+    on.minutes(6)
+    return order_id, link(desk, order_id)
+
+
+def test_what_is_offered_instead_is_taken_on_the_page_and_its_code_is_shown_to_who_asks(desk: Desk) -> None:
+    order_id, path = offered(desk)
+    page = read(desk, path)
+    assert "Yes, send me that instead" in page.text
+    form = page.field("form")
+    assert came(send(desk, path, form=form, do="digital")) == "digital"
+    assert came(send(desk, path, form=form, do="digital")) == "digital", "clicked twice is asked once"
+    assert desk.stage.order(order_id).state is OrderState.FULFILLED_DIGITALLY
+    page = read(desk, path)
+    assert "Show my code" in page.text and "Another time" not in page.text
+    shown = send(desk, path, form=page.field("form"), do="code", lang="en")
+    (code,) = re.findall(r'<p class="code" dir="ltr">([^<]+)</p>', shown.body.decode())
+    assert code == redeem.code_of(desk.stage.world, digital.pass_of(desk.stage.world, order_id)).code
+    assert code not in look(desk, path).body.decode(), "who previews a link does not see it"
+    assert came(send(desk, path, form="made.up", do="code")) == "form"
+
+
+def test_who_would_rather_wait_says_so_and_is_not_asked_again(desk: Desk) -> None:
+    order_id, path = offered(desk)
+    assert came(send(desk, path, form=read(desk, path).field("form"), do="wait")) == "waits"
+    assert desk.stage.order(order_id).state is OrderState.STRANDED
+    assert "Yes, send me that instead" not in read(desk, path).text
+
+
+def test_an_offer_that_is_over_cannot_be_taken(desk: Desk) -> None:
+    order_id, path = offered(desk)
+    form = read(desk, path).field("form")
+    desk.stage.clock.forward(hours=2)
+    form = links.form_of(desk.stage.world, desk.stage.order(order_id), path.removeprefix("/t/")) or form
+    assert came(send(desk, path, form=form, do="digital")) == "late"
+    assert "Yes, send me that instead" not in read(desk, path).text
+
+
+def test_an_invitation_comes_with_its_sessions_as_a_calendar_file(desk: Desk) -> None:
+    _, path = offered(desk, "CLUB")
+    assert came(send(desk, path, form=read(desk, path).field("form"), do="digital")) == "digital"
+    assert "Add to calendar" in read(desk, path).text
+    assert look(desk, f"{path}/calendar").body.decode().count("BEGIN:VEVENT") == 3
