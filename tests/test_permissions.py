@@ -406,6 +406,7 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     _pass(on, *[10] * 6)
     _stand_in(on, ask)
     _speak_to_clients(on, ask)
+    _enrol_and_forget(on, ask)
 
 
 def _speak_to_clients(on: stage.Stage, ask: Any) -> None:
@@ -730,6 +731,29 @@ def _hand_in_lists(on: stage.Stage, ask: Any) -> None:
         _pass(on, 3)
         ask(brand, "GET", f"/v1/lists/{name}/faults")
     ask(brand, "GET", "/v1/lists")
+
+
+def _enrol_and_forget(on: stage.Stage, ask: Any) -> None:
+    """A client who changes number and mind, and is forgotten with a gift that waits."""
+    brand, at = Role.BRAND, "/v1/clients/vic-leaving"
+    ask(brand, "PUT", at, stage.client_body())
+    moved = stage.client_body(person={"name": "Wang", "phone": "+8613900139000"})
+    ask(brand, "PUT", at, moved, If_Match='"v1"')
+    ask(brand, "GET", at)
+    ask(brand, "GET", "/v1/clients?limit=5")
+    ask(brand, "POST", "/v1/clients/search", {"phone": "+8613900139000"})
+    window = {**stage.body()["window"], "start": on.clock.now.isoformat()}
+    window["end"] = (on.clock.now + timedelta(hours=30)).isoformat()
+    wish = stage.client_order("vic-leaving", window=window)
+    ask(brand, "PUT", at, stage.client_body(), If_Match='"v2"')
+    ask(brand, "POST", "/v1/orders", wish, Idempotency_Key="k-leaving")
+    gone = {"purpose": "cross_border", "withdrawn_at": stage.NOON.isoformat(), "evidence": "letter-1"}
+    ask(brand, "POST", f"{at}/consents", {"withdrawn": gone})
+    on.settle()
+    ask(brand, "DELETE", at)
+    _pass(on, 1)
+    ask(brand, "GET", f"{at}/erasure")
+    _pass(on, 16, 24 * 60)
 
 
 @pytest.mark.parametrize("function", sorted(POLICIES))

@@ -53,6 +53,11 @@ class Act(Shape):
     )
 
 
+def change_row(client_id: str, act: Act, version: int) -> Row:
+    """Where it stands when the client itself is written with it: that version is written once."""
+    return act_row(client_id, act, f"{version:08d}")
+
+
 def act_row(client_id: str, act: Act, token: str) -> Row:
     """Where it stands, after all that were before it; `token` tells two of one moment apart."""
     name = hashlib.sha256(token.encode()).hexdigest()[:8]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from chalicelib.domain.acts import BRAND, Act, Deed, act_row
+from chalicelib.domain.acts import BRAND, Act, Deed, change_row
 from chalicelib.domain.client_rows import client_row, proof_key, proof_row
 from chalicelib.domain.clients import Client, Consent, Purpose
 from chalicelib.domain.consents import merged
@@ -31,7 +31,7 @@ def agree(world: World, client_id: str, consents: Iterable[Consent], by: str = B
             return before
         after = before.model_copy(update={"consents": last, "version": before.version + 1})
         rows = proven(world, before, after, proofs)
-        act = act_row(client_id, Act(at=world.clock(), by=by, did=Deed.CONSENT_CHANGED), world.token())
+        act = change_row(client_id, Act(at=world.clock(), by=by, did=Deed.CONSENT_CHANGED), after.version)
         narrow.keep_home(world, before, after)
         try:
             world.table.write(Keep(client_row(after), was=before.version), Keep(act, was=None), *rows)

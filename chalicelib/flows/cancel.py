@@ -59,7 +59,7 @@ def cancel(
     if order.client_id is not None:
         by = by if brand_id is not None else CORDON
         act = Act(at=now, by=by, did=Deed.GIFT_CANCELLED, of=order_id)
-        changes.append(Keep(act_row(order.client_id, act, world.token()), was=None))
+        changes.append(Keep(act_row(order.client_id, act, order_id[-8:]), was=None))
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

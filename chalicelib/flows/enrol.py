@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chalicelib.domain.acts import BRAND, Act, Deed, act_row
+from chalicelib.domain.acts import BRAND, Act, Deed, change_row
 from chalicelib.domain.client_rows import (
     client_key,
     client_of_row,
@@ -77,7 +77,7 @@ def enrol(
         if before is not None:
             narrow.keep_home(world, before, after)
         try:
-            world.table.write(*changes, Keep(act_row(after.client_id, act, world.token()), was=None))
+            world.table.write(*changes, Keep(change_row(after.client_id, act, after.version), was=None))
         except Lost:
             continue  # somebody was quicker: what stands there now says what is right
         world.log("client_enrolled", client=after.client_id, brand=brand_id, version=after.version)
@@ -135,7 +135,7 @@ def learn_whatsapp(world: World, client_id: str, name: str) -> Client:
         act = Act(at=world.clock(), by="client", did=Deed.CLIENT_CHANGED)
         rows = _changes(world, before, after, (), names, returns=before.returns)
         try:
-            world.table.write(*rows, Keep(act_row(client_id, act, world.token()), was=None))
+            world.table.write(*rows, Keep(change_row(client_id, act, after.version), was=None))
         except Lost:
             continue
         return after

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import acts, facts, given
-from chalicelib.domain.acts import BRAND, Act, Deed, act_row
+from chalicelib.domain.acts import BRAND, CORDON, Act, Deed, change_row
 from chalicelib.domain.client_rows import (
     CLIENT,
     ERASURES,
@@ -28,7 +28,7 @@ from chalicelib.domain.clients import Client
 from chalicelib.domain.erasure import LOOK, deadline, left_of_order, mark
 from chalicelib.domain.errors import Delayed, Lost, Refused
 from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row, ledger_row
-from chalicelib.domain.orders import ENDED, Order, is_over
+from chalicelib.domain.orders import Order, is_over
 from chalicelib.domain.ports import Change, Drop, Keep, Row, Topic, World
 from chalicelib.domain.retention import ACT, CONSENT_PROOF, MARK, TOMBSTONE, Term, kept_until
 from chalicelib.flows import cancel, enrol, look
@@ -51,7 +51,7 @@ def ask(world: World, brand_id: str, reference: str, by: str = BRAND) -> Client:
         now = world.clock()
         changes = {"erasure_asked_at": now, "next_look": now, "version": client.version + 1}
         after = client.model_copy(update=changes)
-        act = act_row(client.client_id, Act(at=now, by=by, did=Deed.ERASURE_ASKED), world.token())
+        act = change_row(client.client_id, Act(at=now, by=by, did=Deed.ERASURE_ASKED), after.version)
         try:
             world.table.write(Keep(client_row(after), was=client.version), Keep(act, was=None))
         except Lost:
@@ -102,7 +102,7 @@ def forget(world: World, client_id: str) -> None:
         later = {"next_look": now + LOOK, "version": client.version + 1}
         _save(world, client, client.model_copy(update=later))
     else:
-        act = act_row(client_id, Act(at=now, by="cordon", did=Deed.ERASED), "0" * 8)
+        act = change_row(client_id, Act(at=now, by=CORDON, did=Deed.ERASED), client.version + 1)
         kept = replace(act, expires_at=kept_until(ACT, now))
         _save(world, client, mark(client, now), Keep(kept, was=None), *_emptied(world, client_id))
         world.log("client_erased", client=client_id, brand=client.brand_id)
@@ -207,15 +207,13 @@ def _erase_order(world: World, order: Order, *, at_once: bool) -> bool:
     for _ in range(TRIES):
         if is_over(order) or at_once:
             return _blank(world, order)
-        if order.cancel_asked_at is not None or order.state in ENDED:
-            return False
-        try:
-            order = cancel.cancel(world, order.brand_id, order.order_id, order.version, by="cordon")
+        try:  # where its end was asked for already, that nudges once more
+            asked = cancel.cancel(world, order.brand_id, order.order_id, order.version, by=CORDON)
         except Refused:  # it has moved, or a courier has it
-            fresh = facts.load_order(world.table, order.order_id)
-            if fresh.version == order.version:
-                return False
-            order = fresh
+            asked = facts.load_order(world.table, order.order_id)
+        if asked.version == order.version:
+            return False
+        order = asked
     return False
 
 

@@ -49,6 +49,7 @@ from chalicelib.flows import (
     weigh,
 )
 from chalicelib.flows.book import ATTEMPTS
+from tests.flows import crash_clients
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
     AT_THE_GATE,
@@ -138,7 +139,7 @@ from tests.stage import (
     zone,
 )
 
-STORIES: dict[str, Story] = {}
+STORIES: dict[str, Story] = dict(crash_clients.STORIES)
 
 DELIVERED, CANCELLED, STRANDED = OrderState.DELIVERED, OrderState.CANCELLED, OrderState.STRANDED
 HELD, RETURNED, AT_GATE, BOOKED = OrderState.HELD, OrderState.RETURNED, OrderState.AT_GATE, OrderState.BOOKED

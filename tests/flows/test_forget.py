@@ -216,7 +216,7 @@ def test_an_erased_order_is_not_sent_again_and_says_why() -> None:
 def test_everything_sealed_in_an_orders_collection_goes_whoever_wrote_it() -> None:
     on = enrolled(capacity=0)
     order = given_to_client(on)
-    row = Row(Key(order.order_id, "message#0001#of-another-kind"), 1, "{}", sealed=b"sealed:secret")
+    row = Row(Key(order.order_id, "kept#0001#of-another-kind"), 1, "{}", sealed=b"sealed:secret")
     on.world.table.write(Keep(row, was=None))
     erase(on)
     assert not [row for key, row in rows(on).items() if key.pk == order.order_id and row.sealed]
