@@ -62,7 +62,7 @@ class Risk(IntEnum):
     DOUBTFUL = 6
     """Its courier does not answer, or would come after the hours asked for."""
     UNPROVEN = 7
-    """Left at the gate: that the client has it is not proven."""
+    """Left at the gate, or handed over: that the client has it is not proven."""
     FINE = 8
 
 
@@ -150,6 +150,8 @@ def risk_of(order: Order, now: datetime, down: frozenset[str] = frozenset()) -> 
         return Risk.UNPROVEN
     if state is OrderState.RETURNED:
         return Risk.BACK
+    if order.awaits_proof:
+        return Risk.UNPROVEN
     if state in ENDED:
         return Risk.FINE
     if now >= order.window.end:
@@ -240,7 +242,7 @@ def counted(lines: Iterable[Line]) -> dict[str, Any]:
         "held": states[OrderState.HELD.value],
         "stranded": states[OrderState.STRANDED.value],
         "late": risks[Risk.LATE.name.lower()],
-        "unproven": states[OrderState.AT_GATE.value],
+        "unproven": risks[Risk.UNPROVEN.name.lower()],
         "risks": dict(sorted(risks.items())),
     }
 

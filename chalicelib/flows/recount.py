@@ -144,7 +144,8 @@ def _lines(
     for order in orders:
         private = None
         try:
-            private = facts.unseal_private(world.sealer, order)
+            if order.sealed:  # else there never was a parcel
+                private = facts.unseal_private(world.sealer, order)
         except Delayed:
             raise
         except Exception as error:  # one seal that does not open hides no other gift

@@ -6,6 +6,7 @@ see what comes of what was clicked.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -73,7 +74,9 @@ class Town:
         """The compound is closed from now on."""
         with self.lock:
             now = self.on.clock.now.isoformat()
-            closed = zone(compound, "banned@1", "no_access", valid_from=now, known_since=now)
+            name = "closed-" + re.sub(r"\W", "", compound)
+            changes = {"zone_id": name, "valid_from": now, "known_since": now}
+            closed = zone(compound, "banned@1", "no_access", **changes)
             publish_rules(self.on.world, "amend", closed)
 
     def pump(self) -> None:
