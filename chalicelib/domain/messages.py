@@ -7,7 +7,7 @@ name of it (WhatsApp's holds the number) has to be kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import Field
 
 from chalicelib.domain.clients import ChannelKind
+from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.orders import Fallback, Order, OrderState, is_over
 from chalicelib.domain.shapes import Instant, Shape, stamp
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind
@@ -176,8 +177,14 @@ class Owed:
     kind: MessageKind
     at: datetime
     about: str = ""
+    until: datetime | None = None
+    """Of what has an end of its own."""
 
 
+_LEG: Final = 100
+"""More codes than this are not made on one leg."""
+WANTS_CODE: Final = frozenset({OrderState.BOOKED, OrderState.PICKED_UP})
+"""A courier has the job: the client needs the code, and not before."""
 SAID_OF: Final = {
     OrderState.PLACED: MessageKind.ANNOUNCED,
     OrderState.HELD: MessageKind.DELAYED,
@@ -236,6 +243,25 @@ def owed_of(order: Order, known: Iterable[Message]) -> Owed | None:
     return Owed(
         max([len(order.history) - 1, *(n + 1 for n in taken)]), MessageKind.MOVED, order.history[-1].at, about
     )
+
+
+def also_owed_of(order: Order, known: Iterable[Message]) -> Iterator[Owed]:
+    """What the client is to hear beside the order's steps: the code of the hand-over, once a courier has the job, and
+    each one that is made anew; and what is offered in the gift's place."""
+    said = {(message.kind, message.about): message.number for message in known}
+    handing, at = order.leg.handing, order.history[-1].at
+    if handing is not None and handing.asks_for_code and order.state in WANTS_CODE:
+        owed = Owed(
+            _LEG * order.leg.leg_no + handing.codes, MessageKind.HAND_OVER_CODE, at, f"code-{handing.codes}"
+        )
+        if (owed.kind, owed.about) not in said:
+            yield owed
+    digital = order.digital
+    if digital is not None and digital.outcome is DigitalOutcome.OFFERED:
+        about = stamp(digital.at)
+        if (MessageKind.DIGITAL_OFFERED, about) not in said:
+            number = sum(kind is MessageKind.DIGITAL_OFFERED for kind, _ in said)
+            yield Owed(number, MessageKind.DIGITAL_OFFERED, digital.at, about, digital.until)
 
 
 def until_of(kind: MessageKind, owed_at: datetime, window_end: datetime | None) -> datetime | None:

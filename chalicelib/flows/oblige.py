@@ -12,7 +12,7 @@ from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Missing, Stale
 from chalicelib.domain.message_rows import MESSAGE, TALKS, message_bucket
 from chalicelib.domain.messages import Message, until_of
-from chalicelib.domain.orders import Order, is_over
+from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.domain.templates import Choice, MessageKind
@@ -161,6 +161,24 @@ def _is_outdated(world: World, order: Order, at: datetime) -> bool:
 
 
 def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
-    if is_over(order):
+    """What the client says of a gift that needs no courier. Who would rather have one gets what its brand would send."""
+    from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
+    from chalicelib.flows import answer
+
+    try:
+        if choice is Choice.DIGITAL:
+            wish = DigitalAction(action=DigitalStep.SEND)
+            answer.act(world, order.brand_id, order.order_id, wish, order.version)
+        elif message.kind is not MessageKind.DIGITAL_OFFERED:
+            return "noted"
+        elif choice is Choice.YES:
+            answer.accept(world, order.order_id)
+        else:
+            answer.decline(world, order.order_id)
+    except Stale:
+        raise Lost([0]) from None
+    except Clashing:
         return "too_late"
-    return "noted"
+    except Invalid:
+        return "not_possible"
+    return "declined" if choice is Choice.NO else "given"

@@ -57,10 +57,29 @@ def phrase(
         values=values,
         buttons=_buttons(words, client, message, template),
         in_session=in_session,
+        link=_link(world, order, language),
         link_title=words.say(SEE_YOUR_GIFT),
         footer=words.say(FOOTER, brand=stated.sender),
         list_title=words.say(LIST_TITLE),
     )
+
+
+def _link(world: World, order: Order | None, language: str) -> str:
+    """Where the order's own page is, if it has one."""
+    if order is None or not world.public_url:
+        return ""
+    from chalicelib.flows.links import link_of
+
+    return link_of(world, order, language) or ""
+
+
+def _code(world: World, order: Order) -> str | None:
+    from chalicelib.flows.codes import hand_over_code
+
+    try:
+        return hand_over_code(world, order)
+    except Forgotten:
+        return None
 
 
 def windows_of(about: str) -> list[tuple[datetime, datetime]]:
@@ -87,6 +106,8 @@ def _values(
             "start": window.start.astimezone(zone).strftime("%H:%M"),
             "end": window.end.astimezone(zone).strftime("%H:%M"),
         }
+        if message.kind is MessageKind.HAND_OVER_CODE:
+            said["code"] = _code(world, order) or ""
     said["count"] = str(len(windows_of(message.about)))
     if message.sealed:
         try:
@@ -94,7 +115,7 @@ def _values(
         except Forgotten:
             return None
     wanted = TEMPLATES[message.kind].parameters
-    return {name: said[name] for name in wanted} if said.keys() >= set(wanted) else None
+    return {name: said[name] for name in wanted} if all(said.get(name) for name in wanted) else None
 
 
 def _buttons(words: Words, client: Client, message: Message, template: Template) -> tuple[Button, ...]:

@@ -43,6 +43,7 @@ from chalicelib.domain.messages import (
     Skipped,
     Try,
     TryState,
+    also_owed_of,
     busy_until,
     next_channel,
     owed_of,
@@ -77,12 +78,13 @@ def speak(world: World, order: Order, known: Iterable[Message]) -> None:
     now, known = world.clock(), list(known)
     owed = owed_of(order, known)
     fresh = None if owed is None else _drafted(order, owed)
+    beside = [_drafted(order, each) for each in also_owed_of(order, known)]
     due = [message for message in known if message.next_attempt_at and message.next_attempt_at <= now]
-    if fresh is None and not due:
+    if fresh is None and not due and not beside:
         return
     client = client_by_id(world, order.client_id or "")
     newest = fresh or max((m for m in known if m.kind in PROGRESS), key=_age, default=None)
-    for message in [*due, *([fresh] if fresh else [])]:
+    for message in [*due, *([fresh] if fresh else []), *beside]:
         if message.kind in PROGRESS and newest is not None and _age(message) < _age(newest):
             _skip(world, message, Skipped.OVERTAKEN)
         else:
@@ -132,7 +134,7 @@ def _drafted(order: Order, owed: Owed) -> Message:
         client_id=order.client_id or "",
         owed_at=owed.at,
         about=owed.about,
-        until=until_of(owed.kind, owed.at, window.end),
+        until=owed.until or until_of(owed.kind, owed.at, window.end),
         bucket=message_bucket(order.market_id, order.shard),
         version=0,
     )
