@@ -43,11 +43,12 @@ def out(account: Account, stated: ChannelAccount, to: str, saying: Saying, at: d
     name = hashlib.sha256(saying.message_id.encode()).hexdigest()[:32]
     mail["Message-ID"] = f"<{name}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = saying.language
     mail.set_content(_plain(saying), charset="utf-8", cte="base64")
     mail.add_alternative(_html(saying), subtype="html", charset="utf-8", cte="base64")
-    boundary = f"=_{name}"
-    mail.set_boundary(boundary)
+    mail.set_boundary(f"=_{name}")
+    mail["Content-Language"] = (
+        saying.language
+    )  # of the whole: before it was one, the plain part would have got it
     return Mail(sender=sender, to=to, raw=mail.as_bytes())
 
 

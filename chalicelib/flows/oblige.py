@@ -161,7 +161,7 @@ def _is_outdated(world: World, order: Order, at: datetime) -> bool:
 
 
 def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
-    """What the client says of a gift that needs no courier. Who would rather have one gets what its brand would send."""
+    """What the client says of a gift that needs no courier: who would rather have one gets what it would send."""
     from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
     from chalicelib.flows import answer
 
