@@ -32,6 +32,7 @@ from chalicelib.routes import (
     operators,
     programme,
     recipients,
+    substitutes,
     valuables,
     visits,
     webhooks,
@@ -81,6 +82,7 @@ app.register_blueprint(webhooks.blueprint(authorize))
 app.register_blueprint(campaigns.blueprint(authorize))
 app.register_blueprint(lists.blueprint(authorize))
 app.register_blueprint(valuables.blueprint(authorize))
+app.register_blueprint(substitutes.blueprint(authorize))
 app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())
 app.register_blueprint(entrance.blueprint(authorize))

@@ -36,7 +36,7 @@ from chalicelib.domain.errors import Refused, Uncarriable
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.impact import ImpactQuestion, ImpactView
 from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, RosterPage
-from chalicelib.domain.looks import Shown
+from chalicelib.domain.looks import LookList, Shown, WhyLook
 from chalicelib.domain.messages import MessageView
 from chalicelib.domain.notices import CloudEvent
 from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
@@ -48,6 +48,7 @@ from chalicelib.domain.rulebooks import Book, BookList
 from chalicelib.domain.shapes import Shape
 from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.standing import Grant
+from chalicelib.domain.substitutes import NewSubstitutes, Substitutes
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
 from chalicelib.flows import acts, look, prove, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
@@ -64,6 +65,7 @@ from chalicelib.routes import (
     visits,
     webhooks,
 )
+from chalicelib.routes.answers import Answer, ProposalList
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -298,11 +300,51 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answer=OrderView,
         problems=(400, 404, 409, 422),
     ),
+    ("GET", "/v1/substitutes"): Operation(
+        "What may go in the place of your gifts",
+        "Substitutes",
+        ("brand",),
+        answer=Substitutes,
+        problems=(404,),
+    ),
+    ("PUT", "/v1/substitutes"): Operation(
+        "Say what may go in the place of a gift whose shop is closed: the same from elsewhere, or something else",
+        "Substitutes",
+        ("brand",),
+        body=NewSubstitutes,
+        answer=Substitutes,
+        problems=(400, 412, 422, 428),
+    ),
+    ("GET", "/v1/orders/{order_id}/proposals"): Operation(
+        "What was proposed in the place of a gift, and the answers",
+        "Substitutes",
+        ("brand", "operator"),
+        answer=ProposalList,
+        problems=(404,),
+    ),
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/accept"): Operation(
+        "Let what was proposed go in its place; of a proposal that needs the client's consent, name what proves it",
+        "Substitutes",
+        ("brand",),
+        body=Answer,
+        answer=disclosure.BrandOrder,
+        status=202,
+        problems=(400, 404, 409, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/decline"): Operation(
+        "Refuse what was proposed in its place; the next best is looked for",
+        "Substitutes",
+        ("brand",),
+        body=Answer,
+        answer=disclosure.BrandOrder,
+        status=202,
+        problems=(400, 404, 409, 422),
+    ),
     ("POST", "/v1/orders/{order_id}/looks"): Operation(
         "Read whom an order is for and where, and say why: who looked is kept",
         "Valuables",
         ("brand", "operator"),
-        body=valuables.WhyLook,
+        body=WhyLook,
         answer=Shown,
         status=201,
         problems=(400, 404, 409, 422),
@@ -311,7 +353,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Who has looked at the address of an order, when and why",
         "Valuables",
         ("brand", "operator"),
-        answer=valuables.LookList,
+        answer=LookList,
         problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/receipts"): Operation(

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,12 @@ def test_every_step_of_every_order_is_a_line(watch: Watch) -> None:
             said.setdefault(line["order"], []).append(line["state"])
     assert len(said) > 12
     assert {
-        name: [s.state.value for s in watch.on.order(name).history if s.about is None] for name in said
+        name: [
+            after.state.value
+            for before, after in pairwise((None, *watch.on.order(name).history))
+            if before is None or after.about is None or after.state is not before.state
+        ]
+        for name in said
     } == said
 
 

@@ -29,7 +29,7 @@ from chalicelib.domain.lists import ListStart
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
 from chalicelib.flows import agree, enlist, inquire, mount, quote, suspect, take_in
-from tests import digital, drive, stage, talking
+from tests import digital, drive, stage, swaps, talking
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
 from tests.paper import callback
@@ -207,6 +207,7 @@ def a_hard_day(watch: Watch) -> None:
     callbacks, gifts moved uncleared, what nobody can read, and bugs."""
     on = watch.on
     _a_ring(watch)
+    _something_else(watch)
     delivered = watch.place("k-delivered")
     watch.settle()
     for kind in ("picked_up", "delivered"):
@@ -382,6 +383,24 @@ def _what_needs_no_courier(watch: Watch) -> None:
     for status in (200, 200):
         assert watch.ask("POST", "/v1/redemptions", shown, **more).status_code == status
     assert watch.ask("POST", "/v1/redemptions", {"code": "WANG-SECRETIVE-4712"}, **more).status_code == 404
+
+
+def _something_else(watch: Watch) -> None:
+    """The kitchen is sealed: what its brand would rather not have goes back, and what is next goes."""
+    on, began = watch.on, watch.on.clock.now
+    swaps.allow(on, swaps.FLOWERS, swaps.NUTS)
+    stage.publish_rules(on.world, "amend", stage.zone("Second"), swaps.SEALED_KITCHEN)
+    watch.settle()
+    shut = watch.place("k-shut-kitchen", stage.body(gift={"items": [swaps.CAKE]}))
+    watch.settle()
+    said = {"consent": "client", "evidence": "call-1"}
+    for number, answer in ((1, "decline"), (2, "accept")):
+        path = f"/v1/orders/{shut}/proposals/{number}/{answer}"
+        assert watch.ask("POST", path, said).status_code == 202
+        watch.settle()
+    stage.publish_rules(on.world, "amend", swaps.OPEN_KITCHEN)
+    watch.settle()
+    on.clock.now = began
 
 
 def _a_ring(watch: Watch) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+from chalicelib.domain.alone import rides_alone
 from chalicelib.domain.atlas import REMEMBERED, Atlas, Found
 from chalicelib.domain.credentials import Shown, shown_by, stands_on, united
 from chalicelib.domain.curfews import Curfew, Stop, curfew_spans, open_hours
@@ -25,7 +26,7 @@ from chalicelib.domain.jurisdictions import may_be_told
 from chalicelib.domain.permits import Errand, Passes
 from chalicelib.domain.places import MatchQuality, Place, district_key
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Level, Requirement
-from chalicelib.domain.safeguards import IN_PERSON, Safeguard, rides_alone
+from chalicelib.domain.safeguards import IN_PERSON, Safeguard
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import HOLDING, Asked, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Exemption, Quoted, Regime

@@ -28,6 +28,7 @@ class Step(StrEnum):
     REZONE = "rezone"
     DIGITAL = "digital"
     """Whether the client is given something that needs no courier."""
+    SUBSTITUTE = "substitute"
 
 
 class TurnedDown(Shape):

@@ -37,6 +37,20 @@ class Shown(Shape):
     recipient: Recipient
 
 
+class WhyLook(Shape):
+    """Why somebody has to know where a gift goes."""
+
+    reason: Slug
+    staff: Slug | None = None
+
+
+class LookList(Shape):
+    """Every look at one order's address, the first first."""
+
+    order_id: str
+    data: tuple[Look, ...]
+
+
 def look_row(order_id: str, look: Look) -> Row:
     key = Key(order_id, f"{LOOKS}{stamp(look.at)}#{look.look_id}")
     return Row(key, 1, look.model_dump_json(exclude_defaults=True))

@@ -348,6 +348,29 @@ class Stopped(Shape):
     at: Instant
 
 
+class Was(Shape):
+    """What an order was before something else went in its place."""
+
+    gift: Gift
+    pick_up_name: str
+    pick_up_place: Place
+    safeguard: Safeguard | None = None
+    until: Instant
+    evidence: int = Field(description="So many pieces had been written by then.")
+    proposal: int
+
+
+class Substitution(Shape):
+    """What was proposed in the place of a gift, and what it was before."""
+
+    count: int = Field(default=0, description="Proposals so far.")
+    proposed: int | None = Field(default=None, description="The one that waits for an answer.")
+    passed: tuple[str, ...] = Field(
+        default=(), max_length=100, description="Alternatives that were declined."
+    )
+    was: tuple[Was, ...] = Field(default=(), max_length=20, description="The first first.")
+
+
 class Order(Shape):
     """An order as kept; `sealed` holds its `Private` part."""
 
@@ -383,6 +406,7 @@ class Order(Shape):
     )
     rescheduling: Rescheduling | None = None
     safeguard: Safeguard | None = None
+    substitution: Substitution = Substitution()
     legs: tuple[Leg, ...] = (Leg(),)
     outlook: Outlook | None = None
     evidence_count: int = 0
@@ -471,6 +495,14 @@ class Order(Shape):
     def is_stopped(self, now: datetime) -> bool:
         """True while a dispatcher keeps it here."""
         return self.stopped is not None and now < self.stopped.until
+
+    def as_decided(self, evidence: int) -> Order:
+        """With the gift, and the shop, that it had when that piece of evidence was written."""
+        was = next((was for was in self.substitution.was if evidence <= was.evidence), None)
+        if was is None:
+            return self
+        names = ("gift", "pick_up_name", "pick_up_place", "safeguard")
+        return self.model_copy(update={name: getattr(was, name) for name in names})
 
     @property
     def awaits_proof(self) -> bool:
@@ -789,6 +821,15 @@ class HandingView(Shape):
     nags: int = 0
 
 
+class WasView(Shape):
+    """What an order was before something else went in its place."""
+
+    gift: Gift
+    pick_up: str
+    until: Instant
+    proposal: int
+
+
 class OrderView(Shape):
     """An order as a brand reads it. Whom it is for stays out: the brand knows, and answers are logged."""
 
@@ -822,6 +863,14 @@ class OrderView(Shape):
     rescheduling: ReschedulingView | None = Field(
         default=None, exclude_if=is_absent, description="The last wish for another window."
     )
+    proposed: int | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The number of the proposal that waits for an answer: something else in its place.",
+    )
+    was: tuple[WasView, ...] | None = Field(
+        default=None, exclude_if=is_absent, description="What it was before something else took its place."
+    )
     safeguard: Safeguard | None = Field(default=None, exclude_if=is_absent)
     handing: HandingView | None = Field(default=None, exclude_if=is_absent)
     custody: Chain = Field(description="Who had the gift from when until when, as far as is known.")
@@ -853,6 +902,8 @@ def view(order: Order) -> OrderView:
         cancel_refused=_cancel_refused(order),
         leg_no=leg.leg_no,
         relay=None if (point := leg.taken_to or leg.fetched_at) is None else point.name,
+        proposed=order.substitution.proposed if in_pool(order) else None,
+        was=_was(order),
         safeguard=order.safeguard,
         handing=None if leg.handing is None else _handing(order, leg.handing),
         custody=order.custody,
@@ -883,6 +934,16 @@ def _wished(order: Order) -> ReschedulingView | None:
         asked_at=wished.asked_at,
         is_pending=wished.is_pending,
         refused=wished.refused or None,
+    )
+
+
+def _was(order: Order) -> tuple[WasView, ...] | None:
+    every = order.substitution.was
+    if not every:
+        return None
+    return tuple(
+        WasView(gift=was.gift, pick_up=was.pick_up_name, until=was.until, proposal=was.proposal)
+        for was in every
     )
 
 
@@ -919,8 +980,13 @@ def first_view(order: Order) -> OrderView:
     for whether that was asked for then or named later cannot be told any more."""
     if order.version == 1:
         return view(order).model_copy(update={"relay": None})
+    made = order.as_decided(0)
     return view(order).model_copy(
         update={
+            "gift": made.gift,
+            "safeguard": made.safeguard,
+            "proposed": None,
+            "was": None,
             "state": OrderState.PLACED,
             "version": 1,
             "digital": None,
@@ -935,7 +1001,7 @@ def first_view(order: Order) -> OrderView:
             "relay": None,
             "appointment": None if order.appointment is None else _as_made(order.appointment),
             "rescheduling": None,
-            "handing": None if order.safeguard is None else _handing(order, Handing()),
+            "handing": None if made.safeguard is None else _handing(order, Handing()),
             "custody": chain(order.placed_at, ()),
             "history": order.history[:1],
         }

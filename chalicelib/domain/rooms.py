@@ -19,7 +19,7 @@ ENDLESS: Final = 10**12
 """Of a measure that the slot does not state."""
 
 Size = tuple[int, ...]
-"""Millilitres and grams; and of a round in which somebody rides alone, how much of the vehicle (`safeguards.WHOLE`)."""
+"""Millilitres and grams; and of a round in which somebody rides alone, how much of the vehicle (`alone.WHOLE`)."""
 
 
 def size_of(gift: Gift) -> Size:

@@ -6,28 +6,18 @@ look at who the client is. Its address is asked for when it is needed, and not b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import Field
 
-from chalicelib.domain.legs import QuotaTaken
 from chalicelib.domain.policies import Handover
-from chalicelib.domain.quotas import KEPT, Need
 from chalicelib.domain.shapes import Shape, Slug
-
-if TYPE_CHECKING:
-    from chalicelib.domain.fleet import Courier, Slot
-    from chalicelib.domain.gifts import Gift
 
 IN_PERSON: Final = frozenset({Handover.DOOR})
 FACE_TO_FACE: Final = frozenset({Handover.DOOR, Handover.LOBBY, Handover.GATE})
 """Where a client can stand before a courier and say a code. On a shelf and at a collection point something is left."""
-WHOLE: Final = 1_000_000
-"""Of the room of a vehicle that somebody has for himself: an ordinary gift takes one of it, and no slot has as many
-places (`fleet.Slot.capacity`), so that no other is kept out by it, and none is beside who takes all."""
 
 
 class Contactless(StrEnum):
@@ -75,17 +65,3 @@ class Safeguard(Shape):
     def is_needed(self, begins: datetime, now: datetime) -> bool:
         """True from when the address of a gift with a window that begins then may be looked at."""
         return now >= begins - self.ahead
-
-
-def rides_alone(gift: Gift, courier: Courier) -> bool:
-    """True of a safeguarded gift that shares no vehicle of that courier: worth more than what its insurer lets ride
-    beside others, and where it says nothing of that, whatever it is worth."""
-    limit, value = courier.shared_up_to, gift.value
-    return limit is None or limit.currency != value.currency or limit.amount < value.amount
-
-
-def whole(slot: Slot) -> Mapping[QuotaTaken, Need]:
-    """The mark that somebody rides alone in that slot, beside all its places: a capacity that is raised meanwhile lets
-    nobody in."""
-    taken = QuotaTaken.model_construct(per="alone", name=slot.slot_id, day=None)
-    return {taken: Need(1, slot.window.end + KEPT)}

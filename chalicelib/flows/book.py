@@ -45,8 +45,9 @@ from chalicelib.domain.legs import (
 from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, in_pool, is_over, moved
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
+from chalicelib.domain.substitutes import is_wanted
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import check, enlist, prove, ration, receive, spare, suspect
+from chalicelib.flows import check, enlist, prove, ration, receive, spare, substitute, suspect
 from chalicelib.flows.ask import UNSENT, NoAccount, ask
 
 TRIES = 5
@@ -118,6 +119,8 @@ def book(world: World, name: str) -> None:
         prove.nag(world, order)
     elif order.leg.assignment is not None:
         _attempt(world, order, seen)
+    elif is_wanted(order) or order.substitution.count:
+        substitute.look_after(world, order)
 
 
 def _orphans(order: Order) -> list[Booking]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from chalicelib.domain import companions, facts, rooms, safeguards
+from chalicelib.domain import alone, companions, facts, rooms
 from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
 from chalicelib.domain.errors import Lost
@@ -39,6 +39,7 @@ from chalicelib.domain.probing import left_to_one
 from chalicelib.domain.quotas import Need, Needs, local_days, midnight
 from chalicelib.domain.records import by_record
 from chalicelib.domain.shapes import rounded_up
+from chalicelib.domain.substitutes import is_wanted
 from chalicelib.domain.verdicts import (
     HOLDING,
     OF_THE_PLACES,
@@ -450,7 +451,7 @@ def decide(
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
             places = whole.get((order.order_id, chosen), 1)
             if (order.order_id, chosen) in whole:
-                takes |= safeguards.whole(slot)
+                takes |= alone.whole(slot)
             why = account.of_served(order, chosen, answers)
             price = prices.get((order.order_id, slot.courier_id))
             quoted = None if price is None else price.of(chosen)
@@ -474,7 +475,7 @@ def _whole(orders: Iterable[Order], choices: Mapping[str, Choices], on: check.Gr
         for order in orders
         if order.safeguard is not None
         for name, _ in choices.get(order.order_id, ())
-        if safeguards.rides_alone(order.gift, couriers[slots[name].courier_id])
+        if alone.rides_alone(order.gift, couriers[slots[name].courier_id])
     }
 
 
@@ -484,15 +485,15 @@ def _with_whole_vehicles(
     """Sizes and rooms with one measure more, in which who rides alone fills a vehicle and everybody else takes one of
     it. So the plan and its proof know of it as they know of volume, and where nobody rides alone there is no such
     measure."""
-    alone = {name for name, _ in whole}
+    loners = {name for name, _ in whole}
     sizes = {
-        order.order_id: (*rooms.size_of(order.gift), safeguards.WHOLE if order.order_id in alone else 1)
+        order.order_id: (*rooms.size_of(order.gift), alone.WHOLE if order.order_id in loners else 1)
         for order in orders
     }
     found = {name: (*size, rooms.ENDLESS) for name, size in room.items()}
     for _, name in whole:
         taken = max(0, on.fleet.slots[name].capacity - on.fleet.left.get(name, 0))
-        found[name] = (*room.get(name, (rooms.ENDLESS, rooms.ENDLESS)), safeguards.WHOLE - taken)
+        found[name] = (*room.get(name, (rooms.ENDLESS, rooms.ENDLESS)), alone.WHOLE - taken)
     return sizes, found
 
 
@@ -816,7 +817,8 @@ def _save(
         for ruling in some:
             facts.note_step(world.log, ruling.after)
         # at once: the first of a city would else wait for the last
-        world.queues.nudge(Topic.BOOK, [book.name_of(r.after) for r in some if r.takes is not None])
+        to_book = [book.name_of(r.after) for r in some if r.takes is not None]
+        world.queues.nudge(Topic.BOOK, to_book + [r.after.order_id for r in some if is_wanted(r.after)])
         # whoever books it tells of that and of this
         world.queues.nudge(
             Topic.TELL,

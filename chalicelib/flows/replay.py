@@ -67,7 +67,8 @@ def replay(world: World, order_id: str, evidence_id: str) -> Replay:
     row = world.table.get(Key(order_id, f"evidence#{evidence_id}"))
     if row is None:
         raise Missing(f"no decision {evidence_id!r} about the order {order_id!r}")
-    return again(world, order, Evidence.model_validate_json(row.body))
+    piece = Evidence.model_validate_json(row.body)
+    return again(world, order.as_decided(int(evidence_id)), piece)
 
 
 def again(world: World, order: Order, piece: Evidence) -> Replay:

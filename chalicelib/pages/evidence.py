@@ -163,6 +163,10 @@ class _Page:
         lines += [(f"kept at {low:g} to {high:g} °C",) for low, high in sorted(kept)]
         if gift.dwell_limit_minutes is not None:
             lines.append((f"at most {gift.dwell_limit_minutes} minutes from fetching it to handing it over",))
+        for was in order.was or ():
+            before = sorted(words.said(words.ITEM_CLASSES, name) for name in was.gift.item_classes)
+            text = f"Before that it was {words.listed(before)} from {was.pick_up}, until "
+            lines.append((text, self._hour(was.until)))
         window = order.window
         return Facts(
             (

@@ -139,6 +139,7 @@ STEPS: Final[dict[str, str]] = {
     "hand_over": "the gift was handed over",
     "rezone": "rules or fleet had changed",
     "digital": "a gift that needs no courier",
+    "substitute": "something else was agreed to",
 }
 
 HEADLINES: Final[dict[tuple[str, str], str]] = {
@@ -160,6 +161,9 @@ HEADLINES: Final[dict[tuple[str, str], str]] = {
     ("digital", "yes"): "The client is given, or offered, a gift that needs no courier",
     ("digital", "hold"): "Whether the client is given a gift that needs no courier is not known yet",
     ("digital", "no"): "No gift that needs no courier in its place",
+    ("substitute", "yes"): "Something else goes in its place, and somebody may bring it",
+    ("substitute", "hold"): "Nothing goes in its place: something is not known",
+    ("substitute", "no"): "Nothing goes in its place: nobody may bring it",
 }
 """By step and decision."""
 

@@ -8,24 +8,9 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
 from chalicelib.domain.keys import Role
-from chalicelib.domain.looks import Look, Shown
 from chalicelib.domain.orders import view
-from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.domain.shapes import Shape
 from chalicelib.routes.calling import caller
-
-
-class WhyLook(Shape):
-    """Why somebody has to know where a gift goes."""
-
-    reason: Slug
-    staff: Slug | None = None
-
-
-class LookList(Shape):
-    """Every look at one order's address, the first first."""
-
-    order_id: str
-    data: tuple[Look, ...]
 
 
 class NewCode(Shape):
@@ -42,17 +27,19 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}/looks", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def look_at_address(order_id: str) -> Response:
+        from chalicelib.domain.looks import WhyLook
         from chalicelib.flows.reveal import reveal
 
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.OPERATOR)
         why = edge.body_of(request, WhyLook)
-        shown: Shown = reveal(wiring.world(), who, order_id, why.reason, why.staff)
+        shown = reveal(wiring.world(), who, order_id, why.reason, why.staff)
         return edge.answer(shown, 201)
 
     @bp.route("/v1/orders/{order_id}/looks", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_looks(order_id: str) -> Response:
+        from chalicelib.domain.looks import LookList
         from chalicelib.flows.reveal import looks_at
 
         who = caller(bp.current_request, Role.BRAND, Role.OPERATOR)

@@ -17,9 +17,11 @@ from chalicelib.domain.orders import NewAppointment, OrderState
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
-from chalicelib.flows import consult, explain, look, publish, recall, receive, replay, reveal
+from chalicelib.domain.substitutes import Say
+from chalicelib.flows import consult, explain, look, publish, recall, receive, replay, reveal, substitute
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
+from chalicelib.flows.give import give as flow_give
 from chalicelib.flows.manifest import record as flow_record
 from chalicelib.flows.place import place as flow_place
 from chalicelib.flows.prove import NewProof, made_anew
@@ -28,9 +30,20 @@ from chalicelib.flows.relay import relay as flow_relay
 from chalicelib.flows.reschedule import reschedule as flow_reschedule
 from chalicelib.flows.send_again import seen_back as flow_seen_back
 from chalicelib.flows.send_again import send_again as flow_send_again
+from tests import swaps
 from tests.flows.crash_play import Play
 from tests.paper import callback
-from tests.stage import CLOSED, CONTACTLESS, NOON, OPEN_TO_THE_DOOR, body, new_order, place_at, zone
+from tests.stage import (
+    CLOSED,
+    CONTACTLESS,
+    NOON,
+    OPEN_TO_THE_DOOR,
+    body,
+    client_wish,
+    new_order,
+    place_at,
+    zone,
+)
 
 Step = Callable[[Play], None]
 
@@ -287,6 +300,58 @@ def looks_at_address(key: str = "key-1") -> Step:
             name = play.order_id(key)
             refused(play, partial(reveal.reveal, play.on.world, who, name, "client-called"))
             play.act(partial(reveal.looks_at, play.on.world, who, name))
+
+    return step
+
+
+@same
+def allows(*instead: Any, version: int | None = None) -> Step:
+    """The brand says what may go in the place of a cake."""
+    new = swaps.allowed(*instead)
+
+    def step(play: Play) -> None:
+        refused(play, lambda: substitute.put_substitutes(play.on.world, "maison", new, version))
+        play.act(lambda: substitute.substitutes_of(play.on.world, "maison"))
+
+    return step
+
+
+@same
+def answers(
+    number: int = 1, *, yes: bool = True, times: int = 1, key: str = "key-1", settled: bool = True
+) -> Step:
+    """The brand says yes or no to a proposal; not answered, it says the same again."""
+
+    def step(play: Play) -> None:
+        name = play.order_id(key)
+        play.act(lambda: substitute.proposals_of(play.on.world, name))
+        for _ in range(times):
+            refused(
+                play,
+                lambda: substitute.answer_of_brand(
+                    play.on.world,
+                    "maison",
+                    name,
+                    number,
+                    is_accepted=yes,
+                    consent=Say.CLIENT,
+                    evidence="call-1",
+                ),
+            )
+        if settled:
+            play.settle()
+
+    return step
+
+
+@same
+def gives(key: str = "key-1", **changes: Any) -> Step:
+    """A gift to a client who is enrolled."""
+
+    def step(play: Play) -> None:
+        wish = client_wish(**changes)
+        play.act(lambda: flow_give(play.on.world, "maison", key, wish, "brand"))
+        play.settle()
 
     return step
 

@@ -59,7 +59,9 @@ from tests.flows.crash_steps import (
     POLICIES,
     Step,
     add,
+    allows,
     another_says,
+    answers,
     brand,
     cancel,
     company,
@@ -71,6 +73,7 @@ from tests.flows.crash_steps import (
     finish,
     flat,
     forget_jobs,
+    gives,
     gone,
     later,
     looks_at_address,
@@ -138,6 +141,7 @@ from tests.stage import (
     stage,
     zone,
 )
+from tests.swaps import CAKE, ELSEWHERE, FLOWERS, NUT_CAKE, NUTS, OPEN_KITCHEN, SEALED_KITCHEN, two_kitchens
 
 STORIES: dict[str, Story] = dict(crash_clients.STORIES)
 
@@ -501,6 +505,39 @@ story(
     place(**A_RING), minutes(7), later(minutes=60), courier("picked_up"), courier("delivered"), minutes(2),
     seen_back(), expects(RETURNED), minutes(4), send_again(), minutes(2), cancel(), minutes(12),
     opening=with_ring_courier, ends={"key-1": CANCELLED},
+)  # fmt: skip
+
+# --- something else in its place -------------------------------------------------------------------------
+
+
+def _two_kitchens(**more: Any) -> Stage:
+    on = two_kitchens(**more)
+    enrol.enrol(on.plain, "maison", "vic-1", new_client())
+    on.plain.memory.clear()
+    return on
+
+
+A_CAKE: dict[str, Any] = {"gift": {"items": [CAKE]}}
+story(
+    "kitchen_sealed_and_another_takes_over",
+    allows(ELSEWHERE), gives(**A_CAKE), expects(BOOKED), minutes(7), rules(SEALED_KITCHEN), minutes(3), expects(BOOKED), minutes(8), RIDE,
+    opening=_two_kitchens, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "flowers_are_agreed_to_when_the_kitchen_is_sealed",
+    allows(FLOWERS), rules(SEALED_KITCHEN), minutes(3), place(**A_CAKE), expects(HELD), minutes(2), later(minutes=32), minutes(2),
+    answers(times=2, settled=False), only(Topic.BOOK), settle, expects(BOOKED), minutes(7), RIDE, answers(yes=False), opening=_two_kitchens, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "declined_and_what_is_next_has_changed_meanwhile",
+    allows(FLOWERS, NUTS), rules(SEALED_KITCHEN), minutes(3), place(**A_CAKE), expects(HELD), answers(yes=False, times=2), minutes(2),
+    allows({**NUTS, "items": [{**NUT_CAKE, "allergens": []}]}, version=1), answers(2), minutes(2), answers(3),
+    minutes(2), cancel(), minutes(12), opening=_two_kitchens, ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "the_kitchen_opens_again_before_anybody_has_agreed",
+    allows(FLOWERS), rules(SEALED_KITCHEN), minutes(3), place(**A_CAKE), expects(HELD), rules(OPEN_KITCHEN), expects(BOOKED), answers(),
+    minutes(7), RIDE, opening=_two_kitchens, ends={"key-1": DELIVERED},
 )  # fmt: skip
 
 # --- rules change -------------------------------------------------------------------------------------------

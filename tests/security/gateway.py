@@ -21,7 +21,7 @@ from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.lists import ListKind, ListStart
-from chalicelib.domain.orders import Moved, NewAppointment, OrderState
+from chalicelib.domain.orders import Moved, NewAppointment, OrderState, Outlook, moved
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
@@ -37,6 +37,7 @@ from chalicelib.flows import (
     redeem,
     sign_in,
     stock,
+    substitute,
     suspect,
     take_in,
 )
@@ -48,7 +49,7 @@ from chalicelib.flows.place_digital import place_digital
 from chalicelib.flows.set_up import set_up
 from cli.package import read
 from sandbox.front import Front
-from tests import digital, drive
+from tests import digital, drive, swaps
 from tests.conftest import ROOT
 from tests.fakes import FakeTable
 from tests.ring import ring
@@ -225,6 +226,7 @@ def _keys(on: Stage) -> dict[str, str | None]:
         act_for.put_associate(on.world, brand, name, ASSOCIATE, None)
     for brand in ("maison", "autre-maison", "health-office"):
         set_up(on.world, brand, PROGRAMME, "brand", None)
+        swaps.allow(on, swaps.way("flowers", items=[swaps.ROSES]), brand=brand)
 
     def associate(brand: str, name: str) -> str:
         return f"Bearer {enlist.create_key(on.world, Role.ASSOCIATE, brand, None, name)}"
@@ -298,6 +300,18 @@ def _campaigns(on: Stage) -> dict[str, str]:
     return found
 
 
+def _proposed(on: Stage) -> str:
+    """An order that waits for its kitchen, and something else was proposed in its place."""
+    order, _ = place(on.world, "maison", "gift-swap", swaps.cake())
+    shut = Outlook(
+        decision=Decision.NO, reasons=(Reason.ORIGIN_CLOSED,), decided_at=NOON, next_look=NOON, digest=""
+    )
+    held = moved(order, NOON, outlook=shut)
+    _keep(on, facts.order_row(held), was=1)
+    substitute.propose(on.world, held)
+    return order.order_id
+
+
 def _names(on: Stage) -> dict[str, str]:
     client = enrol.enrol(on.world, "maison", "vic-1", new_client(associate_id="anna"))
     given = {
@@ -332,6 +346,7 @@ def _names(on: Stage) -> dict[str, str]:
     (item,) = body()["gift"]["items"]
     lasting = {"items": [{name: item[name] for name in ("name", "item_class", "value")}]}
     ended["waiting"] = place(on.world, "maison", "gift-waiting", new_order(gift=lasting))[0].order_id
+    ended["swap"] = _proposed(on)
     history = (*left.history, Moved(state=OrderState.AT_GATE, at=NOON))
     decided = Evidence(
         evidence_id="0900",  # the planner writes its first
@@ -383,6 +398,7 @@ def _names(on: Stage) -> dict[str, str]:
         "upload_id": upload.upload_id,
         "impact_id": asked.impact_id,
         "number": "1",
+        "proposal": "1",
         "market_id": "SHA",
         "courier_id": "paper-co",
         "crew_id": "crew-1",

@@ -21,13 +21,11 @@ from chalicelib.domain import facts
 from chalicelib.domain.keys import Caller, Key, Role
 from chalicelib.flows import look
 from cli.openapi import OPERATIONS, PEOPLE, names_of
-from tests import digital
-from tests.conftest import ROOT
+from tests import digital, swaps
 from tests.paper import signature
 from tests.security.gateway import ASSOCIATE, CHANNEL, PROGRAMME, Answer, Gateway, campaign_body
 from tests.stage import NOON, body, client_body, client_order, crew, permit, slot
 
-ROUTES = ROOT / "chalicelib" / "routes"
 BELONGS: dict[str, Role | None] = {
     "order_id": Role.BRAND,
     "pass_id": Role.BRAND,
@@ -54,6 +52,7 @@ BELONGS: dict[str, Role | None] = {
     "brand_id": None,
     "token": None,
     "who": None,
+    "proposal": None,
 }
 """Whose a thing of that name is. None: it belongs to the house, and whoever has the role may touch every one."""
 
@@ -147,6 +146,11 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/orders/{order_id}/manifest"): lambda gate: {"pieces": [{"serial": "A1", "state": "back"}]},
     ("POST", "/v1/orders/{order_id}/reschedule"): lambda gate: {"window": body()["window"]},
     ("POST", "/v1/orders/{order_id}/proofs"): lambda gate: {"pick_up_seal": "S-1"},
+    ("PUT", "/v1/substitutes"): lambda gate: swaps.allowed(
+        swaps.way("flowers", items=[swaps.ROSES])
+    ).model_dump(mode="json", exclude_none=True),
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/accept"): lambda gate: {"consent": "brand"},
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/decline"): lambda gate: {"consent": "brand"},
     ("POST", "/v1/orders/{order_id}/looks"): lambda gate: {"reason": "client-called"},
     ("PUT", "/v1/channels/{kind}"): lambda gate: _dumped(CHANNEL),
     ("POST", "/v1/channels/{kind}/{brand_id}"): lambda gate: (
@@ -174,6 +178,8 @@ OTHER_NAMES = {
     ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
     ("POST", "/v1/campaigns/{campaign_id}/pause"): {"campaign_id": "placing"},
     ("POST", "/v1/orders/{order_id}/proofs"): {"order_id": "ring"},
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/accept"): {"order_id": "swap"},
+    ("POST", "/v1/orders/{order_id}/proposals/{proposal}/decline"): {"order_id": "swap"},
     ("POST", "/v1/orders/{order_id}/codes"): {"order_id": "ring"},
     ("PUT", "/v1/digital-gifts/{gift}/codes/{number}"): {"gift": "listed"},
     ("GET", "/v1/passes/{pass_id}/code"): {"pass_id": "given"},

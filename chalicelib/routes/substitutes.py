@@ -1,0 +1,88 @@
+"""What may go in the place of a gift: a brand's rules for it, what was proposed of them, and the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import edge, wiring
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.keys import Role
+from chalicelib.domain.orders import view
+from chalicelib.routes import disclosure
+from chalicelib.routes.calling import caller
+
+
+def blueprint(authorizer: Any) -> Blueprint:
+    """The routes, behind that authorizer. Shapes and flows are imported inside the views: importing the app stays
+    small."""
+    bp = Blueprint("substitutes")
+
+    @bp.route("/v1/substitutes", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def get_substitutes() -> Response:
+        from chalicelib.flows.substitute import substitutes_of
+
+        brand = caller(bp.current_request, Role.BRAND)
+        found = substitutes_of(wiring.world(), brand.owner)
+        return edge.answer(found, headers={"ETag": f'"v{found.version}"'})
+
+    @bp.route("/v1/substitutes", methods=["PUT"], authorizer=authorizer)
+    @edge.spoken
+    def put_substitutes() -> Response:
+        from chalicelib.domain.substitutes import NewSubstitutes
+        from chalicelib.flows import substitute
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        new = edge.body_of(request, NewSubstitutes)
+        found = substitute.put_substitutes(wiring.world(), brand.owner, new, version)
+        return edge.answer(found, headers={"ETag": f'"v{found.version}"'})
+
+    @bp.route("/v1/orders/{order_id}/proposals", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_proposals(order_id: str) -> Response:
+        from chalicelib.flows import look, substitute
+        from chalicelib.routes.answers import ProposalList
+
+        who, world = caller(bp.current_request, Role.BRAND, Role.OPERATOR), wiring.world()
+        if who.role is Role.OPERATOR:
+            look.any_order(world, order_id)
+        else:
+            look.own_order(world, who.owner, order_id)
+        found = substitute.proposals_of(world, order_id)
+        return edge.answer(ProposalList(order_id=order_id, data=tuple(found)))
+
+    @bp.route("/v1/orders/{order_id}/proposals/{proposal}/accept", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def accept_proposal(order_id: str, proposal: str) -> Response:
+        return answered(order_id, proposal, is_accepted=True)
+
+    @bp.route("/v1/orders/{order_id}/proposals/{proposal}/decline", methods=["POST"], authorizer=authorizer)
+    @edge.spoken
+    def decline_proposal(order_id: str, proposal: str) -> Response:
+        return answered(order_id, proposal, is_accepted=False)
+
+    def answered(order_id: str, proposal: str, *, is_accepted: bool) -> Response:
+        from chalicelib.flows.substitute import answer_of_brand
+        from chalicelib.routes.answers import Answer
+
+        request = bp.current_request
+        brand = caller(request, Role.BRAND)
+        said = edge.body_of(request, Answer)
+        if not proposal.isdecimal() or len(proposal) > 4:
+            raise Missing(f"no proposal {proposal!r} of the order {order_id!r}")
+        order = answer_of_brand(
+            wiring.world(),
+            brand.owner,
+            order_id,
+            int(proposal),
+            is_accepted=is_accepted,
+            consent=said.consent,
+            evidence=said.evidence,
+        )
+        return edge.answer(disclosure.order(view(order)), 202, {"ETag": f'"v{order.version}"'})
+
+    return bp
