@@ -7,7 +7,7 @@ codes#<brand>#<gift>        free#<unreadable>   a code of the partner's list tha
 codes#<brand>#<gift>        part#<nnn>          CodesLoaded, of a part that was loaded whole
 code#<partner>              <unreadable>        whose code that is: an order
 code#<partner>              salt                the secret by which codes are named, sealed
-code#<partner>              tried#<hour>        codes asked for that nobody has (counter: taken)
+code#<partner>              tried#<hour>        codes asked for that nobody has (counter: tried)
 ord_...                     pass                Pass                                             work: offers
 """
 
@@ -18,12 +18,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.digital import DigitalGift
-from chalicelib.domain.facts import LEFT, TAKEN, epoch
+from chalicelib.domain.facts import LEFT, epoch
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Count, Keep, Key, Row, Take
 from chalicelib.domain.shapes import Shape, stamp
 
 PASS: Final = "pass"  # noqa: S105  # nosec B105 - a word for what it is
+TRIED: Final = "tried"
 OFFERS: Final = "offers"
 """Where offers wait for an answer, or for their end."""
 FREE: Final = "free#"
@@ -120,7 +121,7 @@ def tried_key(partner: str, now: datetime) -> Key:
 
 def try_one(partner: str, now: datetime, most: int) -> Take:
     """One more code that nobody has; lost when it would be more than so many in this hour."""
-    return Take(tried_key(partner, now), TAKEN, 1, most, epoch(now + timedelta(days=1)))
+    return Take(tried_key(partner, now), TRIED, 1, most, epoch(now + timedelta(days=1)))
 
 
 def secrets_of(partner: str) -> str:

@@ -38,8 +38,7 @@ def act(world: World, brand_id: str | None, order_id: str, wish: DigitalAction, 
         row = world.table.get(pass_rows.pass_key(order_id))
         passed = None if row is None else pass_rows.pass_of_row(row)
         if _is_done(order, wish):
-            world.queues.nudge(Topic.TELL, [order_id])
-            return order
+            return _nudged(world, order)
         if version is not None and order.version != version:
             raise Stale(f'the order is at "v{order.version}", If-Match named "v{version}"')
         now = world.clock()
@@ -49,11 +48,16 @@ def act(world: World, brand_id: str | None, order_id: str, wish: DigitalAction, 
             if version is not None:
                 raise Stale("the order moved meanwhile; read it again") from None
             continue
-        world.queues.nudge(Topic.TELL, [order_id])
-        if order.state is not after.state:
-            world.queues.nudge(Topic.DISPATCH, [order.market_id])  # a place may have come free
-        return after
+        return _nudged(world, after)
     raise Lost([0])
+
+
+def _nudged(world: World, order: Order) -> Order:
+    """Told; and where it is given, a place may have come free."""
+    if order.is_digital:
+        world.queues.nudge(Topic.DISPATCH, [order.market_id])
+    world.queues.nudge(Topic.TELL, [order.order_id])
+    return order
 
 
 def accept(world: World, order_id: str) -> Order:

@@ -34,7 +34,7 @@ def redeem(world: World, partner: str, idempotency_key: str, code: str) -> tuple
     keys = [pass_rows.code_key(partner, name), pass_rows.tried_key(partner, now)]
     rows = {row.key: row for row in world.table.get_many(keys)}
     tried = rows.get(keys[1])
-    if tried is not None and tried.counters.get(facts.TAKEN, 0) >= WRONG:
+    if tried is not None and tried.counters.get(pass_rows.TRIED, 0) >= WRONG:
         raise TooOften(f"{WRONG} codes that nobody has were asked for within an hour; wait for the next")
     if keys[0] not in rows:
         try:

@@ -10,6 +10,16 @@ from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import LIVE, Booking, BookingState
 from chalicelib.domain.notices import Endpoint, notice_id_of
 from chalicelib.domain.orders import ENDED, Order, OrderState, due_at
+from chalicelib.domain.pass_rows import (
+    FREE,
+    GIFT,
+    PASS,
+    codes_collection,
+    gift_of_row,
+    pass_of_row,
+    stock_key,
+)
+from chalicelib.domain.passes import HELD
 from chalicelib.domain.uploads import UploadState
 from chalicelib.domain.verdicts import Decision
 from tests.flows.crash_play import Play, Recording, Story, record
@@ -18,7 +28,13 @@ GIVEN = frozenset(
     {BookingState.ATTEMPTED, BookingState.UNKNOWN, BookingState.BOOKED, BookingState.CANCELLING}
 )
 
-HOLDS_NO_PLACE = (OrderState.PLACED, OrderState.HELD, OrderState.STRANDED, OrderState.CANCELLED)
+HOLDS_NO_PLACE = (
+    OrderState.PLACED,
+    OrderState.HELD,
+    OrderState.STRANDED,
+    OrderState.CANCELLED,
+    OrderState.FULFILLED_DIGITALLY,
+)
 
 
 def bookings(order: Order) -> list[Booking]:
@@ -36,6 +52,31 @@ def always(play: Play, stops: int = 0) -> None:
     _assert_quotas(play, orders)
     assert not play.on.company.doubled, f"the courier had two open jobs of a leg: {play.on.company.doubled}"
     _assert_evidence_is_whole(play, orders)
+    _assert_seats(play)
+
+
+def _assert_seats(play: Play) -> None:
+    """Of every gift that needs no courier: what is left and what is held is all there is; no code is anybody else's."""
+    rows = play.table.rows
+    passes = [pass_of_row(row) for row in rows.values() if row.key.sk == PASS]
+    for gift in (
+        gift_of_row(row)
+        for row in rows.values()
+        if row.key.pk.startswith("digital#") and row.key.sk.startswith(GIFT)
+    ):
+        name, left = gift.reference, rows[stock_key(gift.brand_id, gift.reference)].counters[facts.LEFT]
+        held = sum(passed.gift == name and passed.state in HELD for passed in passes)
+        free = [
+            row
+            for row in rows.values()
+            if row.key.pk == codes_collection(gift.brand_id, name) and row.key.sk.startswith(FREE)
+        ]
+        if gift.limit is None:
+            assert left == len(free), f"{name}: {left} left, and {len(free)} codes"
+        else:
+            assert left + held == gift.limit, f"{name}: {left} left and {held} held, of {gift.limit}"
+    codes = Counter(passed.code_name for passed in passes if passed.code_name)
+    assert all(count == 1 for count in codes.values()), f"one code of two clients: {codes}"
 
 
 def _assert_places(play: Play, orders: list[Order]) -> None:

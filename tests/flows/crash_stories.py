@@ -19,7 +19,10 @@ from chalicelib.domain.given import ledger_of_row
 from chalicelib.domain.impact import ImpactQuestion, ImpactState, impact_id_of
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import OrderState
-from chalicelib.domain.ports import Keep, KeyPage, Row, Topic, World
+from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
+from chalicelib.domain.pass_rows import stock_key
+from chalicelib.domain.passes import pass_id_of
+from chalicelib.domain.ports import Count, Keep, KeyPage, Row, Topic, World
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.purchases import NewPurchases
 from chalicelib.domain.suspicion import suspicion_id_of
@@ -27,6 +30,7 @@ from chalicelib.flows import (
     act,
     act_for,
     acts,
+    answer,
     count_in,
     dispatch,
     enlist,
@@ -39,9 +43,11 @@ from chalicelib.flows import (
     rank,
     receive,
     recount,
+    redeem,
     rezone,
     set_up,
     sign_in,
+    stock,
     subscribe,
     suspect,
     sweep,
@@ -49,6 +55,8 @@ from chalicelib.flows import (
     weigh,
 )
 from chalicelib.flows.book import ATTEMPTS
+from chalicelib.flows.place_digital import place_digital
+from tests import digital
 from tests.flows import crash_clients
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
@@ -814,6 +822,178 @@ story(
     "cancelled_when_it_is_too_late",
     place(), minutes(7), later(minutes=60), courier("picked_up"), cancel(), courier("delivered"), cancel(),
     minutes(18), ends={"key-1": DELIVERED},
+)  # fmt: skip
+
+# --- what needs no courier ----------------------------------------------------------------------------------
+
+INSTEAD = OrderState.FULFILLED_DIGITALLY
+
+
+def _with_gifts(*codes: str, limit: int = 3, **fallback: Any) -> Any:
+    """A yoga pass with our codes, another with the studio's own, and what stands in for a parcel."""
+
+    def opening(**more: Any) -> Stage:
+        on = stage(**more)
+        digital.put(on.plain, "YOGA", digital.yoga(limit=limit))
+        digital.put(on.plain, "STUDIO", digital.listed())
+        if codes:
+            digital.load(on.plain, "STUDIO", 1, *codes)
+        if fallback:
+            digital.programme(on.plain, **fallback)
+        on.plain.memory.clear()
+        return on
+
+    return opening
+
+
+def _digitally(step: str, gift: str | None = None, key: str = "key-1") -> Step:
+    """The brand says so; not answered, it sends the very same request again."""
+
+    def do(play: Play) -> None:
+        version, wish = play.order(key).version, DigitalAction(action=DigitalStep(step), gift=gift)
+        refused(play, lambda: answer.act(play.on.world, "maison", play.order_id(key), wish, version))
+        play.settle()
+
+    return do
+
+
+def _given_at_once(key: str = "key-1", gift: str = "YOGA") -> Step:
+    def do(play: Play) -> None:
+        refused(play, lambda: place_digital(play.on.world, "maison", key, digital.wanted(gift)))
+        play.settle()
+
+    return do
+
+
+def _used(key: str = "key-1", times: int = 2) -> Step:
+    """The client shows the code, twice; and somebody one that nobody has."""
+
+    def do(play: Play) -> None:
+        world, pass_id = play.on.world, pass_id_of(play.order_id(key))
+        told = refused(play, lambda: redeem.code_of(world, redeem.pass_of(world, pass_id)))
+        code = "no-code" if told is None else told.code
+        for number in range(times):
+            refused(play, partial(redeem.redeem, world, digital.STUDIO, f"visit-{number}", code))
+        refused(play, lambda: redeem.redeem(world, digital.STUDIO, "guess", "nobody-has-it"))
+        play.act(lambda: redeem.invitation_of(world, redeem.pass_of(world, pass_id)))
+
+    return do
+
+
+def _withdrawn(key: str = "key-1") -> Step:
+    def do(play: Play) -> None:
+        refused(play, lambda: redeem.withdraw(play.on.world, "maison", pass_id_of(play.order_id(key))))
+        play.settle()
+
+    return do
+
+
+def _answers(do: Any, key: str = "key-1") -> Step:
+    def step(play: Play) -> None:
+        refused(play, lambda: do(play.on.world, play.order_id(key)))
+        play.settle()
+
+    return step
+
+
+def _sets_up(play: Play) -> None:
+    """A brand puts both in stock, changes one, and looks at them."""
+    world = play.on.world
+    play.act(lambda: digital.put(world, "YOGA", digital.yoga(limit=1)))
+    play.act(lambda: digital.put(world, "STUDIO", digital.listed()))
+    refused(play, lambda: digital.put(world, "YOGA", digital.yoga(limit=2), 1))
+    for number in (1, 2):
+        play.act(partial(digital.load, world, "STUDIO", number, "YOGA-0001", f"YOGA-001{number}"))
+    play.act(lambda: stock.gifts_of(world, "maison", 10, None))
+
+
+def _takes_a_code(play: Play) -> None:
+    """Another process gives the only code to somebody, just now."""
+    refused(play, lambda: place_digital(play.on.world, "maison", "key-9", digital.wanted("STUDIO")))
+
+
+def _loads_it_again(play: Play) -> None:
+    """A loader that had looked before puts a code back that was given meanwhile."""
+    table, given = play.table, dict(play.table.rows)
+    free = next((row for row in given.values() if row.key.sk.startswith("free#")), None)
+    if free is None:
+        return
+    _takes_a_code(play)
+    if free.key not in table.rows:
+        table.write(Keep(free, was=None), Count(stock_key("maison", "STUDIO"), facts.LEFT, 1, floor=None))
+
+
+story(
+    "stranded_and_something_else_is_sent",
+    place(compound="Garden", fallback="digital"), minutes(1), later(hours=5), expects(INSTEAD), minutes(4), _used(),
+    _withdrawn(), cancel(), opening=_with_gifts(gift="YOGA", mode="send"), ends={"key-1": INSTEAD},
+)  # fmt: skip
+story(
+    "held_for_too_long_and_a_partners_code_is_sent",
+    place(compound="Garden", fallback="digital"), minutes(1), later(minutes=30), minutes(2), expects(INSTEAD), minutes(3),
+    _withdrawn(), minutes(4),
+    opening=_with_gifts("YOGA-0001", "YOGA-0002", gift="STUDIO", mode="send", patience_minutes=20),
+    ends={"key-1": CANCELLED},
+)  # fmt: skip
+story(
+    "offered_and_accepted",
+    place(compound="Garden", fallback="digital"), minutes(1), later(minutes=30), minutes(2), expects(HELD),
+    _answers(answer.accept), _answers(answer.accept), minutes(4), _used(),
+    opening=_with_gifts(gift="YOGA", mode="offer", patience_minutes=20), ends={"key-1": INSTEAD},
+)  # fmt: skip
+story(
+    "a_partners_code_is_offered_and_declined",
+    place(compound="Garden", fallback="digital"), minutes(1), later(minutes=30), minutes(2), _answers(answer.decline),
+    minutes(1), _digitally("offer", "STUDIO"), minutes(1), _digitally("accept"), minutes(4),
+    opening=_with_gifts("YOGA-0001", gift="STUDIO", mode="offer", patience_minutes=20), ends={"key-1": INSTEAD},
+)  # fmt: skip
+story(
+    "offered_and_nobody_answers",
+    place(compound="Garden", fallback="digital"), minutes(1), later(hours=5), minutes(2), later(hours=2), minutes(4),
+    _answers(answer.accept), minutes(4),
+    opening=_with_gifts("YOGA-0001", gift="STUDIO", mode="offer", offer_minutes=60), ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "offered_and_a_courier_is_found",
+    place(compound="Garden", fallback="digital"), minutes(1), later(minutes=30), minutes(2), rules(zone("Garden")),
+    minutes(5), expects(BOOKED), _answers(answer.accept), minutes(2), RIDE,
+    opening=_with_gifts(gift="YOGA", mode="offer", patience_minutes=20, offer_minutes=600),
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "nothing_is_left_to_stand_in",
+    _given_at_once("key-9"), place(compound="Garden", fallback="digital"), minutes(1), later(hours=5), minutes(4),
+    opening=_with_gifts(limit=1, gift="YOGA", mode="send"), ends={"key-9": INSTEAD, "key-1": STRANDED},
+)  # fmt: skip
+story(
+    "nothing_was_set_up_to_stand_in",
+    place(compound="Garden", fallback="digital"), minutes(1), later(hours=5), minutes(4), ends={"key-1": STRANDED},
+)  # fmt: skip
+story(
+    "a_place_is_given_back_for_something_else",
+    place(settled=False), only(Topic.DISPATCH), _digitally("send", "YOGA"), minutes(4),
+    opening=_with_gifts(), ends={"key-1": INSTEAD}, by_itself=False, eager=False,
+)  # fmt: skip
+story(
+    "given_from_the_start",
+    _sets_up, _given_at_once(), _given_at_once(), minutes(1), _given_at_once("key-2"), _given_at_once("key-3"),
+    _given_at_once("key-4", "STUDIO"), minutes(2), _used("key-4"), _withdrawn(), _withdrawn(), minutes(4),
+    ends={"key-1": CANCELLED, "key-2": INSTEAD, "key-4": INSTEAD},
+)  # fmt: skip
+story(
+    "another_takes_the_only_code",
+    meanwhile("before table.write", _takes_a_code), _given_at_once(gift="STUDIO"), minutes(4),
+    opening=_with_gifts("YOGA-0001"), ends={"key-9": INSTEAD},
+)  # fmt: skip
+story(
+    "a_code_that_was_loaded_once_more_as_it_was_given_is_passed_over",
+    meanwhile("before table.write", _loads_it_again), _given_at_once(gift="STUDIO"), minutes(4),
+    opening=_with_gifts("YOGA-0001", "YOGA-0002"), ends={"key-9": INSTEAD, "key-1": INSTEAD},
+)  # fmt: skip
+story(
+    "the_same_request_twice_at_once",
+    meanwhile("before table.write", _given_at_once()), _given_at_once(), minutes(4),
+    opening=_with_gifts(), ends={"key-1": INSTEAD},
 )  # fmt: skip
 
 # --- telling ------------------------------------------------------------------------------------------------
