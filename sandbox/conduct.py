@@ -30,6 +30,8 @@ class Wish:
     aim: Aim = "arrival"
     not_before: datetime | None = None
     """Nobody comes for the gift before."""
+    stays: timedelta = timedelta()
+    """Of a visit: so long it stays there, before it says that it is done."""
 
 
 @dataclass(frozen=True)
@@ -190,5 +192,5 @@ class Conduct:
             at_shop=max(assigned, picked_up - self.shop_wait),
             picked_up=picked_up,
             in_transit=picked_up + timedelta(minutes=1),
-            arrived=max(arrived, picked_up + timedelta(minutes=2)),
+            arrived=max(arrived, picked_up + timedelta(minutes=2)) + wish.stays,
         )

@@ -214,7 +214,9 @@ def _wish(order: Mapping[str, Any]) -> Wish | None:
         _money(order, 0)
         start, end = (datetime.fromisoformat(order[name]) for name in ("deliver_from", "deliver_by"))
         fetched = datetime.fromisoformat(order.get("pick_up_not_before") or order["pick_up"]["not_before"])
-        return Wish((start + (end - start) / 2).astimezone(UTC), not_before=fetched.astimezone(UTC))
+        stays = timedelta(minutes=int(order.get("visit_minutes") or 0))
+        middle = (start + (end - start) / 2).astimezone(UTC)
+        return Wish(middle, not_before=fetched.astimezone(UTC), stays=stays)
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
 
