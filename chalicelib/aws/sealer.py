@@ -5,7 +5,8 @@ with it, and each has KMS open it once. A sealed value names its hour and is no 
 takes 184 bytes, which in every order would cost a write unit each time the order is written. The context (the
 order's id) is bound as associated data: a sealed value copied onto another order does not open.
 
-An hour's key seals far fewer than the 2**32 values that random nonces bear.
+An hour's key seals far fewer than the 2**32 values that random nonces bear. It lapses with what it was for
+(`retention.ORDER_KEYS`): then nobody reads any more for whom the orders of that hour were.
 
 A client has a data key of its own, wrapped by the same KMS key and kept in the client's collection: who drops it has
 all of it forgotten. A process knows it for a minute at most.
@@ -23,7 +24,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.aws.calls import call
 from chalicelib.aws.clients import client
@@ -32,6 +33,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.errors import Forgotten, Lost
 from chalicelib.domain.ports import Keep, Key, Row, Table
+from chalicelib.domain.retention import ORDER_KEYS, is_gone, kept_until
 
 FORMER, VERSION, OWNED = b"\x01", b"\x02", b"\x03"
 HOUR_S = 3600
@@ -42,6 +44,10 @@ KNOWN_FOR = timedelta(minutes=1)
 """So long a process goes on with a client's data key without looking whether it is still there."""
 
 _PURPOSE = {"purpose": "cordon-personal-data"}
+
+
+_Name = TypeVar("_Name")
+_Known = TypeVar("_Known")
 
 
 class KmsSealer:
@@ -59,7 +65,9 @@ class KmsSealer:
         self._kms = kms
         self._clock = clock
         self._lock = threading.Lock()
-        self._opened: dict[int | bytes, bytes] = {}
+        self._opened: dict[bytes, bytes] = {}
+        self._hours: dict[int, tuple[int | None, bytes]] = {}
+        """The keys of hours, and when each lapses, in epoch seconds; those that a former version made never do."""
         self._owners: dict[str, tuple[datetime, bytes]] = {}
 
     def seal(self, plain: bytes, context: str, owner: str = "") -> bytes:
@@ -94,13 +102,21 @@ class KmsSealer:
 
     def _key_of(self, hour: int, is_to_be_made: bool = False) -> bytes:
         with self._lock:
-            known = self._opened.get(hour)
+            known = self._hours.get(hour)
             if known is None:
-                row = self._table.get(facts.data_key_key(hour))
-                made = row is None and is_to_be_made
-                known = self._made(facts.data_key_key(hour)) if made else self._unwrapped(hour, row)
-                self._remember(hour, known)
-            return known
+                place = facts.data_key_key(hour)
+                row = self._table.get(place)
+                if row is not None:
+                    known = row.expires_at, self._decrypted(base64.b64decode(row.body))
+                elif is_to_be_made:
+                    lapses = kept_until(ORDER_KEYS, datetime.fromtimestamp((hour + 1) * HOUR_S, UTC))
+                    known = lapses, self._made(place, expires_at=lapses)
+                else:
+                    raise Forgotten(f"the data key of the hour {hour!r} has lapsed")
+                _remember(self._hours, hour, known)
+            if is_gone(known[0], self._clock()):  # the table cleans up late
+                raise Forgotten(f"the data key of the hour {hour!r} has lapsed")
+            return known[1]
 
     def _key_of_owner(self, owner: str, is_to_be_made: bool = False) -> bytes:
         with self._lock:
@@ -127,22 +143,19 @@ class KmsSealer:
             known = self._opened.get(wrapped)
             if known is None:
                 known = self._decrypted(wrapped)
-                self._remember(wrapped, known)
+                _remember(self._opened, wrapped, known)
             return known
 
-    def _remember(self, name: int | bytes, key: bytes) -> None:
-        if len(self._opened) >= REMEMBERED:
-            self._opened.pop(next(iter(self._opened)))
-        self._opened[name] = key
-
-    def _made(self, place: Key, purpose: Mapping[str, str] = _PURPOSE) -> bytes:
+    def _made(
+        self, place: Key, purpose: Mapping[str, str] = _PURPOSE, expires_at: int | None = None
+    ) -> bytes:
         made = call(
             self._kms(), "generate_data_key",
             KeyId=self.key_id, KeySpec="AES_256", EncryptionContext=purpose,
         )  # fmt: skip
         wrapped = base64.b64encode(made["CiphertextBlob"]).decode()
         try:
-            self._table.write(Keep(Row(place, 1, wrapped), was=None))
+            self._table.write(Keep(Row(place, 1, wrapped, expires_at=expires_at), was=None))
         except Lost as lost:  # another process was quicker: its key is the one
             row = lost.found or self._table.get(place)
             if row is None:
@@ -151,11 +164,6 @@ class KmsSealer:
         key: bytes = made["Plaintext"]
         return key
 
-    def _unwrapped(self, hour: int, row: Row | None) -> bytes:
-        if row is None:
-            raise ValueError(f"the data key of the hour {hour!r} is gone")
-        return self._decrypted(base64.b64decode(row.body))
-
     def _decrypted(self, wrapped: bytes, purpose: Mapping[str, str] = _PURPOSE) -> bytes:
         opened = call(
             self._kms(), "decrypt",
@@ -163,3 +171,9 @@ class KmsSealer:
         )  # fmt: skip
         key: bytes = opened["Plaintext"]
         return key
+
+
+def _remember(known: dict[_Name, _Known], name: _Name, what: _Known) -> None:
+    if len(known) >= REMEMBERED:
+        known.pop(next(iter(known)))
+    known[name] = what

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from chalicelib.domain.ports import Key, Row
+from chalicelib.domain.retention import ACT, kept_until
 from chalicelib.domain.shapes import Instant, Shape, stamp
 
 Actor = Annotated[
@@ -62,4 +63,4 @@ def act_row(client_id: str, act: Act, token: str) -> Row:
     """Where it stands, after all that were before it; `token` tells two of one moment apart."""
     name = hashlib.sha256(token.encode()).hexdigest()[:8]
     key = Key(client_id, f"{PREFIX}{stamp(act.at)}#{name}")
-    return Row(key, 1, act.model_dump_json(exclude_defaults=True))
+    return Row(key, 1, act.model_dump_json(exclude_defaults=True), expires_at=kept_until(ACT, act.at))

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.campaigns import Campaign, ForeseenPage, PlacedPage, Reporting
+from chalicelib.domain.client_rows import owner_of_brand
 from chalicelib.domain.orders import Contact
 from chalicelib.domain.ports import Key, Row, Sealer
 from chalicelib.domain.shapes import stamp
@@ -63,8 +64,9 @@ def campaign_of_row(row: Row) -> Campaign:
     return found.model_copy(update={"sealed": row.sealed, "version": row.version})
 
 
-def seal_contact(sealer: Sealer, contact: Contact, campaign_id: str) -> bytes:
-    return sealer.seal(contact.model_dump_json().encode(), campaign_id)
+def seal_contact(sealer: Sealer, contact: Contact, brand_id: str, campaign_id: str) -> bytes:
+    """Under a key of the brand's: an hour's may lapse before a campaign that was drawn up early is placed."""
+    return sealer.seal(contact.model_dump_json().encode(), campaign_id, owner=owner_of_brand(brand_id))
 
 
 def unseal_contact(sealer: Sealer, campaign: Campaign) -> Contact:

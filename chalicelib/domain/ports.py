@@ -216,13 +216,15 @@ class Sealer(Protocol):
     """Keeps personal data unreadable at rest. `context` is bound to the seal: another one does not open it.
 
     `owner`: a client, under whose own data key it is sealed (`client_rows.data_key_of_client`, made when it is first
-    needed). Whoever drops that row has all of it forgotten.
+    needed). Whoever drops that row has all of it forgotten. A brand or a market, for secrets that last: what is sealed
+    without an owner is under the key of the hour, which lapses (`retention.ORDER_KEYS`).
     """
 
     def seal(self, plain: bytes, context: str, owner: str = "") -> bytes: ...
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
-        """Raises `Forgotten` where the owner's data key is gone; a process may know it for another minute."""
+        """Raises `Forgotten` where the owner's data key is gone, or the hour's has lapsed; a process may know the
+        owner's for another minute."""
 
 
 class Solver(Protocol):

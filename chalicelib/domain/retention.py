@@ -43,15 +43,22 @@ MARK: Final = Term(
     "Art. 5(2)), and the same reference is not enrolled again",
 )
 
+ORDER_KEYS: Final = Term(
+    "data keys of an hour, without which whom an order was for can be read by nobody",
+    timedelta(days=60 + 31 + 90),
+    "the hour; an order that is sent out again, or in another window, is sealed anew",
+    "an order may be placed 60 days ahead of its window, a window may be open for 31, and within 90 days after that a "
+    "gift comes back, is asked for or disputed; nothing else needs the address",
+)
 ACT: Final = Term(
     "who did what for a client",
     5 * YEAR,
-    "when the client's erasure was asked for",
+    "when it was done",
     "an associate's or a member of staff's act can be asked about as long as a consent can; it names orders and staff "
     "by their ids, and nobody else",
 )
 
-TERMS: Final = (CONSENT_PROOF, TOMBSTONE, ACT, MARK)
+TERMS: Final = (ORDER_KEYS, CONSENT_PROOF, TOMBSTONE, ACT, MARK)
 
 ERASED_WITHIN: Final = timedelta(days=30)
 """After it was asked for: GDPR Art. 12(3) gives one month. What is still on its way then is erased as well."""

@@ -30,7 +30,7 @@ from chalicelib.domain.errors import Delayed, Lost, Refused
 from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row, ledger_row
 from chalicelib.domain.orders import Order, is_over
 from chalicelib.domain.ports import Change, Drop, Keep, Row, Topic, World
-from chalicelib.domain.retention import ACT, CONSENT_PROOF, MARK, TOMBSTONE, Term, kept_until
+from chalicelib.domain.retention import CONSENT_PROOF, MARK, TOMBSTONE, kept_until
 from chalicelib.flows import cancel, enrol, look
 from chalicelib.flows.place import HORIZON, LONGEST
 
@@ -103,8 +103,7 @@ def forget(world: World, client_id: str) -> None:
         _save(world, client, client.model_copy(update=later))
     else:
         act = change_row(client_id, Act(at=now, by=CORDON, did=Deed.ERASED), client.version + 1)
-        kept = replace(act, expires_at=kept_until(ACT, now))
-        _save(world, client, mark(client, now), Keep(kept, was=None), *_emptied(world, client_id))
+        _save(world, client, mark(client, now), Keep(act, was=None), *_emptied(world, client_id))
         world.log("client_erased", client=client_id, brand=client.brand_id)
 
 
@@ -170,16 +169,14 @@ def _clear(world: World, client: Client) -> None:
     """Drop whatever else stands in the client's collection; what has to be shown later lapses in its own time."""
     asked = client.erasure_asked_at
     assert asked is not None
-    terms: dict[str, tuple[Term, datetime]] = {PROOF: (CONSENT_PROOF, asked), acts.PREFIX: (ACT, asked)}
+    until = kept_until(CONSENT_PROOF, asked)
     changes: list[Change] = []
     for row in world.table.read(client.client_id).rows:
-        kind = next((prefix for prefix in terms if row.key.sk.startswith(prefix)), None)
-        if kind is not None:
-            if row.expires_at is None or row.sealed:
-                lapses = row.expires_at or kept_until(*terms[kind])
-                kept = replace(row, version=row.version + 1, expires_at=lapses, sealed=b"")
-                changes.append(Keep(kept, was=row.version))
-        elif row.key.sk != CLIENT and not row.key.sk.startswith(given.PREFIX):
+        if row.key.sk.startswith(PROOF):
+            if row.expires_at is None:
+                lapsing = replace(row, version=row.version + 1, expires_at=until)
+                changes.append(Keep(lapsing, was=row.version))
+        elif row.key.sk != CLIENT and not row.key.sk.startswith((given.PREFIX, acts.PREFIX)):
             changes.append(Drop(row.key, was=row.version))
     for at in range(0, len(changes), TOGETHER):
         world.table.write(*changes[at : at + TOGETHER])

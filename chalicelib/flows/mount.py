@@ -114,7 +114,7 @@ def mount(world: World, brand_id: str, idempotency_key: str, new: NewCampaign) -
         state=CampaignState.GATHERING,
         begun_at=now,
         state_since=now,
-        sealed=seal_contact(world.sealer, new.pick_up.contact, campaign_id),
+        sealed=seal_contact(world.sealer, new.pick_up.contact, brand_id, campaign_id),
     )
     owner, expires_at = collection(campaign_id), lapses(campaign)
     changes: list[Change] = []

@@ -328,7 +328,9 @@ def _salt(world: World, market_id: str) -> bytes:
 
 
 def _made(world: World, market_id: str, name: str) -> Row:
-    row = Row(facts.salt_key(market_id), 1, "{}", sealed=world.sealer.seal(world.token().encode(), name))
+    # not under an hour's key, which lapses: the secret is for as long as the market
+    sealed = world.sealer.seal(world.token().encode(), name, owner=f"market#{market_id}")
+    row = Row(facts.salt_key(market_id), 1, "{}", sealed=sealed)
     try:
         world.table.write(Keep(row, was=None))
     except Lost as lost:  # another process was quicker

@@ -72,7 +72,8 @@ def reschedule(world: World, brand_id: str | None, order_id: str, window: Window
         leg = leg.with_booking(live.model_copy(update=ended))
     if order.client_id is not None:
         changes += cap.moved_to(world, order, window)
-    after = moved(order, now, rescheduling=wish, legs=replace_leg(order.legs, leg))
+    sealed = facts.sealed_anew(world.sealer, order)
+    after = moved(order, now, rescheduling=wish, legs=replace_leg(order.legs, leg), sealed=sealed)
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

@@ -60,7 +60,8 @@ def send_again(
         handing=None if order.safeguard is None else Handing(),
     )  # from a hand-over point if it came back there; who wants a relay of it again says so
     legs = (*order.legs[:-1], behind, leg)
-    after = moved(order, now, legs=legs, window=window, outlook=None)
+    sealed = facts.sealed_anew(world.sealer, order)
+    after = moved(order, now, legs=legs, window=window, outlook=None, sealed=sealed)
     changes = [] if also is None else [also(after)]
     if order.client_id is not None:
         from chalicelib.flows import cap  # here: importing the app stays small

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain import facts
+from chalicelib.domain.client_rows import owner_of_brand
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.notices import Endpoint, Notice
 from chalicelib.domain.ports import Change, Keep, Key, Row, World
@@ -82,7 +83,7 @@ def create(world: World, brand_id: str, url: str) -> tuple[Endpoint, str]:
         brand_id=brand_id,
         url=url,
         created_at=world.clock(),
-        secrets_sealed=(_sealed(world, secret, endpoint_id),),
+        secrets_sealed=(_sealed(world, secret, brand_id, endpoint_id),),
     )
 
     def add(others: Mapping[str, Endpoint]) -> Endpoint:
@@ -113,7 +114,7 @@ def rotate(world: World, brand_id: str, endpoint_id: str) -> tuple[Endpoint, str
     Whoever rotates twice within the day keeps the last two.
     """
     secret = _new_secret(world)
-    sealed = _sealed(world, secret, endpoint_id)
+    sealed = _sealed(world, secret, brand_id, endpoint_id)
     until = world.clock() + ROTATION
 
     def turn(endpoint: Endpoint) -> Endpoint:
@@ -298,8 +299,10 @@ def _new_secret(world: World) -> str:
     return "whsec_" + base64.b64encode(hashlib.sha256(world.token().encode()).digest()).decode()
 
 
-def _sealed(world: World, secret: str, endpoint_id: str) -> str:
-    return base64.b64encode(world.sealer.seal(secret.encode(), f"hook#{endpoint_id}")).decode()
+def _sealed(world: World, secret: str, brand_id: str, endpoint_id: str) -> str:
+    """Under a key of the brand's, for an hour's lapses and this one is for as long as the endpoint."""
+    owner = owner_of_brand(brand_id)
+    return base64.b64encode(world.sealer.seal(secret.encode(), f"hook#{endpoint_id}", owner=owner)).decode()
 
 
 def _check(url: str, *, may_be_private: bool) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,9 +17,11 @@ from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.sealer import KmsSealer
 from chalicelib.aws.secrets import SecretsManagerSecrets
 from chalicelib.aws.table import DynamoTable
+from chalicelib.domain import facts
 from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.errors import Forgotten
-from chalicelib.domain.ports import Drop, Topic
+from chalicelib.domain.ports import Drop, Keep, Topic
+from chalicelib.domain.retention import ORDER_KEYS, kept_until
 from tests import fakes
 from tests.aws.cloud import by_service, counted, make_cloud
 
@@ -184,3 +187,42 @@ def test_nudges_are_sent_ten_a_call_each_id_once() -> None:
         for message in messages:
             clients.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     assert sorted(got) == sorted(f"ord_{n}" for n in range(23))
+
+
+def test_an_hours_key_lapses_when_no_order_of_that_hour_needs_it_any_more() -> None:
+    """Said by the row's own time, which the table may be days late to act upon, and by a process that remembers."""
+    clock = fakes.FakeClock()
+    one = sealer(clock)
+    sealed = one.seal("王女士".encode(), "ord_1")
+    row = DynamoTable("facts").get(facts.data_key_key(int(fakes.NOON.timestamp()) // 3600))
+    assert row is not None
+    hour_ends = fakes.NOON + timedelta(hours=1)
+    assert row.expires_at == kept_until(ORDER_KEYS, hour_ends)
+    clock.now = hour_ends + ORDER_KEYS.keeps - timedelta(seconds=1)
+    assert sealer(clock).unseal(sealed, "ord_1").decode() == one.unseal(sealed, "ord_1").decode() == "王女士"
+    clock.forward(seconds=1)
+    for process in (one, sealer(clock)):
+        with pytest.raises(Forgotten):
+            process.unseal(sealed, "ord_1")
+    DynamoTable("facts").write(Drop(row.key, was=1))
+    with pytest.raises(Forgotten):
+        sealer(clock).unseal(sealed, "ord_1")
+
+
+def test_an_hours_key_that_a_former_version_made_never_lapses() -> None:
+    """Secrets that last were sealed under it."""
+    clock, table = fakes.FakeClock(), DynamoTable("facts")
+    sealed = sealer(clock).seal(b"a salt", "salt#SHA")
+    key = facts.data_key_key(int(fakes.NOON.timestamp()) // 3600)
+    row = table.get(key)
+    assert row is not None
+    table.write(Keep(replace(row, version=2, expires_at=None), was=1))
+    clock.forward(days=3650)
+    assert sealer(clock).unseal(sealed, "salt#SHA") == b"a salt"
+
+
+def test_what_lasts_is_sealed_for_as_long_as_who_has_it() -> None:
+    clock = fakes.FakeClock()
+    sealed = sealer(clock).seal(b"a salt", "salt#SHA", owner="market#SHA")
+    clock.forward(days=3650)
+    assert sealer(clock).unseal(sealed, "salt#SHA") == b"a salt"

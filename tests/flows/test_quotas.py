@@ -391,7 +391,7 @@ def test_no_address_can_be_read_off_any_key_nor_one_days_household_off_anothers(
                 row.key
             )
     salt = on.plain.table.get(facts.salt_key("SHA"))
-    assert salt is not None and salt.body == "{}" and salt.sealed.startswith(b"sealed:")
+    assert salt is not None and salt.body == "{}" and salt.sealed.startswith(b"owned:market#SHA:")
     on.world.memory.clear()
     put(on, "key-3", recipient=at_flat("501"))
     on.settle()
