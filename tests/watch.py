@@ -280,6 +280,15 @@ def a_hard_day(watch: Watch) -> None:
     _a_programme_is_set_up(watch)
     _what_needs_no_courier(watch)
     _clients_are_spoken_to(watch)
+    _a_client_is_forgotten(watch)
+
+
+def _a_client_is_forgotten(watch: Watch) -> None:
+    """One who never got a gift: it is done at once."""
+    told = stage.client_body(person={"name": "Wang Secretive", "phone": "+8613800138009"})
+    watch.ask("PUT", "/v1/clients/vic-leaving", told)
+    assert watch.ask("DELETE", "/v1/clients/vic-leaving").status_code == 202
+    watch.settle()
 
 
 def _clients_are_spoken_to(watch: Watch) -> None:
