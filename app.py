@@ -25,6 +25,7 @@ from chalicelib.routes import (
     channels,
     clients,
     couriers,
+    deeds,
     digital,
     entrance,
     lists,
@@ -87,6 +88,7 @@ app.register_blueprint(couriers.blueprint())
 app.register_blueprint(openapi.blueprint())
 app.register_blueprint(entrance.blueprint(authorize))
 app.register_blueprint(board.blueprint())
+app.register_blueprint(deeds.blueprint(authorize))
 
 
 @app.middleware("http")

@@ -50,7 +50,7 @@ from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.standing import Grant
 from chalicelib.domain.substitutes import NewSubstitutes, Substitutes
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
-from chalicelib.flows import acts, look, prove, rank, replay, subscribe
+from chalicelib.flows import acts, draw, look, prove, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
 from chalicelib.routes import (
     brands,
@@ -66,6 +66,7 @@ from chalicelib.routes import (
     webhooks,
 )
 from chalicelib.routes.answers import Answer, ProposalList
+from chalicelib.routes.deed_shapes import BoardView, NewDeed
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "chalicelib" / "openapi.json"
 
@@ -129,6 +130,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "If-Match": {"type": "string", "pattern": '^"v[0-9]{1,9}"$'},
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "cursor": {"type": "string", "maxLength": cursors.LENGTH},
+    "lng": {"type": "number", "minimum": -180, "maximum": 180},
+    "lat": {"type": "number", "minimum": -90, "maximum": 90},
+    "at": {"type": "string", "format": "date-time"},
     "rows": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     "number": {"type": "integer", "minimum": 1, "maximum": PARTS},
     "key_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
@@ -714,6 +718,31 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         query={"rows": "1 to 1000, 100 when absent", "cursor": PAGE["cursor"]},
         pages=lists.KINDS[1:],
         problems=(400, 404, 422),
+    ),
+    ("GET", "/v1/markets/{market_id}/board"): Operation(
+        "The queue as the board shows it: counters, and every open gift, the most at risk first",
+        "Board",
+        ("operator",),
+        answer=BoardView,
+        problems=(404,),
+    ),
+    ("GET", "/v1/markets/{market_id}/zones"): Operation(
+        "Which drawn zones there are at a point, at any moment",
+        "Rules",
+        BOTH,
+        answer=draw.ZonesHere,
+        query={"lng": "longitude", "lat": "latitude", "at": "when; absent: now"},
+        problems=(404, 422),
+    ),
+    ("POST", "/v1/orders/{order_id}/deeds"): Operation(
+        "Act on an order by hand: give it to somebody else, hold it, let it go, cancel it or call it back",
+        "Orders",
+        ("operator",),
+        body=NewDeed,
+        answer=OrderView,
+        status=202,
+        headers=("If-Match",),
+        problems=(404, 409, 412, 422, 428),
     ),
     ("POST", "/v1/board/links"): Operation(
         "A way to the board for one dispatcher: good once, for a quarter of an hour",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import Field
 
 from chalicelib.domain import snapshots
 from chalicelib.domain.atlas import Atlas
@@ -10,6 +13,7 @@ from chalicelib.domain.drawing import PART, drawn
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.policies import Policy
 from chalicelib.domain.ports import World
+from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.snapshots import Head, Pointer
 from chalicelib.flows import consult, enlist
 
@@ -61,3 +65,50 @@ def _atlas(world: World, market_id: str, digest: str) -> Atlas:
     atlas = consult.as_known(world, market_id, Head(pointer.digest, pointer.version, pointer.published_at))
     world.memory[f"drawing#{market_id}"] = (digest, atlas)
     return atlas
+
+
+class ZoneHere(Shape):
+    """One zone that speaks at that place."""
+
+    zone_id: str
+    level: str
+    policy: str
+    valid_from: Instant
+    valid_to: Instant | None = None
+    expected_end: Instant | None = None
+    is_near: bool = Field(default=False, description="Met only within its own precision of the edge.")
+
+
+class ZonesHere(Shape):
+    """What is drawn at a place: zones that are lists of names are not met by a point."""
+
+    rules_version: int | None = Field(default=None, description="Absent: no rules were ever published.")
+    at: Instant
+    data: tuple[ZoneHere, ...]
+
+
+def at(world: World, market_id: str, lng: float, lat: float, when: datetime | None) -> ZonesHere:
+    """The drawn zones at that point (in the market's datum) and moment, the strictest first. Raises `Missing`."""
+    enlist.market(world, market_id)
+    now = world.clock()
+    moment = when or now
+    atlas = consult.atlas(world, market_id)
+    if atlas is None:
+        return ZonesHere(at=moment, data=())
+    end = moment + timedelta(seconds=1)
+    found = [
+        ZoneHere(
+            zone_id=zone.zone_id,
+            level=zone.level.name.lower(),
+            policy=zone.policy_reference,
+            valid_from=zone.valid_from,
+            valid_to=zone.valid_to,
+            expected_end=zone.expected_end,
+            is_near=is_near,
+        )
+        for zone, is_near in sorted(
+            atlas.drawn(lng, lat, 0.0), key=lambda met: (-met[0].level, met[0].zone_id)
+        )
+        if zone.holds(moment, end, max(now, atlas.rules.published_at))
+    ]
+    return ZonesHere(rules_version=atlas.rules.version, at=moment, data=tuple(found))

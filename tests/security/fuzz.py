@@ -181,7 +181,8 @@ class Fuzz:
 
 
 def _right_query(name: str) -> str:
-    return {"limit": "2", "rows": "2", "brand": "maison"}[name]
+    known = {"limit": "2", "rows": "2", "brand": "maison", "lng": "121.49", "lat": "31.22"}
+    return known.get(name, "2022-04-11T12:00:00Z")
 
 
 def _text(value: Any) -> str:

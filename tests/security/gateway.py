@@ -34,6 +34,7 @@ from chalicelib.flows import (
     inquire,
     mount,
     publish,
+    recount,
     redeem,
     sign_in,
     stock,
@@ -378,6 +379,7 @@ def _names(on: Stage) -> dict[str, str]:
     asked = inquire.ask(on.world, "SHA", "health-office", "question-1", question, raw)
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     sign_in.invite(on.world, "mei", "control-room")
+    recount.recount(on.world, "SHA")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
     a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))

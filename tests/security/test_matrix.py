@@ -160,6 +160,7 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/orders/{order_id}/link"): lambda gate: {"language": "fr"},
     ("POST", "/t/{token}"): lambda gate: b"form=none&do=move&day=2022-04-12&from=09%3A00",
     ("POST", "/v1/board/links"): lambda gate: {"who": "mei"},
+    ("POST", "/v1/orders/{order_id}/deeds"): lambda gate: {"what": "redispatch", "why": "look again"},
     ("POST", "/v1/keys"): lambda gate: {"role": "brand", "owner": "maison"},
     ("POST", "/v1/callbacks/{market_id}/{courier_id}"): lambda gate: CALLBACK,
 }
@@ -174,6 +175,7 @@ OTHER_NAMES = {
     ("POST", "/v1/orders/{order_id}/attempts"): {"order_id": "returned"},
     ("POST", "/v1/orders/{order_id}/returns"): {"order_id": "failed"},
     ("PUT", "/v1/orders/{order_id}/relay"): {"order_id": "waiting"},
+    ("POST", "/v1/orders/{order_id}/deeds"): {"order_id": "waiting"},
     ("POST", "/v1/orders/{order_id}/manifest"): {"order_id": "visit"},
     ("GET", "/v1/clients/{reference}/erasure"): {"reference": "leaving"},
     ("POST", "/v1/campaigns/{campaign_id}/pause"): {"campaign_id": "placing"},
@@ -247,6 +249,7 @@ def ask(gate: Gateway, route: tuple[str, str], caller: str, unknown: str | None 
     if unknown is not None and isinstance(sent, dict):
         sent.pop(unknown, None)
     query = "?brand=maison" if "brand" in OPERATIONS[route].query else ""
+    query = "?lng=121.49&lat=31.22" if "lng" in OPERATIONS[route].query else query
     return gate.ask(method, path + query, caller, sent, headers)
 
 
