@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REGION = "eu-west-1"
-SERVICES = "dynamodb,sqs,kms,secretsmanager,sts"
+SERVICES = "dynamodb,sqs,kms,secretsmanager,ses,sts"
 GATE = Path(__file__).with_name("gate.py")
 QUICK_DEATHS = 3
 """So many deaths within a second of a start, and it is left dead: a loop of restarts would hide the cause."""

@@ -7,7 +7,8 @@ A row has
     play(scene) what happens, told with `scene.tell`, and what must hold, said with `scene.promise`
 
 and, where it needs them, CONDUCT (how courier companies behave), COURIERS (instead of the one that `run.furnish` puts
-up) and SECRETS (more for the secret store).
+up), SECRETS (more for the secret store) and beside(clock), a context of whoever else has to be there, which says what
+of them goes into the secret store.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -126,6 +126,9 @@ def scene(row: ModuleType, report: Report, log: Path) -> Iterator[Scene]:
         for courier in fleet
     }
     secrets: dict[str, Any] = {}
+    beside = ExitStack()
+    if hasattr(row, "beside"):
+        secrets |= beside.enter_context(row.beside(clock))
     for courier in fleet:
         url = companies[courier.courier_id].url
         ours = secrets.setdefault(courier.dialect, {})
@@ -144,6 +147,7 @@ def scene(row: ModuleType, report: Report, log: Path) -> Iterator[Scene]:
             yield on
             on.pool.clear()
     finally:
+        beside.close()
         for company in companies.values():
             company.close()
 
