@@ -1,4 +1,4 @@
-"""Meta's end of WhatsApp: takes what a business sends as the Cloud API would, and lets the people at the other end read,
+"""Meta's end of WhatsApp: takes what a business sends as the Cloud API would, and lets the people there read,
 press and write.
 
 It knows the templates that were registered with it (`domain.templates`, each in six languages), refuses free words to

@@ -19,6 +19,7 @@ from chalicelib.domain.clients import ChannelKind
 from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.orders import Fallback, Order, OrderState, is_over
 from chalicelib.domain.shapes import Instant, Shape, stamp
+from chalicelib.domain.substitutes import Proposal, Say, State
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind
 
 SEPARATOR: Final = "."
@@ -227,6 +228,8 @@ def owed_of(order: Order, known: Iterable[Message]) -> Owed | None:
         kind = SAID_OF.get(step.state)
         if kind is None or (kind is MessageKind.DELAYED and not order.was_given):
             continue  # whoever was told no time yet is not told that it is late
+        if kind in (MessageKind.DELAYED, MessageKind.STRANDED) and _is_offered(order):
+            return None  # the offer says as much
         if kind is MessageKind.ANNOUNCED:
             if number or is_moved:
                 break  # back in the pool: nothing is announced twice
@@ -245,9 +248,15 @@ def owed_of(order: Order, known: Iterable[Message]) -> Owed | None:
     )
 
 
-def also_owed_of(order: Order, known: Iterable[Message]) -> Iterator[Owed]:
+def _is_offered(order: Order) -> bool:
+    return order.digital is not None and order.digital.outcome is DigitalOutcome.OFFERED
+
+
+def also_owed_of(
+    order: Order, known: Iterable[Message], proposals: Iterable[Proposal] = ()
+) -> Iterator[Owed]:
     """What the client is to hear beside the order's steps: the code of the hand-over, once a courier has the job, and
-    each one that is made anew; and what is offered in the gift's place."""
+    each one that is made anew; and what is offered or proposed in the gift's place, where the client has a say."""
     said = {(message.kind, message.about): message.number for message in known}
     handing, at = order.leg.handing, order.history[-1].at
     if handing is not None and handing.asks_for_code and order.state in WANTS_CODE:
@@ -262,6 +271,10 @@ def also_owed_of(order: Order, known: Iterable[Message]) -> Iterator[Owed]:
         if (MessageKind.DIGITAL_OFFERED, about) not in said:
             number = sum(kind is MessageKind.DIGITAL_OFFERED for kind, _ in said)
             yield Owed(number, MessageKind.DIGITAL_OFFERED, digital.at, about, digital.until)
+    for proposal in proposals:
+        kind, about = MessageKind.SUBSTITUTE_PROPOSED, f"proposal-{proposal.number}"
+        if proposal.state is State.OPEN and proposal.needs is Say.CLIENT and (kind, about) not in said:
+            yield Owed(proposal.number, kind, proposal.proposed_at, about)
 
 
 def until_of(kind: MessageKind, owed_at: datetime, window_end: datetime | None) -> datetime | None:

@@ -15,6 +15,7 @@ from chalicelib.domain.messages import Message, until_of
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Window, zone_info
+from chalicelib.domain.substitutes import Say
 from chalicelib.domain.templates import Choice, MessageKind
 from chalicelib.flows import speak
 from chalicelib.flows.reschedule import reschedule, why_not
@@ -161,7 +162,7 @@ def _is_outdated(world: World, order: Order, at: datetime) -> bool:
 
 
 def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
-    """What the client says of a gift that needs no courier: who would rather have one gets what it would send."""
+    """What the client says of another gift, or of one that needs no courier: who would rather have one gets what it would send."""
     from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
     from chalicelib.flows import answer
 
@@ -169,6 +170,18 @@ def _instead(world: World, order: Order, message: Message, choice: Choice) -> st
         if choice is Choice.DIGITAL:
             wish = DigitalAction(action=DigitalStep.SEND)
             answer.act(world, order.brand_id, order.order_id, wish, order.version)
+        elif message.kind is MessageKind.SUBSTITUTE_PROPOSED:
+            from chalicelib.flows.substitute import answer as say
+
+            is_accepted, proof = choice is Choice.YES, message.message_id.replace(".", "-")[-64:].strip("-_")
+            say(
+                world,
+                order.order_id,
+                message.number,
+                is_accepted=is_accepted,
+                consent=Say.CLIENT,
+                evidence=proof,
+            )
         elif message.kind is not MessageKind.DIGITAL_OFFERED:
             return "noted"
         elif choice is Choice.YES:

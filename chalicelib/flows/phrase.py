@@ -13,6 +13,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.saying import Button, Saying
 from chalicelib.domain.shapes import zone_info
+from chalicelib.domain.substitutes import proposal_key, proposal_of_row
 from chalicelib.domain.templates import (
     FOOTER,
     LIST_TITLE,
@@ -82,6 +83,12 @@ def _code(world: World, order: Order) -> str | None:
         return None
 
 
+def _proposed(world: World, order: Order, number: int) -> str:
+    """What would go in the gift's place, by name."""
+    row = world.table.get(proposal_key(order.order_id, number))
+    return "" if row is None else ", ".join(item.name for item in proposal_of_row(row).gift.items)
+
+
 def windows_of(about: str) -> list[tuple[datetime, datetime]]:
     """The windows that a message names, as it keeps them."""
     pairs = (one.partition("/") for one in about.split("|") if "/" in one)
@@ -108,6 +115,8 @@ def _values(
         }
         if message.kind is MessageKind.HAND_OVER_CODE:
             said["code"] = _code(world, order) or ""
+        if message.kind is MessageKind.SUBSTITUTE_PROPOSED:
+            said["gift"] = _proposed(world, order, message.number)
     said["count"] = str(len(windows_of(message.about)))
     if message.sealed:
         try:

@@ -54,6 +54,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.saying import ClientChannel, Mail, Saying, Sent
 from chalicelib.domain.shapes import zone_info
+from chalicelib.domain.substitutes import PROPOSALS, Proposal, proposal_of_row
 from chalicelib.domain.templates import TEMPLATES, MessageKind
 from chalicelib.flows import phrase, summon
 
@@ -73,12 +74,12 @@ MARGIN = timedelta(minutes=5)
 """Before a session ends it is believed to be over: a message takes its time."""
 
 
-def speak(world: World, order: Order, known: Iterable[Message]) -> None:
+def speak(world: World, order: Order, known: Iterable[Message], proposals: Iterable[Proposal] = ()) -> None:
     """Say what the order's client is to hear now, and what was put off and is due. Doing it twice is harmless."""
     now, known = world.clock(), list(known)
     owed = owed_of(order, known)
     fresh = None if owed is None else _drafted(order, owed)
-    beside = [_drafted(order, each) for each in also_owed_of(order, known)]
+    beside = [_drafted(order, each) for each in also_owed_of(order, known, proposals)]
     due = [message for message in known if message.next_attempt_at and message.next_attempt_at <= now]
     if fresh is None and not due and not beside:
         return
@@ -369,6 +370,10 @@ def number_of(code: str) -> int | None:
 
 def messages_in(rows: Sequence[Row]) -> list[Message]:
     return [message_of_row(row) for row in rows if row.key.sk.startswith(MESSAGE)]
+
+
+def proposals_in(rows: Sequence[Row]) -> list[Proposal]:
+    return [proposal_of_row(row) for row in rows if row.key.sk.startswith(PROPOSALS)]
 
 
 def messages_of(world: World, order: Order) -> list[Message]:

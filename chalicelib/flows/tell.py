@@ -15,14 +15,13 @@ sweep asks endpoint by endpoint, and no backlog hides what is due to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, CordonError, Lost, Missing, Refused, Unanswered
-from chalicelib.domain.messages import Message
 from chalicelib.domain.notices import (
     RETRIES,
     Attempt,
@@ -81,7 +80,7 @@ def tell(world: World, order_id: str) -> None:
     One read, another of the endpoints every half minute and when the order closes, and one write for the notices
     that an endpoint took one after the other. Raises `Missing`.
     """
-    order, notices, passed, messages = _read(world, order_id)
+    order, notices, passed, rows = _read(world, order_id)
     if order.appointment is not None and order.told:
         order = remind(world, order)
     closes = is_over(order) and not order.told
@@ -119,7 +118,8 @@ def tell(world: World, order_id: str) -> None:
     if trouble is not None:
         raise trouble
     if is_to_be_told:
-        speak.speak(world, order, messages)  # before it is closed: else nobody would know that it is owed
+        # before it is closed: else nobody would know that it is owed
+        speak.speak(world, order, speak.messages_in(rows), speak.proposals_in(rows))
     if closes:
         _close(world, order)
 
@@ -239,15 +239,15 @@ def replay(
 # --- what is owed -------------------------------------------------------------------------------------------
 
 
-def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice], Row | None, list[Message]]:
-    """The order, its notices, its pass, if it has one, and what its client was told."""
+def _read(world: World, order_id: str) -> tuple[Order, dict[Key, Notice], Row | None, Sequence[Row]]:
+    """The order, its notices, its pass, if it has one, and all that stands with it."""
     rows = world.table.read(order_id).rows
     order = next((facts.order_of_row(row) for row in rows if row.key.sk == facts.ORDER), None)
     if order is None:
         raise Missing(f"no order {order_id!r}")
     notices = {row.key: facts.notice_of_row(row) for row in rows if row.key.sk.startswith("notice#")}
     passed = next((row for row in rows if row.key.sk == PASS), None)
-    return order, notices, passed, speak.messages_in(rows) if order.client_id is not None else []
+    return order, notices, passed, rows
 
 
 def _owed(order: Order, endpoint: Endpoint, notices: Mapping[Key, Notice], now: datetime) -> Iterator[Notice]:

@@ -10,7 +10,10 @@ import pytest
 from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.messages import MessageState
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.ports import Keep
+from chalicelib.domain.substitutes import Proposal, Say, State, proposal_key, proposal_of_row, proposal_row
 from chalicelib.domain.templates import MessageKind
+from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import tell
 from chalicelib.flows.codes import OWN, codes_of
 from tests import digital, stage
@@ -145,3 +148,68 @@ def test_a_message_carries_the_link_to_the_orders_own_page(shut: Talking) -> Non
     assert body is not None
     assert "Voir votre cadeau: https://gifts.example/t/" in body.get_content()
     assert stage.MARKET
+
+
+def proposed(talk: Talking, order_id: str, needs: str) -> None:
+    """Another gift is proposed in the place of this one, with the consent that it needs."""
+    order = talk.order(order_id)
+    proposal = Proposal(
+        order_id=order_id,
+        number=1,
+        name="tea",
+        reason=Reason.ORIGIN_CLOSED,
+        gift=order.gift,
+        pick_up="Tea house",
+        needs=needs,
+        state=State.OPEN,
+        proposed_at=talk.on.clock.now,
+        digest="d",
+    )
+    talk.world.table.write(Keep(proposal_row(proposal), was=None))
+
+
+def test_a_substitute_is_proposed_to_the_client_where_the_client_has_a_say_and_only_there() -> None:
+    for needs, said in (("client", 1), ("brand", 0)):
+        talk = talking()
+        order_id = talk.place()
+        proposed(talk, order_id, needs)
+        for _ in range(2):
+            tell.tell(talk.world, order_id)
+        assert kinds(talk).count("substitute_proposed") == said
+    body = talking_of_client(talk := talking())
+    texts = [one["text"] for one in body["template"]["components"][0]["parameters"]]
+    assert texts[-1] == "Cake"
+    assert talk.meta.sent
+
+
+def talking_of_client(talk: Talking) -> Any:
+    order_id = talk.place()
+    proposed(talk, order_id, "client")
+    tell.tell(talk.world, order_id)
+    return next(
+        one for one in talk.meta.sent if one["biz_opaque_callback_data"].endswith("substitute_proposed")
+    )
+
+
+@pytest.mark.parametrize(("answer", "result"), [("no", "declined"), ("yes", "too_late")])
+def test_what_the_client_says_of_a_substitute_is_the_clients_own_word(answer: str, result: str) -> None:
+    talk = talking()
+    order_id = talk.place()
+    proposed(talk, order_id, "client")
+    tell.tell(talk.world, order_id)
+    message = next(m for m in talk.messages(order_id) if m.kind is MessageKind.SUBSTITUTE_PROPOSED)
+    talk.press(message, answer)
+    after = next(m for m in talk.messages(order_id) if m.kind is MessageKind.SUBSTITUTE_PROPOSED)
+    assert [a.result for a in after.answers] == [result], (
+        "the kitchen is open, and nothing is to be substituted"
+    )
+    row = talk.on.plain.table.get(proposal_key(order_id, 1))
+    assert row is not None
+    stands = proposal_of_row(row)
+    if answer == "no":
+        assert (stands.state, stands.by) == (State.DECLINED, Say.CLIENT)
+
+
+def test_who_is_offered_something_in_its_place_is_not_told_as_well_that_it_cannot_come(shut: Talking) -> None:
+    stranded(shut, fallback="digital")
+    assert "stranded" not in kinds(shut)
