@@ -37,13 +37,14 @@ def oblige(
     if choice in (Choice.ACCEPT, Choice.STOP):
         return "noted"
     if choice is Choice.OTHER_TIME:
-        return _name_times(world, client, order, message, at)
+        return _name_times(world, client, order, window_of(order), at)
     if choice in MOVES and _is_outdated(world, order, at):
         return "outdated"
     if choice is Choice.NOT_AT_HOME:
-        moved = _moved(world, order, tomorrow(client, window_of(order)))
+        later = tomorrow(client, window_of(order))
+        moved = _moved(world, order, later)
         if moved == "moved":
-            _name_times(world, client, order, message, at)
+            _name_times(world, client, order, later, at)
         return moved
     if choice is Choice.AT:
         window = window_of(order)
@@ -94,11 +95,11 @@ def _day(client: Client, moment: datetime) -> object:
     return moment.astimezone(zone_info(client.time_zone)).date()
 
 
-def _name_times(world: World, client: Client, order: Order, message: Message, at: datetime) -> str:
+def _name_times(world: World, client: Client, order: Order, window: Window, at: datetime) -> str:
     if why_not(order):
         return "too_late"
     now = world.clock()
-    windows = other_windows(client, window_of(order), now)
+    windows = other_windows(client, window, now)
     if not windows:
         return "no_other_time"
     about = "|".join(f"{w.start.isoformat()}/{w.end.isoformat()}" for w in windows)
@@ -162,7 +163,7 @@ def _is_outdated(world: World, order: Order, at: datetime) -> bool:
 
 
 def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
-    """What the client says of another gift, or of one that needs no courier: who would rather have one gets what it would send."""
+    """What the client says of another gift, or of one that needs no courier, which the brand sends if it is wished."""
     from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
     from chalicelib.flows import answer
 

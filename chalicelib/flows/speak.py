@@ -205,7 +205,8 @@ def _say(world: World, client: Client, person: Person, order: Order | None, mess
     )
     changes: list[Change] = [Keep(message_row(trying), was=message.version or None)]
     purpose = TEMPLATES[message.kind].purpose
-    if not message.tries and not TEMPLATES[message.kind].is_urgent:
+    is_talk = TEMPLATES[message.kind].is_urgent or in_session(world, client.client_id, channel)
+    if not message.tries and not is_talk:  # in a conversation nobody counts
         day = now.astimezone(zone_info(client.time_zone)).date().isoformat()
         key = spoken_key(client.client_id, purpose.value, day)
         until = facts.epoch(now + COUNTED)
