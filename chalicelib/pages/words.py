@@ -50,8 +50,8 @@ REASONS: Final[dict[str, str]] = {
     "person_unlisted": "The crew does not stand on an official list that the rules ask for.",
     "temperature": "The vehicle cannot keep the gift at the temperature it needs.",
     "dwell": "The gift would be under way longer than it keeps, the rest at the gate included.",
-    "signature_conflict": "A gift of this value is handed over in person at the door, and so is a visit made; the rules "
-    "at the client's place do not let anybody come there.",
+    "signature_conflict": "A gift of this value is handed over in person at the door, and so is a visit made; the "
+    "rules at the client's place do not let anybody come there.",
     "proof_missing": "The courier cannot bring back a proof that the client received it.",
     "value_uninsured": "The courier's insurance does not cover the value of the gift.",
     "not_carried": "The courier does not carry gifts of this kind.",
