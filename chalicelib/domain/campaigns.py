@@ -44,6 +44,8 @@ class Hours(Shape):
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Hours:
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("times on the market's clock were expected, without an offset")
         if self.end <= self.start:
             raise ValueError("hours end after they begin, on the same day")
         return self

@@ -333,12 +333,13 @@ def test_a_gift_in_another_currency_and_a_shop_elsewhere_are_refused(on: Stage) 
         {"audience": named("vic-1", "vic-1")},
         {"hours": []},
         {"hours": [{"start": "13:00", "end": "13:00"}]},
+        {"hours": [{"start": "13:00Z", "end": "14:00"}]},
         {"hours": [AFTERNOON[0], AFTERNOON[0]]},
         {"hours": [{**AFTERNOON[0], "districts": ["黄浦区"]}, {**AFTERNOON[0], "districts": ["黄浦"]}]},
     ],
 )
 def test_a_campaign_that_says_two_things_is_none(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"expected|hours|district"):
+    with pytest.raises(ValueError, match=r"expected|hours|district|clock"):
         wanted(**{"audience": named("vic-1"), **wrong})
 
 
