@@ -22,7 +22,7 @@ from chalicelib.domain.tallies import Tally, of_one
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import check, enlist, give, look
 from chalicelib.flows.walk import Walked
-from chalicelib.flows.wish import Wished, ahead, members_on, why_of, wishes
+from chalicelib.flows.wish import Near, Wished, ahead, members_on, why_of, wishes
 
 
 def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
@@ -30,7 +30,7 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     members = members_on(world, campaign, lane.page)
     near = ahead(world, campaign, members)
     on = check.ground(world, campaign.market_id)
-    asks = _Asks(near, campaign, on)
+    asks = _Asks(near.world, campaign, on)
     tally, found, silent = Tally(), [], 0
     for wished in wishes(near, campaign, members):
         foreseen = asks.about(wished)
@@ -48,9 +48,9 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     return Walked(tally, (kept,), beside=silent)
 
 
-def _is_silent(world: World, campaign: Campaign, wished: Wished) -> bool:
-    row = world.table.get(client_key(client_id_of(campaign.brand_id, wished.member.client)))
-    return row is not None and not may_be_written_to(client_of_row(row), "service", world.clock())
+def _is_silent(near: Near, campaign: Campaign, wished: Wished) -> bool:
+    row = near.rows.get(client_key(client_id_of(campaign.brand_id, wished.member.client)))
+    return row is not None and not may_be_written_to(client_of_row(row), "service", near.world.clock())
 
 
 class _Asks:

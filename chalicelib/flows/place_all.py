@@ -41,7 +41,7 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     orders: dict[str, Order] = {}
     reasons: dict[str, str] = {}
     wished_for = list(wishes(near := ahead(world, campaign, members), campaign, members))
-    for some in _together(_drafts(near, campaign, wished_for, orders, reasons)):
+    for some in _together(_drafts(near.world, campaign, wished_for, orders, reasons)):
         _write(world, campaign, some, orders, reasons)
     if orders:
         world.queues.nudge(Topic.DISPATCH, [campaign.market_id])

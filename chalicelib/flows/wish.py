@@ -6,11 +6,12 @@ on the versions that were read, so what has changed since is found by the write,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from chalicelib.domain import facts
+from chalicelib.domain.ahead import Ahead
 from chalicelib.domain.campaign_rows import page_key, unseal_contact
 from chalicelib.domain.campaigns import Campaign, Why, order_name, place_in, window_for
 from chalicelib.domain.client_rows import client_key, client_of_row, data_key_of_client
@@ -20,7 +21,7 @@ from chalicelib.domain.given import client_ledger_key
 from chalicelib.domain.lists import Member, members_of_row
 from chalicelib.domain.orders import OrderWish, PickUp, Tier, order_id_of
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Key, Row, Table, World
+from chalicelib.domain.ports import Key, Row, World
 from chalicelib.domain.programme import programme_key
 from chalicelib.domain.standing import standing_key
 from chalicelib.flows import enlist, enrol
@@ -38,25 +39,11 @@ class Wished(NamedTuple):
     district: str | None = None
 
 
-class Ahead:
-    """A table of which some rows have been read already; whether they are there is known of each of these keys."""
+class Near(NamedTuple):
+    """The world, and what has been read ahead of it."""
 
-    def __init__(self, table: Table, keys: Sequence[Key]) -> None:
-        self._table = table
-        self._known: dict[Key, Row | None] = dict.fromkeys(keys)
-        self._known |= {row.key: row for row in table.get_many(keys)}
-
-    def __getattr__(self, verb: str) -> object:
-        return getattr(self._table, verb)
-
-    def get(self, key: Key) -> Row | None:
-        return self._known[key] if key in self._known else self._table.get(key)
-
-    def get_many(self, keys: Sequence[Key]) -> list[Row]:
-        unknown = [key for key in keys if key not in self._known]
-        found = self._table.get_many(unknown) if unknown else []
-        there = (self._known[key] for key in dict.fromkeys(keys) if key in self._known)
-        return [*(row for row in there if row is not None), *found]
+    world: World
+    rows: Mapping[Key, Row]
 
 
 def members_on(world: World, campaign: Campaign, page: int) -> tuple[Member, ...]:
@@ -65,7 +52,7 @@ def members_on(world: World, campaign: Campaign, page: int) -> tuple[Member, ...
     return () if row is None else members_of_row(row)
 
 
-def ahead(world: World, campaign: Campaign, members: Iterable[Member]) -> World:
+def ahead(world: World, campaign: Campaign, members: Iterable[Member]) -> Near:
     """The world as it is, with what will be asked of these clients read ahead."""
     keys = [programme_key(campaign.brand_id)]
     for member in members:
@@ -73,12 +60,13 @@ def ahead(world: World, campaign: Campaign, members: Iterable[Member]) -> World:
         order_id = order_id_of(campaign.brand_id, order_name(campaign.campaign_id, member.client))
         keys += [client_key(client_id), standing_key(client_id), facts.order_key(order_id)]
         keys += [client_ledger_key(client_id, campaign.day.year), data_key_of_client(client_id)]
-    table: Table = Ahead(world.table, keys)  # type: ignore[assignment]  # it hands on whatever it does not know
-    return replace(world, table=table)
+    table = Ahead(world.table, keys)
+    return Near(replace(world, table=table), table.rows)
 
 
-def wishes(world: World, campaign: Campaign, members: Iterable[Member]) -> Iterator[Wished]:
+def wishes(near: Near, campaign: Campaign, members: Iterable[Member]) -> Iterator[Wished]:
     """Of each of them, in their order."""
+    world = near.world
     on = _Shop(
         enlist.market(world, campaign.market_id),
         PickUp(
@@ -88,7 +76,7 @@ def wishes(world: World, campaign: Campaign, members: Iterable[Member]) -> Itera
         ),
     )
     for member in members:
-        yield _wished(world, campaign, on, member)
+        yield _wished(near, campaign, on, member)
 
 
 @dataclass(frozen=True)
@@ -99,16 +87,16 @@ class _Shop:
     pick_up: PickUp
 
 
-def _wished(world: World, campaign: Campaign, on: _Shop, member: Member) -> Wished:
+def _wished(near: Near, campaign: Campaign, on: _Shop, member: Member) -> Wished:
     found = Wished(member, order_name(campaign.campaign_id, member.client))
-    row = world.table.get(client_key(client_id_of(campaign.brand_id, member.client)))
+    row = near.rows.get(client_key(client_id_of(campaign.brand_id, member.client)))
     if row is None:
         return found._replace(why=Why.UNKNOWN_CLIENT)
     client = client_of_row(row)
     if client.is_leaving:
         return found._replace(why=Why.ERASED)
     try:
-        person = enrol.person_of(world, client)
+        person = enrol.person_of(near.world, client)
     except Forgotten:
         return found._replace(why=Why.ERASED)
     name = place_in(person.places, member.place, on.market)

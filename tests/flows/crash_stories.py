@@ -13,6 +13,7 @@ from typing import Any
 from chalicelib.domain import breaker, facts
 from chalicelib.domain.associates import NewAssociate
 from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.campaigns import CampaignState
 from chalicelib.domain.clients import Client
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.given import ledger_of_row
@@ -58,6 +59,20 @@ from chalicelib.flows.book import ATTEMPTS
 from chalicelib.flows.place_digital import place_digital
 from tests import digital
 from tests.flows import crash_clients
+from tests.flows.crash_campaigns import (
+    ONE_A_PAGE,
+    RIGHT,
+    WRONG,
+    ended_as,
+    everybody_is_enrolled_once,
+    handed_in,
+    mounted,
+    order_key,
+    read_the_lists,
+    reported,
+    told,
+    two_clients,
+)
 from tests.flows.crash_play import Play, Story
 from tests.flows.crash_steps import (
     AT_THE_GATE,
@@ -1575,4 +1590,28 @@ talks(
     a_person_writes("too early", client="vic-nobody"), a_person_writes(None, "t-0"), writes("yes"),
     a_person_writes("hello", "t-2"), a_person_writes("other words", "t-2"), meta("silent"),
     a_person_writes("once more", "t-3"), minutes(6), by_itself=False,
+)  # fmt: skip
+
+# --- lists and campaigns --------------------------------------------------------------------------------------
+
+story(
+    "lists_of_clients_are_handed_in",
+    handed_in(RIGHT, "right", currency="CNY"), handed_in(WRONG, "wrong", currency="CNY"), read_the_lists,
+    minutes(3), read_the_lists,
+    settings=ONE_A_PAGE, at_end=everybody_is_enrolled_once, waits=("walk", "take_in"),
+)  # fmt: skip
+story(
+    "a_campaign_is_placed_paused_and_goes_on",
+    two_clients, mounted({"rule": {"tier_at_least": "standard", "open_occasion": "easter"}}), minutes(3),
+    told("plan"), minutes(3), told("place", settled=False), told("pause"), minutes(2), told("place"), minutes(3), reported, minutes(3),
+    cancel(order_key("vic-1")), cancel(order_key("vic-2")), minutes(6),
+    ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
+    at_end=ended_as(CampaignState.PLACED, placed=2), waits=("walk", "place_all", "proceed"),
+)  # fmt: skip
+story(
+    "a_campaign_off_a_list_is_called_off",
+    two_clients, handed_in(b"reference\nvic-1\nvic-2", "list", kind="members"), minutes(3),
+    mounted("list", at_once=True), minutes(3), reported, told("off", orders="cancelled"), minutes(9), reported, minutes(3),
+    ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
+    at_end=ended_as(CampaignState.CANCELLED, cancelled=2), waits=("walk", "place_all", "proceed"),
 )  # fmt: skip
