@@ -447,6 +447,8 @@ class Order(Shape):
     @property
     def custody(self) -> Chain:
         """Who had the gift from when until when."""
+        if self.pick_up_place is None:
+            return Chain(stretches=())  # there never was one to have
         if self.appointment is None:
             return chain(self.placed_at, self.legs, self.received_at)
         return chain(

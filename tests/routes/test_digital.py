@@ -231,3 +231,31 @@ def test_who_guesses_is_told_to_slow_down(gate: Gateway, monkeypatch: pytest.Mon
         for n in range(5)
     ]
     assert statuses == [404, 404, 404, 429, 429]
+
+
+def test_whatever_is_asked_about_an_order_that_never_had_a_parcel_has_an_answer(gate: Gateway) -> None:
+    from tests.security.test_matrix import OPERATIONS, ask, names_of
+
+    put(gate, "WEEK", digital.yoga())
+    order_id = str(place(gate, "WEEK").json()["order_id"])
+    gate.stage.settle()
+    told = gate.ask("GET", f"/v1/orders/{order_id}", BRAND).json()
+    assert told["custody"] == {"stretches": [], "flaws": []}, "nobody ever had a parcel"
+    before, asked = dict(gate.names), []
+    try:
+        for route in sorted(OPERATIONS):
+            if "order_id" not in names_of(route[1]):
+                continue
+            for name in before:
+                if before[name].startswith("ord_"):
+                    gate.names[name] = order_id
+            for caller in (BRAND, "operator control-room"):
+                answer = ask(gate, route, caller)
+                asked.append((route, answer.status))
+                assert answer.status < 500, (route, caller, answer.body)
+    finally:
+        gate.names.update(before)
+    assert len(asked) > 30
+    for kind in ("text/html", "text/plain"):
+        page = gate.ask("GET", f"/v1/orders/{order_id}/evidence", BRAND, headers={"Accept": kind})
+        assert (page.status, page.kind) == (200, kind)
