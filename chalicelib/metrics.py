@@ -63,6 +63,8 @@ MEASURED: Mapping[str, tuple[Measure, ...]] = {
     "courier_account_missing": (Measure("CourierUnanswered", by=_COURIER),),
     "booking_vanished": (Measure("BookingsVanished"),),
     "moved_uncleared": (Measure("MovedUncleared"),),
+    "proof_awaited": (Measure("ValuablesInDoubt"),),
+    "seal_misfits": (Measure("ValuablesInDoubt"),),
     "closure_suspected": (Measure("ClosuresSuspected", when=_in("result", "held")),),
     "crew_may_be_shut_in": (Measure("CrewsShutIn"),),
     "callback_forged": (Measure("CallbacksRefused"),),

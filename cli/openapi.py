@@ -322,14 +322,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/orders/{order_id}/proposals"): Operation(
         "What was proposed in the place of a gift, and the answers",
         "Substitutes",
-        ("brand", "operator"),
+        ("brand", "operator", "associate"),
         answer=ProposalList,
         problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/proposals/{proposal}/accept"): Operation(
         "Let what was proposed go in its place; of a proposal that needs the client's consent, name what proves it",
         "Substitutes",
-        ("brand",),
+        ("brand", "associate"),
         body=Answer,
         answer=disclosure.BrandOrder,
         status=202,
@@ -338,7 +338,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/proposals/{proposal}/decline"): Operation(
         "Refuse what was proposed in its place; the next best is looked for",
         "Substitutes",
-        ("brand",),
+        ("brand", "associate"),
         body=Answer,
         answer=disclosure.BrandOrder,
         status=202,
@@ -347,7 +347,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/looks"): Operation(
         "Read whom an order is for and where, and say why: who looked is kept",
         "Valuables",
-        ("brand", "operator"),
+        ("brand", "operator", "associate"),
         body=WhyLook,
         answer=Shown,
         status=201,
@@ -356,7 +356,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/orders/{order_id}/looks"): Operation(
         "Who has looked at the address of an order, when and why",
         "Valuables",
-        ("brand", "operator"),
+        ("brand", "operator", "associate"),
         answer=LookList,
         problems=(404,),
     ),

@@ -31,6 +31,7 @@ class Deed(StrEnum):
 
     GIFT_ORDERED = "gift_ordered"
     GIFT_CANCELLED = "gift_cancelled"
+    GIFT_SUBSTITUTED = "gift_substituted"
     PURCHASE_COUNTED = "purchase_counted"
     REFUND_COUNTED = "refund_counted"
     TIER_GRANTED = "tier_granted"

@@ -12,7 +12,7 @@ from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.looks import LOOKS, Look, Shown, look_of_row, look_row
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import Keep, World
-from chalicelib.flows import look
+from chalicelib.flows import act_for, look
 
 
 def reveal(world: World, who: Caller, order_id: str, reason: str, staff: str | None = None) -> Shown:
@@ -52,4 +52,4 @@ def looks_of(world: World, order_id: str) -> list[Look]:
 def _readable(world: World, who: Caller, order_id: str) -> Order:
     if who.role is Role.OPERATOR:
         return look.any_order(world, order_id)
-    return look.own_order(world, who.owner, order_id)
+    return act_for.order_for(world, who, order_id)

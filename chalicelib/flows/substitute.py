@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import CORDON, Act, Deed, act_row
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.client_rows import client_key, client_of_row, owner_of_brand, unseal_person
 from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid, Lost, Missing, Stale, Unconditional
@@ -39,7 +40,7 @@ from chalicelib.domain.substitutes import (
     substitutes_key,
 )
 from chalicelib.domain.verdicts import Decision, Phase, Verdict
-from chalicelib.flows import check, enlist, look, ration
+from chalicelib.flows import check, enlist, ration
 from chalicelib.flows.place import outside
 
 TRIES = 5
@@ -139,7 +140,7 @@ def propose(world: World, order: Order) -> None:
     )
     if way.candidate.needs is Say.NONE:
         accepted = {"state": State.ACCEPTED, "answered_at": now, "by": Say.NONE}
-        _apply(world, order, way, proposal.model_copy(update=accepted), None)
+        _apply(world, order, way, proposal.model_copy(update=accepted), None, CORDON)
         return
     changed = known.model_copy(update={"count": number, "proposed": number})
     after = moved(order, now, Note.SUBSTITUTE_PROPOSED, substitution=changed)
@@ -233,27 +234,20 @@ def proposals_of(world: World, order_id: str) -> list[Proposal]:
     return [proposal_of_row(row) for row in world.table.read(order_id, PROPOSALS).rows]
 
 
-def answer_of_brand(
+def answer(
     world: World,
-    brand_id: str,
     order_id: str,
     number: int,
     *,
     is_accepted: bool,
     consent: Say,
-    evidence: str | None,
+    evidence: str | None = None,
+    actor: str = "client",
 ) -> Order:
-    """The same as `answer`, of the brand's own order. Raises `Missing` for another's."""
-    look.own_order(world, brand_id, order_id)
-    return answer(world, order_id, number, is_accepted=is_accepted, consent=consent, evidence=evidence)
-
-
-def answer(
-    world: World, order_id: str, number: int, *, is_accepted: bool, consent: Say, evidence: str | None = None
-) -> Order:
-    """The order with what was proposed in its place, or without; `consent`: who says so. The same answer again is the
-    same. Raises `Missing`, `Invalid` where the client's own word is asked for, and `Clashing` where nothing is to be
-    answered any more: the kitchen has opened again, the gift is under way, or what was proposed has changed."""
+    """The order with what was proposed in its place, or without; `consent`: who says so, `actor`: who passes it on.
+    The same answer again is the same. Raises `Missing`, `Invalid` where the client's own word is asked for, and
+    `Clashing` where nothing is to be answered any more: the kitchen has opened again, the gift is under way, or what
+    was proposed has changed."""
     for _ in range(TRIES):
         order, row = facts.load_order(world.table, order_id), world.table.get(proposal_key(order_id, number))
         if row is None:
@@ -262,7 +256,7 @@ def answer(
         if proposal.state is not State.OPEN:
             return _repeated(world, order, proposal, is_accepted=is_accepted)
         if is_accepted:
-            after = _accept(world, order, proposal, row, consent, evidence)
+            after = _accept(world, order, proposal, row, consent, evidence, actor)
         else:
             after = _close(world, order, proposal, row, State.DECLINED, consent, evidence)
         if after is not None:
@@ -280,7 +274,13 @@ def _repeated(world: World, order: Order, proposal: Proposal, *, is_accepted: bo
 
 
 def _accept(
-    world: World, order: Order, proposal: Proposal, row: Row, consent: Say, evidence: str | None
+    world: World,
+    order: Order,
+    proposal: Proposal,
+    row: Row,
+    consent: Say,
+    evidence: str | None,
+    actor: str,
 ) -> Order | None:
     if consent < proposal.needs:
         detail = f"the consent of the {proposal.needs.name.lower()} was expected"
@@ -304,10 +304,12 @@ def _accept(
     if way is None or way.candidate.needs > consent:
         raise Clashing("nobody could bring it now, or its client must not have it: the gift goes on waiting")
     told = {"state": State.ACCEPTED, "answered_at": world.clock(), "by": consent, "evidence": evidence}
-    return _apply(world, order, way, proposal.model_copy(update=told), row)
+    return _apply(world, order, way, proposal.model_copy(update=told), row, actor)
 
 
-def _apply(world: World, order: Order, way: _Way, proposal: Proposal, row: Row | None) -> Order | None:
+def _apply(
+    world: World, order: Order, way: _Way, proposal: Proposal, row: Row | None, actor: str
+) -> Order | None:
     """The order with that in its place, its evidence and the proposal, in one write. None: lost to somebody else."""
     now, known, candidate = world.clock(), order.substitution, way.candidate
     private = facts.unseal_private(world.sealer, order)
@@ -343,6 +345,10 @@ def _apply(world: World, order: Order, way: _Way, proposal: Proposal, row: Row |
         ),
     )
     changes: list[Change] = [facts.keep_order(after), check.keep_evidence(piece), *_kept(proposal, row)]
+    if order.client_id is not None:
+        act = Act(at=now, by=actor, did=Deed.GIFT_SUBSTITUTED, of=order.order_id)
+        token = f"{order.order_id}#{proposal.number}"
+        changes.append(Keep(act_row(order.client_id, act, token), was=None))
     try:
         world.table.write(*changes)
     except Lost:

@@ -17,6 +17,7 @@ from chalicelib.domain.orders import HandingView, Moved, OrderView
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info
+from chalicelib.domain.substitutes import Proposal
 from chalicelib.domain.zones import Zone
 from chalicelib.pages import explained, regimes, words
 from chalicelib.pages.sheet import (
@@ -93,6 +94,7 @@ def sheet(
     brand: str,
     at: datetime,
     looks: Sequence[Look] = (),
+    proposals: Sequence[Proposal] = (),
 ) -> Sheet:
     """The page, as read at that moment; `recalled`: by digest, what could be read of the snapshots."""
     pieces = sorted(pieces, key=lambda piece: (piece.decided_at, piece.evidence_id))
@@ -105,6 +107,7 @@ def sheet(
         sections=(
             Section(("What was asked",), (page.asked(),)),
             Section(("What became of it",), (page.became(),)),
+            *page.proposed(proposals),
             *page.guarded(looks),
             Section(("Every decision, in order of time",), (page.opening(),)),
             *page.decisions(),
@@ -185,6 +188,25 @@ class _Page:
     def _state(step: Moved) -> str:
         state = words.said(words.STATES, step.state)
         return state if step.about is None else f"{state}; {words.said(words.NOTES, step.about)}"
+
+    def proposed(self, proposals: Sequence[Proposal]) -> Iterator[Section]:
+        """What was to go in its place, and what was said to that."""
+        lines: list[Line] = []
+        for one in proposals:
+            kinds = sorted(words.said(words.ITEM_CLASSES, name) for name in one.gift.item_classes)
+            asked = words.said(words.ASKED, one.needs.name.lower())
+            line: list[str | Moment] = [
+                f"{one.number}. ",
+                self._hour(one.proposed_at),
+                f": {words.listed(kinds)} from {one.pick_up} ({one.name}); {asked}",
+            ]
+            if one.answered_at is not None:
+                line += [f"; {words.said(words.ANSWERED, one.state)} ", self._hour(one.answered_at)]
+            if one.evidence is not None:
+                line.append(f", by {one.evidence}")
+            lines.append(tuple(line))
+        if lines:
+            yield Section(("What was proposed in its place",), (Bullets(tuple(lines)),))
 
     def guarded(self, looks: Sequence[Look]) -> Iterator[Section]:
         """Of a gift of great value: what its hand-over is proven by, and who has read where it goes."""

@@ -259,6 +259,20 @@ NOTES: Final[dict[str, str]] = {
 }
 """Of a step that is told though the state may be the same, beside its state."""
 
+ASKED: Final[dict[str, str]] = {
+    "none": "nobody had to agree",
+    "brand": "its brand had to agree",
+    "client": "the client had to agree",
+}
+
+ANSWERED: Final[dict[str, str]] = {
+    "open": "no answer yet",
+    "accepted": "agreed to",
+    "declined": "declined",
+    "withdrawn": "withdrawn, for it had changed meanwhile,",
+}
+"""Of a proposal."""
+
 PARTS: Final[dict[str, str]] = {
     "seal": "the number of its seal, read at both ends",
     "code": "the code that only the client has",

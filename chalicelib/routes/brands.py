@@ -243,6 +243,7 @@ def evidence_page(kind: str, order: Order, pieces: list[Evidence], *, whole: boo
     """The evidence as a page for people; `whole`: for operators."""
     from chalicelib.flows.recall import recalled  # here: importing the app stays small
     from chalicelib.flows.reveal import looks_of
+    from chalicelib.flows.substitute import proposals_of
     from chalicelib.pages import evidence, html, text
 
     world = wiring.world()
@@ -253,6 +254,7 @@ def evidence_page(kind: str, order: Order, pieces: list[Evidence], *, whole: boo
         order.brand_id,
         world.clock(),
         looks_of(world, order.order_id),
+        proposals_of(world, order.order_id) if order.substitution.count else (),
     )
     if kind == "text/html":
         return edge.page(html.rendered(sheet), kind, {**VARY, **html.HEADERS})

@@ -44,14 +44,15 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}/proposals", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_proposals(order_id: str) -> Response:
-        from chalicelib.flows import look, substitute
+        from chalicelib.flows import act_for, look, substitute
         from chalicelib.routes.answers import ProposalList
 
-        who, world = caller(bp.current_request, Role.BRAND, Role.OPERATOR), wiring.world()
+        who = caller(bp.current_request, Role.BRAND, Role.OPERATOR, Role.ASSOCIATE)
+        world = wiring.world()
         if who.role is Role.OPERATOR:
             look.any_order(world, order_id)
         else:
-            look.own_order(world, who.owner, order_id)
+            act_for.order_for(world, who, order_id)
         found = substitute.proposals_of(world, order_id)
         return edge.answer(ProposalList(order_id=order_id, data=tuple(found)))
 
@@ -66,22 +67,24 @@ def blueprint(authorizer: Any) -> Blueprint:
         return answered(order_id, proposal, is_accepted=False)
 
     def answered(order_id: str, proposal: str, *, is_accepted: bool) -> Response:
-        from chalicelib.flows.substitute import answer_of_brand
+        from chalicelib.flows import act_for, substitute
         from chalicelib.routes.answers import Answer
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         said = edge.body_of(request, Answer)
         if not proposal.isdecimal() or len(proposal) > 4:
             raise Missing(f"no proposal {proposal!r} of the order {order_id!r}")
-        order = answer_of_brand(
-            wiring.world(),
-            brand.owner,
+        world = wiring.world()
+        act_for.order_for(world, who, order_id)
+        order = substitute.answer(
+            world,
             order_id,
             int(proposal),
             is_accepted=is_accepted,
             consent=said.consent,
             evidence=said.evidence,
+            actor=who.actor,
         )
         return edge.answer(disclosure.order(view(order)), 202, {"ETag": f'"v{order.version}"'})
 

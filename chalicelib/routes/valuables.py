@@ -31,9 +31,9 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows.reveal import reveal
 
         request = bp.current_request
-        who = caller(request, Role.BRAND, Role.OPERATOR)
+        who = caller(request, Role.BRAND, Role.OPERATOR, Role.ASSOCIATE)
         why = edge.body_of(request, WhyLook)
-        shown = reveal(wiring.world(), who, order_id, why.reason, why.staff)
+        shown = reveal(wiring.world(), who, order_id, why.reason, why.staff or who.staff or who.associate_id)
         return edge.answer(shown, 201)
 
     @bp.route("/v1/orders/{order_id}/looks", methods=["GET"], authorizer=authorizer)
@@ -42,7 +42,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.domain.looks import LookList
         from chalicelib.flows.reveal import looks_at
 
-        who = caller(bp.current_request, Role.BRAND, Role.OPERATOR)
+        who = caller(bp.current_request, Role.BRAND, Role.OPERATOR, Role.ASSOCIATE)
         found = looks_at(wiring.world(), who, order_id)
         return edge.answer(LookList(order_id=order_id, data=tuple(found)))
 

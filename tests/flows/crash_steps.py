@@ -328,9 +328,8 @@ def answers(
         for _ in range(times):
             refused(
                 play,
-                lambda: substitute.answer_of_brand(
+                lambda: substitute.answer(
                     play.on.world,
-                    "maison",
                     name,
                     number,
                     is_accepted=yes,

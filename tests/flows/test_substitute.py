@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import Act, Deed
 from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale, Unconditional
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.orders import Order, OrderState, first_view, view
@@ -43,7 +44,7 @@ def placed(on: Stage, **changes: Any) -> str:
 
 def says(on: Stage, order_id: str, number: int = 1, *, yes: bool = True, **how: Any) -> Order:
     told = {"consent": Say.BRAND, "evidence": None, **how}
-    after = substitute.answer_of_brand(on.world, "maison", order_id, number, is_accepted=yes, **told)
+    after = substitute.answer(on.world, order_id, number, is_accepted=yes, **told)
     on.settle()
     return after
 
@@ -285,19 +286,30 @@ def test_who_wants_the_end_of_it_is_proposed_nothing_and_may_agree_to_nothing() 
         says(on, order_id)
 
 
-def test_another_brands_order_and_a_proposal_that_was_never_made_are_not_found() -> None:
+def test_a_proposal_that_was_never_made_and_rules_that_nobody_has_stated_are_not_found() -> None:
     on = two_kitchens()
     allow(on, FLOWERS)
     seal_kitchen(on)
     order_id = placed(on)
     with pytest.raises(Missing):
-        substitute.answer_of_brand(
-            on.world, "autre", order_id, 1, is_accepted=True, consent=Say.BRAND, evidence=None
-        )
-    with pytest.raises(Missing):
         says(on, order_id, 7)
     with pytest.raises(Missing):
         substitute.substitutes_of(on.world, "autre")
+
+
+def test_of_a_client_who_is_enrolled_it_is_an_act_on_record() -> None:
+    on = two_kitchens()
+    enrol.enrol(on.world, "maison", "vic-1", new_client())
+    allow(on, FLOWERS)
+    seal_kitchen(on)
+    order, _ = give(on.world, "maison", "cake", client_wish(gift={"items": [CAKE]}), "brand")
+    on.settle()
+    says(on, order.order_id, actor="associate:anna")
+    rows = on.world.table.read(order.client_id or "", "act#").rows
+    kept = [Act.model_validate_json(row.body) for row in rows]
+    assert [(act.by, act.of) for act in kept if act.did is Deed.GIFT_SUBSTITUTED] == [
+        ("associate:anna", order.order_id)
+    ]
 
 
 def test_what_a_brand_allows_is_changed_by_whoever_has_read_it() -> None:

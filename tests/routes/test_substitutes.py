@@ -42,6 +42,7 @@ def test_what_is_proposed_is_read_agreed_to_and_told_on_the_page(desk: Desk) -> 
     for sentence in (
         "something else goes in its place, as was agreed",
         "Something else goes in its place, and somebody may bring it",
+        "flowers from Second kitchen (flowers); its brand had to agree; agreed to",
         "Before that it was chilled food from Hotel kitchen",
     ):
         assert sentence in told, page

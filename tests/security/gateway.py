@@ -306,7 +306,8 @@ def _campaigns(on: Stage) -> dict[str, str]:
 
 def _proposed(on: Stage) -> str:
     """An order that waits for its kitchen, and something else was proposed in its place."""
-    order, _ = place(on.world, "maison", "gift-swap", swaps.cake())
+    wish = client_wish(gift={"items": [swaps.CAKE]}, occasion="easter")
+    order, _ = give(on.world, "maison", "gift-swap", wish, "associate:anna")
     shut = Outlook(
         decision=Decision.NO, reasons=(Reason.ORIGIN_CLOSED,), decided_at=NOON, next_look=NOON, digest=""
     )
