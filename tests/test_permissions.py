@@ -36,12 +36,13 @@ from chalicelib.domain.errors import Delayed
 from chalicelib.domain.keys import Role
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Drop, Letter, Topic, World
+from chalicelib.domain.substitutes import substitutes_key
 from chalicelib.flows import dispatch as planning
 from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
 from chalicelib.solver import FlowSolver
 from cli import package
-from tests import digital, drive, fakes, stage, talking
+from tests import digital, drive, fakes, stage, swaps, talking
 from tests.aws.cloud import make_cloud
 from tests.conftest import ROOT, behind_its_lock
 from tests.flows.test_take_in import file
@@ -427,13 +428,14 @@ def _speak_to_clients(on: stage.Stage, ask: Any) -> None:
     ask(brand, "PUT", "/v1/channels/whatsapp", {**stated, "is_paused": False}, If_Match='"v2"')
     ask(brand, "GET", "/v1/channels/email")
 
-    def given(name: str, **changes: Any) -> str:
-        told = talking.client_body(**changes)
+    def given(name: str, ahead: float = 1, **changes: Any) -> str:
+        of_client = {field: changes.pop(field) for field in ("channels",) if field in changes}
+        told = talking.client_body(**of_client)
         told["person"]["places"] = {"home": stage.place_at("Yongjia")}
         ask(brand, "PUT", f"/v1/clients/{name}", told)
-        first, last = (on.clock.now + timedelta(hours=hours) for hours in (1, 4))
+        first, last = (on.clock.now + timedelta(hours=ahead + hours) for hours in (0, 3))
         window = {"start": first.isoformat(), "end": last.isoformat(), "time_zone": "Asia/Shanghai"}
-        wish = stage.client_order(name, window=window)
+        wish = stage.client_order(name, window=window, **changes)
         return str(ask(brand, "POST", "/v1/orders", wish, Idempotency_Key=f"k-{name}")["order_id"])
 
     def hears(body: Any) -> None:
@@ -463,6 +465,49 @@ def _speak_to_clients(on: stage.Stage, ask: Any) -> None:
     on.settle()
     given("vic-b", channels=["webhook"])
     on.settle()
+    _have_a_say(on, ask, meta, given, hears)
+
+
+def _have_a_say(on: stage.Stage, ask: Any, meta: Any, given: Any, hears: Any) -> None:
+    """Clients who would rather have it digital, who take what is offered, and who agree to flowers for a cake."""
+    brand = Role.BRAND
+    ask(brand, "PUT", "/v1/digital-gifts/STUDIO/codes/2", {"codes": ["YOGA-0003", "YOGA-0004", "YOGA-0005"]})
+
+    def says(answer: str, kind: str) -> None:
+        names = [talking.name_of(sent) for sent in meta.sent]
+        name = next(name for name in reversed(names) if name.endswith(kind))
+        on.clock.forward(seconds=10)
+        hears(talking.pressed(f"{name}:{answer}", on.clock.now))
+        on.settle()
+
+    for name, wish in (("vic-d", "digital"), ("vic-o", "yes"), ("vic-n", "no")):
+        order_id = given(name, 48, fallback="digital")
+        on.settle()
+        if wish == "digital":
+            says(wish, "proposed")
+            assert on.order(order_id).is_digital
+            continue
+        at = f'"v{on.order(order_id).version}"'
+        ask(
+            brand,
+            "POST",
+            f"/v1/orders/{order_id}/digital",
+            {"action": "offer", "gift": "STUDIO"},
+            If_Match=at,
+        )
+        on.settle()
+        says(wish, "digital_offered")
+        assert on.order(order_id).digital.outcome == ("given" if wish == "yes" else "declined")  # type: ignore[union-attr]
+    stage.publish_rules(on.world, "amend", stage.zone("Second"))
+    row = on.plain.table.get(substitutes_key("maison"))
+    swaps.allow(on, {**swaps.FLOWERS, "consent": "client"}, version=None if row is None else row.version)
+    stage.publish_rules(on.world, "amend", swaps.SEALED_KITCHEN)
+    order_id = given("vic-s", gift={"items": [swaps.CAKE]})
+    on.settle()
+    _pass(on, 1)
+    says("yes", "substitute_proposed")
+    assert [item.name for item in on.order(order_id).gift.items] == ["Roses"]
+    stage.publish_rules(on.world, "amend", swaps.OPEN_KITCHEN)
 
 
 def _slot_of_the_day(on: stage.Stage) -> Any:

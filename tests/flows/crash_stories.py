@@ -135,6 +135,7 @@ from tests.flows.crash_talks import (
     is_read,
     meta,
     presses,
+    something_else_is_proposed,
     status,
     wish,
     with_clients,
@@ -1580,6 +1581,11 @@ talks(
     minutes(3), cancel(), cancel("key-2"), brand(fails), given("vic-webhook", "key-4", days=1), minutes(30),
     brand(fine), minutes(60), channel_is_stated_anew, cancel("key-4"), minutes(9), ends={"key-1": CANCELLED},
     by_itself=False, most_told=4,
+)  # fmt: skip
+talks(
+    "something_else_is_proposed_and_declined",
+    given(days=1), something_else_is_proposed, presses("no", "substitute_proposed"), cancel(), minutes(6),
+    ends={"key-1": CANCELLED}, by_itself=False,
 )  # fmt: skip
 talks(
     "too_many_offers_for_one_day",

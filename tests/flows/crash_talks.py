@@ -14,8 +14,11 @@ from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Unanswered, Unreached
 from chalicelib.domain.message_rows import MESSAGE, message_of_row
 from chalicelib.domain.messages import Message, TryState
+from chalicelib.domain.ports import Keep, Topic
 from chalicelib.domain.saying import Mail
+from chalicelib.domain.substitutes import Proposal, Say, State, proposal_row
 from chalicelib.domain.templates import MessageKind
+from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import connect, enrol, listen, speak, talk
 from chalicelib.flows.give import give as flow_give
 from tests import talking
@@ -232,3 +235,22 @@ def all_is_said(play: Play) -> None:
             assert len(sends) <= 2, f"{message.message_id} may have gone out {len(sends)} times"
     waiting = [row for row in play.table.rows.values() if row.work == "inbox"]
     assert not waiting, f"{len(waiting)} payloads were never read"
+
+
+def something_else_is_proposed(play: Play) -> None:
+    """The kitchen is shut, and what the brand's rules name in its place needs the client's own word."""
+    proposal = Proposal(
+        order_id=play.order_id(),
+        number=1,
+        name="tea",
+        reason=Reason.ORIGIN_CLOSED,
+        gift=play.order().gift,
+        pick_up="Tea house",
+        needs=Say.CLIENT,
+        state=State.OPEN,
+        proposed_at=play.on.clock.now,
+        digest="d",
+    )
+    play.table.write(Keep(proposal_row(proposal), was=None))
+    play.queues.nudge(Topic.TELL, [play.order_id()])
+    play.settle()

@@ -19,6 +19,7 @@ from chalicelib.flows.codes import OWN, codes_of
 from tests import digital, stage
 from tests.ring import RING, with_ring_courier
 from tests.stage import NOON, publish_rules, zone
+from tests.swaps import CAKE, FLOWERS, allow, seal_kitchen, two_kitchens
 from tests.talking import Talking, connected, enrolled, keep, talking
 
 
@@ -213,3 +214,26 @@ def test_what_the_client_says_of_a_substitute_is_the_clients_own_word(answer: st
 def test_who_is_offered_something_in_its_place_is_not_told_as_well_that_it_cannot_come(shut: Talking) -> None:
     stranded(shut, fallback="digital")
     assert "stranded" not in kinds(shut)
+
+
+def test_the_client_says_yes_to_flowers_and_they_are_what_goes() -> None:
+    on = two_kitchens()
+    talk = Talking(on, connected(on), enrolled(on.plain))
+    allow(on, {**FLOWERS, "consent": "client"})
+    seal_kitchen(on)
+    order_id = talk.place(gift={"items": [CAKE]})
+    on.settle()
+    talk.on.minutes(2)
+    message = next(m for m in talk.messages(order_id) if m.kind is MessageKind.SUBSTITUTE_PROPOSED)
+    said = next(one for one in talk.meta.sent if one["biz_opaque_callback_data"] == message.message_id)
+    assert said["template"]["components"][0]["parameters"][-1]["text"] == "Roses"
+    talk.press(message, "yes")
+    order = talk.order(order_id)
+    assert [item.name for item in order.gift.items] == ["Roses"]
+    row = talk.on.plain.table.get(proposal_key(order_id, 1))
+    assert row is not None
+    stands = proposal_of_row(row)
+    assert (stands.state, stands.by) == (State.ACCEPTED, Say.CLIENT)
+    assert stands.evidence is not None and order_id[-8:] in stands.evidence
+    talk.press(message, "no", talk.on.clock.now + timedelta(minutes=1))
+    assert [item.name for item in talk.order(order_id).gift.items] == ["Roses"]
