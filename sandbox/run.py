@@ -82,9 +82,21 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
             order = home / ORDER
             text = json.dumps(order_body(now), indent=2, ensure_ascii=False)
             order.write_text(text + "\n", encoding="utf-8")
+            _for_the_command_line(home / "cordon.json", stand, keys)
             yield Up(stand.front.url, keys, order, f"easter-{now:%m%d-%H%M%S}")
             pool.clear()
     clock.close()
+
+
+def _for_the_command_line(file: Path, stand: Stand, keys: dict[Role, str]) -> None:
+    """What `cordon` needs to speak to this sandbox, readable for nobody else: address, keys, where its queues are."""
+    told = {
+        "url": stand.front.url,
+        "keys": {role.value: key for role, key in keys.items()},
+        "environment": {**stand.emulator.environment, **stand.deployment.environment},
+    }
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
@@ -237,4 +249,9 @@ In another terminal, in this directory:
 
 The gift goes from {KITCHEN} to {OPEN}, which is open to the lobby. {SEALED} is sealed, and anywhere else nobody has
 ruled on: change the compound in {order}, and GIFT, and see. It takes about three
-minutes to the door. Ctrl-C stops."""
+minutes to the door. The board, for whoever dispatches, and all the rest from a terminal:
+
+  .venv/bin/python -m cli keys link --yes mei
+  .venv/bin/python -m cli --help
+
+Ctrl-C stops."""
