@@ -32,6 +32,8 @@ class Deed(StrEnum):
     GIFT_ORDERED = "gift_ordered"
     GIFT_CANCELLED = "gift_cancelled"
     GIFT_SUBSTITUTED = "gift_substituted"
+    GIFT_RESCHEDULED = "gift_rescheduled"
+    PIECES_COUNTED = "pieces_counted"
     PURCHASE_COUNTED = "purchase_counted"
     REFUND_COUNTED = "refund_counted"
     TIER_GRANTED = "tier_granted"

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
+from pydantic.json_schema import SkipJsonSchema
 
 from chalicelib.domain.appointments import Appointment, NewPiece, Piece, parcel, planned
 from chalicelib.domain.custody import Chain, beginning, chain
@@ -150,6 +151,10 @@ class Together(Shape):
     )
 
 
+def _not_here(_given: object) -> None:
+    raise ValueError("an appointment is made by POST /v1/appointments")
+
+
 class NewOrder(Shape):
     """A gift order as a brand hands it in."""
 
@@ -178,44 +183,10 @@ class NewOrder(Shape):
         exclude_if=is_absent,
         description="Of a gift of great value: handed over in person, proven by seal, code and identity, riding alone.",
     )
-
-
-class NewVisit(NewOrder):
-    """An order for a visit, as made of a `NewAppointment`."""
-
-    appointment: Appointment
-
-
-class NewAppointment(Shape):
-    """A visit by appointment as a brand hands it in: a team comes to the client's door, with pieces on loan."""
-
-    market: Slug = Field(examples=["SHA"])
-    reference: Slug = Field(description="The brand's own name for it; not personal.", examples=["VISIT-0001"])
-    pick_up: PickUp = Field(description="Where the team sets out, and the pieces come back to.")
-    recipient: Recipient
-    window: Window = Field(description="In which the team arrives.")
-    minutes: int = Field(
-        strict=True, ge=10, le=480, description="So long it stays, from when it arrives.", examples=[90]
+    appointment: Annotated[SkipJsonSchema[Appointment | None], BeforeValidator(_not_here)] = Field(
+        default=None, exclude_if=is_absent
     )
-    pieces: tuple[NewPiece, ...] = Field(min_length=1, max_length=40, description="What it takes along.")
-    tier: TierName = Field(default=Tier.STANDARD, json_schema_extra={"default": "standard"})
-    fallback: Fallback = Fallback.HOLD
-
-    def model_post_init(self, _context: object) -> None:
-        planned(self.minutes, self.pieces)
-        parcel(self.pieces)  # refused here, not found out while placing
-
-    def as_order(self) -> NewVisit:
-        """The order that it is."""
-        return NewVisit(
-            **{
-                name: getattr(self, name)
-                for name in type(self).model_fields
-                if name not in ("minutes", "pieces")
-            },
-            gift=parcel(self.pieces),
-            appointment=planned(self.minutes, self.pieces),
-        )
+    """Of a visit, as a `NewAppointment` makes it."""
 
 
 class Rescheduling(Shape):
@@ -288,6 +259,45 @@ class OrderWish(NewOrder):
             return []
         stated = [name for name in ("place", "occasion") if getattr(self, name) is not None]
         return [Fault(f"/{name}", "this goes with client") for name in stated]
+
+
+class NewAppointment(Shape):
+    """A visit by appointment as a brand hands it in: a team comes to the client's door, with pieces on loan. To a
+    recipient whom it describes, or to a client whom it has enrolled."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_both)
+
+    market: Slug = Field(examples=["SHA"])
+    reference: Slug = Field(description="The brand's own name for it; not personal.", examples=["VISIT-0001"])
+    pick_up: PickUp = Field(description="Where the team sets out, and the pieces come back to.")
+    recipient: Recipient | None = Field(
+        default=None, description="Who is visited. Or `client`, and not both."
+    )
+    client: Slug | None = Field(
+        default=None, description="The brand's own name for a client who is enrolled."
+    )
+    place: Slug | None = Field(default=None, description="Which of the client's places; absent: the first.")
+    occasion: Slug | None = Field(default=None, description="What caps may count by. Goes with `client`.")
+    window: Window = Field(description="In which the team arrives.")
+    minutes: int = Field(
+        strict=True, ge=10, le=480, description="So long it stays, from when it arrives.", examples=[90]
+    )
+    pieces: tuple[NewPiece, ...] = Field(min_length=1, max_length=40, description="What it takes along.")
+    tier: TierName | None = Field(default=None, description="As of an order.")
+    fallback: Fallback = Fallback.HOLD
+
+    def model_post_init(self, _context: object) -> None:
+        planned(self.minutes, self.pieces)
+        parcel(self.pieces)  # refused here, not found out while placing
+
+    def as_order(self) -> OrderWish:
+        """The order that it is."""
+        told = {
+            name: getattr(self, name) for name in type(self).model_fields if name in OrderWish.model_fields
+        }
+        return OrderWish.model_construct(
+            **told, gift=parcel(self.pieces), appointment=planned(self.minutes, self.pieces)
+        )
 
 
 class Private(Shape):
@@ -594,7 +604,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         tier=new.tier,
         fallback=new.fallback,
         together=new.together,
-        appointment=new.appointment if isinstance(new, NewVisit) else None,
+        appointment=new.appointment,
         placed_at=at,
         fingerprint=fingerprint_of(idempotency_key, new),
         history=(Moved(state=OrderState.PLACED, at=at),),

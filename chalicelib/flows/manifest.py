@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
 from chalicelib.domain.appointments import Appointment, Piece, PieceState, Word
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost
 from chalicelib.domain.orders import Moved, Order, due_at, is_over, moved
-from chalicelib.domain.ports import World
+from chalicelib.domain.ports import Change, Keep, World
 from chalicelib.flows import look
 
 MISSING = "manifest_open"
@@ -20,8 +21,11 @@ MISSING = "manifest_open"
 TRIES = 5
 
 
-def record(world: World, brand_id: str | None, order_id: str, words: Sequence[Word]) -> Order:
-    """All of it on the manifest, or nothing; `brand_id` None: an operator counts. The same again changes nothing.
+def record(
+    world: World, brand_id: str | None, order_id: str, words: Sequence[Word], by: Actor = BRAND
+) -> Order:
+    """All of it on the manifest, or nothing; `brand_id` None: an operator counts. The same again changes nothing. Of a
+    visit to a client it is an act, `by` whoever counts.
 
     Raises `Invalid` for a piece that is not on it, `Clashing` for an order that is no visit, and for a step that a
     piece cannot take.
@@ -37,9 +41,14 @@ def record(world: World, brand_id: str | None, order_id: str, words: Sequence[Wo
         after = visit.recorded(((word.serial, word.state) for word in words), world.clock())
         if after == visit:
             return order
-        changed = moved(order, world.clock(), appointment=after)
+        now = world.clock()
+        changed = moved(order, now, appointment=after)
+        more: list[Change] = []
+        if order.client_id is not None:
+            act = Act(at=now, by=by, did=Deed.PIECES_COUNTED, of=order_id)
+            more.append(Keep(act_row(order.client_id, act, f"{order_id}.{changed.version}"), was=None))
         try:
-            world.table.write(facts.keep_order(changed))
+            world.table.write(facts.keep_order(changed), *more)
         except Lost:
             continue  # the courier was heard meanwhile, or another has counted
         facts.note_step(world.log, changed)

@@ -8,10 +8,11 @@ the answer). What has ended with the gift in the shop is sent out again instead,
 from __future__ import annotations
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import Order, OrderState, Rescheduling, first_window, moved
-from chalicelib.domain.ports import Change, Topic, World
+from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import cap, check, look
 from chalicelib.flows.place import closed
@@ -26,8 +27,11 @@ MOVABLE = frozenset(
 )
 
 
-def reschedule(world: World, brand_id: str | None, order_id: str, window: Window, version: int) -> Order:
-    """The order with that window, or with the wish for it; `brand_id` None: whoever asks may ask for any.
+def reschedule(
+    world: World, brand_id: str | None, order_id: str, window: Window, version: int, by: Actor = BRAND
+) -> Order:
+    """The order with that window, or with the wish for it; `brand_id` None: whoever asks may ask for any. Of a client's
+    gift it is an act, `by` whoever asks.
 
     The same request again is the same wish. Raises `Stale` when the order has moved since it was read, `Clashing` when
     it is under way or over, goes with others or by a hand-over point, or a cap of the brand's is reached then, and
@@ -74,6 +78,9 @@ def reschedule(world: World, brand_id: str | None, order_id: str, window: Window
         changes += cap.moved_to(world, order, window)
     sealed = facts.sealed_anew(world.sealer, order)
     after = moved(order, now, rescheduling=wish, legs=replace_leg(order.legs, leg), sealed=sealed)
+    if order.client_id is not None:
+        act = Act(at=now, by=by, did=Deed.GIFT_RESCHEDULED, of=order_id)
+        changes.append(Keep(act_row(order.client_id, act, f"{order_id}.{after.version}"), was=None))
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

@@ -20,6 +20,8 @@ from chalicelib.flows import look, redeem
 from chalicelib.flows.recall import recalled
 from chalicelib.flows.reschedule import reschedule
 
+CLIENT = "client"
+"""Who acts on the page, as far as anybody can tell: whoever has the link."""
 YEARS = range(2000, 2100)
 LONGEST = timedelta(hours=12)
 """Of a window that a recipient chooses; a longer one of the brand's is cut to this."""
@@ -82,7 +84,7 @@ def other_time(world: World, order: Order, start: datetime, version: int) -> Ord
     shown = order.wish or order.leg.client_window or order.window
     length = min(shown.end - shown.start, LONGEST)
     window = Window(start=start, end=start + length, time_zone=shown.time_zone)
-    return reschedule(world, order.brand_id, order.order_id, window, version)
+    return reschedule(world, order.brand_id, order.order_id, window, version, CLIENT)
 
 
 def moment_of(order: Order, day: str, hour: str) -> datetime:
@@ -100,7 +102,9 @@ def moment_of(order: Order, day: str, hour: str) -> datetime:
 
 def not_at_home(world: World, order: Order, version: int) -> Order:
     """The same hours on the next day that lies ahead, on the recipient's own clock. Raises what `reschedule` raises."""
-    return reschedule(world, order.brand_id, order.order_id, a_day_later(order, world.clock()), version)
+    return reschedule(
+        world, order.brand_id, order.order_id, a_day_later(order, world.clock()), version, CLIENT
+    )
 
 
 def a_day_later(order: Order, now: datetime) -> Window:

@@ -77,7 +77,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
         key = edge.idempotency_key(request)
-        order, repeated = _placed(who, key, edge.body_of(request, OrderWish))
+        order, repeated = placed_for(who, key, edge.body_of(request, OrderWish))
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
         if repeated:
             headers["Idempotent-Replayed"] = "true"
@@ -117,7 +117,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         version = edge.if_match(request)
         from chalicelib.flows import cancel as cancelling
 
-        _check_own(who, order_id)
+        check_own(who, order_id)
         order = cancelling.cancel(wiring.world(), who.owner, order_id, version, by=who.actor)
         return edge.answer(_seen(who, order), 202, {"ETag": f'"v{order.version}"'})
 
@@ -207,7 +207,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     return bp
 
 
-def _placed(who: Caller, key: str, wish: OrderWish) -> tuple[Order, bool]:
+def placed_for(who: Caller, key: str, wish: OrderWish) -> tuple[Order, bool]:
     """What was placed: for a recipient whom the brand describes, or for a client, by whoever acts for that one."""
     faults = wish.faults
     if faults:
@@ -227,11 +227,11 @@ def _readable(request: Any, order_id: str, *more: Role) -> tuple[Caller, Order]:
     who = caller(request, Role.BRAND, Role.OPERATOR, *more)
     if who.role is Role.OPERATOR:
         return who, look.any_order(wiring.world(), order_id)
-    _check_own(who, order_id)
+    check_own(who, order_id)
     return who, look.own_order(wiring.world(), who.owner, order_id)
 
 
-def _check_own(who: Caller, order_id: str) -> None:
+def check_own(who: Caller, order_id: str) -> None:
     """An associate sees and changes what is for his own clients. Raises `Missing`."""
     if who.role is Role.ASSOCIATE:
         from chalicelib.flows import act_for

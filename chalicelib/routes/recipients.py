@@ -18,6 +18,7 @@ from chalicelib.domain.errors import Clashing, Delayed, Invalid, Malformed, Miss
 from chalicelib.domain.keys import Role
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.words import LANGUAGES
+from chalicelib.routes.brands import check_own
 from chalicelib.routes.calling import caller
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows import links
 
         request = bp.current_request
-        brand = caller(request, Role.BRAND)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
+        check_own(who, order_id)
         wish = edge.body_of(request, LinkWish)
-        url, until = links.made(wiring.world(), brand.owner, order_id, wish.language)
+        url, until = links.made(wiring.world(), who.owner, order_id, wish.language)
         return edge.answer(Link(order_id=order_id, url=url, expires_at=until))
 
     @bp.route("/v1/orders/{order_id}/link", methods=["DELETE"], authorizer=authorizer)

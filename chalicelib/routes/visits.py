@@ -10,13 +10,14 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
+from chalicelib.domain.acts import CORDON
 from chalicelib.domain.appointments import Count
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.orders import NewAppointment, Order, OrderView, first_view, view
 from chalicelib.domain.shapes import Shape, Window
 from chalicelib.flows import look
-from chalicelib.flows.place import place
 from chalicelib.routes import disclosure
+from chalicelib.routes.brands import check_own, placed_for
 from chalicelib.routes.calling import caller
 
 CALENDAR = "text/calendar"
@@ -36,10 +37,10 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def make_appointment() -> Response:
         request = bp.current_request
-        brand = caller(request, Role.BRAND)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         key = edge.idempotency_key(request)
         wish = edge.body_of(request, NewAppointment)
-        order, repeated = place(wiring.world(), brand.owner, key, wish.as_order())
+        order, repeated = placed_for(who, key, wish.as_order())
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
         if repeated:
             headers["Idempotent-Replayed"] = "true"
@@ -51,9 +52,10 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows.manifest import record
 
         request = bp.current_request
-        who = caller(request, Role.BRAND, Role.OPERATOR)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE, Role.OPERATOR)
+        check_own(who, order_id)
         counted = edge.body_of(request, Count)
-        order = record(wiring.world(), _brand(who), order_id, counted.pieces)
+        order = record(wiring.world(), _brand(who), order_id, counted.pieces, _actor(who))
         return _told(who, order, 200)
 
     @bp.route("/v1/orders/{order_id}/reschedule", methods=["POST"], authorizer=authorizer)
@@ -62,10 +64,11 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows.reschedule import reschedule
 
         request = bp.current_request
-        who = caller(request, Role.BRAND, Role.OPERATOR)
+        who = caller(request, Role.BRAND, Role.ASSOCIATE, Role.OPERATOR)
+        check_own(who, order_id)
         version = edge.if_match(request)
         wish = edge.body_of(request, AnotherWindow)
-        order = reschedule(wiring.world(), _brand(who), order_id, wish.window, version)
+        order = reschedule(wiring.world(), _brand(who), order_id, wish.window, version, _actor(who))
         return _told(who, order, 202)
 
     @bp.route("/v1/orders/{order_id}/calendar", methods=["GET"], authorizer=authorizer)
@@ -74,7 +77,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.pages.appointment import entry_of
         from chalicelib.pages.calendar import written
 
-        who = caller(bp.current_request, Role.BRAND)
+        who = caller(bp.current_request, Role.BRAND, Role.ASSOCIATE)
+        check_own(who, order_id)
         order = look.own_order(wiring.world(), who.owner, order_id)
         headers = {"ETag": f'"v{order.version}"', "X-Content-Type-Options": "nosniff"}
         return edge.page(written(entry_of(order)), CALENDAR, headers)
@@ -83,10 +87,14 @@ def blueprint(authorizer: Any) -> Blueprint:
 
 
 def _brand(who: Caller) -> str | None:
-    return who.owner if who.role is Role.BRAND else None
+    return None if who.role is Role.OPERATOR else who.owner
+
+
+def _actor(who: Caller) -> str:
+    return CORDON if who.role is Role.OPERATOR else who.actor
 
 
 def _told(who: Caller, order: Order, status: int) -> Response:
     seen: OrderView = view(order)
-    told = disclosure.order(seen) if who.role is Role.BRAND else seen
+    told = seen if who.role is Role.OPERATOR else disclosure.order(seen)
     return edge.answer(told, status, {"ETag": f'"v{order.version}"'})

@@ -18,7 +18,19 @@ from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.substitutes import Say
-from chalicelib.flows import consult, explain, look, publish, recall, receive, replay, reveal, substitute
+from chalicelib.flows import (
+    consult,
+    explain,
+    links,
+    look,
+    publish,
+    recall,
+    receive,
+    replay,
+    reveal,
+    substitute,
+    track,
+)
 from chalicelib.flows.cancel import cancel as flow_cancel
 from chalicelib.flows.cancel import receipt as flow_receipt
 from chalicelib.flows.give import give as flow_give
@@ -210,12 +222,38 @@ def visit(key: str = "key-1", *, minutes: int = 60) -> Step:
     told = {name: value for name, value in body().items() if name != "gift"}
     coat = {"name": "Coat", "item_class": "fashion", "value": {"amount": 9, "currency": "CNY"}}
     pieces = [{**coat, "serial": serial} for serial in ("A1", "A2")]
-    made = NewAppointment.model_validate_json(
-        json.dumps({**told, "minutes": minutes, "pieces": pieces})
-    ).as_order()
+    asked = json.dumps({**told, "minutes": minutes, "pieces": pieces})
+    made = NewAppointment.model_validate_json(asked).as_order().described
+    assert made is not None
 
     def step(play: Play) -> None:
         play.act(lambda: flow_place(play.on.world, "maison", key, made))
+        play.settle()
+
+    return step
+
+
+@same
+def on_the_page(do: str, key: str = "key-1") -> Step:
+    """The client opens the link, reads, and asks for something by the form; not answered, the very same again."""
+
+    def step(play: Play) -> None:
+        world, order = play.on.world, play.order(key)
+        token = play.act(lambda: links.token_of(world, order))
+        seen = refused(play, lambda: links.opened(world, token))
+        if seen is None:
+            return
+        play.act(lambda: track.handing_over(world, seen))
+        form = play.act(lambda: links.form_of(world, seen, token))
+        version = play.act(lambda: links.sent(world, token, form))
+        start = NOON + timedelta(hours=2)
+        asked: dict[str, Callable[[], Any]] = {
+            "move": lambda: track.other_time(world, seen, start, version),
+            "absent": lambda: track.not_at_home(world, seen, version),
+            "revoke": lambda: links.revoke(world, "maison", seen.order_id, version),
+        }
+        for _ in range(2):
+            refused(play, asked[do])
         play.settle()
 
     return step

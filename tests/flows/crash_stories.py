@@ -104,6 +104,7 @@ from tests.flows.crash_steps import (
     meanwhile,
     minutes,
     new_code,
+    on_the_page,
     only,
     only_publish,
     operator,
@@ -1424,6 +1425,17 @@ story(
     "another_window_and_then_none",
     place(), minutes(3), company(deaf={"cancel"}), reschedule(), cancel(), company(deaf=set()), minutes(20),
     ends={"key-1": CANCELLED},
+)  # fmt: skip
+
+
+story(
+    "another_window_by_the_clients_link_which_is_then_revoked",
+    place(), minutes(3), on_the_page("move"), expects(BOOKED), minutes(3), on_the_page("revoke"), later(minutes=120), RIDE,
+    ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "nobody_at_home_by_the_clients_link",
+    place(), minutes(3), on_the_page("absent"), minutes(3), cancel(), minutes(4), ends={"key-1": CANCELLED},
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from chalicelib.domain import facts
 from chalicelib.domain.appointments import PieceState, Word
@@ -14,13 +15,25 @@ from chalicelib.domain.custody import Holder
 from chalicelib.domain.errors import Clashing, Invalid, Missing
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Event
-from chalicelib.domain.orders import NewAppointment, Order, OrderState, due_at, first_view, view
+from chalicelib.domain.orders import (
+    NewAppointment,
+    NewOrder,
+    Order,
+    OrderState,
+    OrderWish,
+    due_at,
+    first_view,
+    view,
+)
 from chalicelib.domain.ports import Key
-from chalicelib.flows import enlist, receive
+from chalicelib.flows import enlist, enrol, receive
+from chalicelib.flows.acts import acts_for
+from chalicelib.flows.give import give
 from chalicelib.flows.manifest import record
 from chalicelib.flows.place import place
+from chalicelib.flows.reschedule import reschedule
 from tests.paper import callback
-from tests.stage import NOON, Stage, body, crew, new_order, slot, stage
+from tests.stage import NOON, Stage, body, crew, new_client, new_order, slot, stage
 
 PIECES = [
     {
@@ -40,6 +53,13 @@ def wish(**changes: Any) -> NewAppointment:
     )
 
 
+def order_for(visit: NewAppointment) -> NewOrder:
+    """As it is placed for a recipient who is described."""
+    found = visit.as_order().described
+    assert found is not None
+    return found
+
+
 def team(**changes: Any) -> Any:
     return slot(2, **{"capacity": 1, "slot_id": "team-1", "crew_id": "crew-1", "visits": True, **changes})
 
@@ -53,7 +73,7 @@ def visited() -> Stage:
 
 def booked() -> tuple[Stage, str]:
     on = visited()
-    order_id = place(on.world, "maison", "visit-1", wish().as_order())[0].order_id
+    order_id = place(on.world, "maison", "visit-1", order_for(wish()))[0].order_id
     on.settle()
     return on, order_id
 
@@ -101,10 +121,10 @@ def test_a_visit_goes_to_the_team_and_a_gift_to_the_courier() -> None:
 
 def test_the_same_request_is_the_same_appointment_and_another_body_is_refused() -> None:
     on, order_id = booked()
-    again, repeated = place(on.world, "maison", "visit-1", wish().as_order())
+    again, repeated = place(on.world, "maison", "visit-1", order_for(wish()))
     assert repeated and again.order_id == order_id
     with pytest.raises(Invalid, match="another body"):
-        place(on.world, "maison", "visit-1", wish(minutes=90).as_order())
+        place(on.world, "maison", "visit-1", order_for(wish(minutes=90)))
 
 
 def test_pieces_that_were_sold_stay_and_the_others_are_with_the_team_until_they_are_seen_in_the_boutique() -> (
@@ -186,7 +206,7 @@ def test_a_team_that_turned_back_brings_nothing_back_until_somebody_has_counted(
 def test_nothing_is_looked_for_of_a_visit_that_nobody_set_out_for() -> None:
     on = visited()
     enlist.put_slot(on.world, team(capacity=0))
-    order_id = place(on.world, "maison", "visit-1", wish().as_order())[0].order_id
+    order_id = place(on.world, "maison", "visit-1", order_for(wish()))[0].order_id
     for _ in range(6):
         on.clock.forward(hours=1)
         on.minutes(2)
@@ -298,3 +318,35 @@ def test_old_rows_and_answers_of_gifts_say_nothing_of_visits() -> None:
     assert row is not None
     for text in (row.body, view(on.order(order_id)).model_dump_json(exclude_none=True)):
         assert not any(word in text for word in ("appointment", "rescheduling", "visit", "about"))
+
+
+# --- of a client ------------------------------------------------------------------------------------------------
+
+
+def test_a_visit_to_a_client_who_is_enrolled_is_given_like_a_gift_and_each_deed_is_on_record() -> None:
+    on = visited()
+    client = enrol.enrol(on.world, "maison", "vic-1", new_client(associate_id="anna"))
+    told = {name: value for name, value in body().items() if name not in ("gift", "recipient", "tier")}
+    asked = {**told, "client": "vic-1", "occasion": "birthday", "minutes": 60, "pieces": PIECES}
+    made = NewAppointment.model_validate_json(json.dumps(asked))
+    order, _ = give(on.world, "maison", "visit-1", made.as_order(), "associate:anna")
+    again, repeated = give(on.world, "maison", "visit-1", made.as_order(), "associate:anna")
+    assert repeated and again.order_id == order.order_id and order.appointment is not None
+    on.settle()
+    assert on.order(order.order_id).leg.assignment.slot_id == "team-1"  # type: ignore[union-attr]
+    counted(on, order.order_id, W_1="out")
+    another = order.window.model_copy(update={"start": NOON + timedelta(hours=2)})
+    version = on.order(order.order_id).version
+    reschedule(on.world, "maison", order.order_id, another, version, "associate:anna")
+    reschedule(on.world, "maison", order.order_id, another, version, "associate:anna")
+    acts, _ = acts_for(on.world, client.client_id, 10, None)
+    assert sorted((str(act.did), act.by) for act in acts if act.of == order.order_id) == [
+        ("gift_ordered", "associate:anna"),
+        ("gift_rescheduled", "associate:anna"),
+        ("pieces_counted", "brand"),
+    ]
+
+
+def test_an_order_with_an_appointment_in_its_body_is_refused() -> None:
+    with pytest.raises(ValidationError, match="POST /v1/appointments"):
+        OrderWish.model_validate({**body(), "appointment": {"minutes": 60, "pieces": []}})

@@ -16,7 +16,7 @@ from chalicelib.flows import links
 from sandbox.front import Front
 from tests.browser import browser, needs_browser, overhang, violations
 from tests.flows.test_reschedule import placed, says
-from tests.flows.test_visits import team, wish
+from tests.flows.test_visits import order_for, team, wish
 from tests.stage import CONTACTLESS, Stage, publish_rules, stage, zone
 
 pytestmark = needs_browser
@@ -141,7 +141,7 @@ def test_a_visit_in_the_dark_and_a_link_that_is_dead(on: Stage, chromium: Any) -
     from chalicelib.flows.place import place
 
     enlist.put_slot(on.world, team())
-    order_id = place(on.world, "maison", "visit-1", wish().as_order())[0].order_id
+    order_id = place(on.world, "maison", "visit-1", order_for(wish()))[0].order_id
     on.settle()
     page = opened(chromium, color_scheme="dark")
     page.goto(address(on, order_id, "it"))

@@ -182,7 +182,7 @@ def gateway() -> Iterator[Gateway]:
     """Noon in Shanghai, with an order, an upload, an endpoint and keys of `maison` and of the `health-office`."""
     from app import app
 
-    on = stage()
+    on = stage(capacity=6)
     on.world.table.__class__ = StrictTable
     _connect(on)
     wiring.use(on.world)
@@ -339,15 +339,17 @@ def _names(on: Stage) -> dict[str, str]:
         steps = (*other.history, Moved(state=state, at=NOON))
         _keep(on, facts.order_row(other.model_copy(update={"history": steps})), was=1)
         ended[name] = other.order_id
-    told = {name: value for name, value in body().items() if name != "gift"}
+    told = {name: value for name, value in body().items() if name not in ("gift", "recipient", "tier")}
     piece = {
         "serial": "A1",
         "name": "Coat",
         "item_class": "fashion",
         "value": {"amount": 9, "currency": "CNY"},
     }
-    visit = NewAppointment.model_validate_json(json.dumps({**told, "minutes": 60, "pieces": [piece]}))
-    ended["visit"] = place(on.world, "maison", "visit-1", visit.as_order())[0].order_id
+    visit = NewAppointment.model_validate_json(
+        json.dumps({**told, "client": "vic-1", "minutes": 60, "pieces": [piece]})
+    )
+    ended["visit"] = give(on.world, "maison", "visit-1", visit.as_order(), "associate:anna")[0].order_id
     (item,) = body()["gift"]["items"]
     lasting = {"items": [{name: item[name] for name in ("name", "item_class", "value")}]}
     ended["waiting"] = place(on.world, "maison", "gift-waiting", new_order(gift=lasting))[0].order_id

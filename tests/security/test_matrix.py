@@ -167,6 +167,10 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
 """A body that whoever may send it gets through with."""
 BODIES_OF_ASSOCIATES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
     ("POST", "/v1/orders"): lambda gate: client_order(),
+    ("POST", "/v1/appointments"): lambda gate: {
+        **{k: v for k, v in BODIES["POST", "/v1/appointments"](gate).items() if k != "recipient"},
+        "client": "vic-1",
+    },
 }
 """Where an associate says whose gift it is in the body: of a client who is not his own it is refused."""
 HEADERS = {"Idempotency-Key": "gift-3", "If-Match": '"v1"', "X-Acting-Staff": "li.wei"}
