@@ -468,12 +468,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/digital-orders"): Operation(
         "Place an order that never has a parcel: a digital gift, given at once",
         "Digital gifts",
-        ("brand",),
+        ("brand", "associate"),
         body=pass_answers.NewDigitalOrder,
         answer=disclosure.BrandOrder,
         status=202,
         headers=("Idempotency-Key",),
-        problems=(400, 409, 413, 422),
+        problems=(400, 409, 410, 413, 422),
     ),
     ("POST", "/v1/orders/{order_id}/digital"): Operation(
         "A gift that needs no courier in the place of a parcel: send it, offer it, or say what the client answered",

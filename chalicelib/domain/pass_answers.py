@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from chalicelib.domain.digital import DigitalGift, DigitalKind, Session
-from chalicelib.domain.orders import Tier, TierName
+from chalicelib.domain.orders import TierName
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
 
@@ -49,13 +49,28 @@ class CodesAnswer(Shape):
 
 
 class NewDigitalOrder(Shape):
-    """A gift that needs no courier, as a brand hands it in. Who the client is need not be said."""
+    """A gift that needs no courier, as a brand hands it in. Who the client is need not be said; of a client who is
+    enrolled it counts as a gift, and the code is forgotten with the person."""
 
     market: Slug = Field(examples=["SHA"], description="By whose calendar it is counted.")
     reference: Slug = Field(description="The brand's own name for it; not personal.", examples=["CLUB-0001"])
     gift: Slug = Field(description="Which digital gift.", examples=["YOGA-7"])
-    time_zone: TimeZone | None = Field(default=None, description="The recipient's; absent: the market's.")
-    tier: TierName = Field(default=Tier.STANDARD, json_schema_extra={"default": "standard"})
+    time_zone: TimeZone | None = Field(
+        default=None, description="The recipient's; absent: the client's, or the market's."
+    )
+    tier: TierName | None = Field(
+        default=None, description="Absent: of a client the tier that the standing says, else standard."
+    )
+    client: Slug | None = Field(
+        default=None, description="The brand's own name for a client who is enrolled.", examples=["vic-1"]
+    )
+    occasion: Slug | None = Field(
+        default=None, description="What caps may count by. Goes with `client`.", examples=["birthday"]
+    )
+
+    def model_post_init(self, _context: object) -> None:
+        if self.occasion is not None and self.client is None:
+            raise ValueError("an occasion goes with a client")
 
 
 class DigitalStep(StrEnum):

@@ -72,10 +72,11 @@ def books(
     client: Client,
     caps: Sequence[Cap],
     given: Given,
-    address: Address,
+    address: Address | None,
     was: Given | None = None,
 ) -> list[Change]:
-    """The changes that enter that gift. `was`: as it is entered already, on another day or struck.
+    """The changes that enter that gift. `address` None: it goes to no household. `was`: as it is entered already, on
+    another day or struck.
 
     Raises `Clashing` for a cap that is reached, `Forgotten` for a client who is being forgotten.
     """
@@ -134,12 +135,17 @@ def moved_to(world: World, order: Order, window: Window) -> list[Change]:
 
 
 def _read(
-    world: World, client: Client, caps: Sequence[Cap], given: Given, address: Address, years: Collection[int]
+    world: World,
+    client: Client,
+    caps: Sequence[Cap],
+    given: Given,
+    address: Address | None,
+    years: Collection[int],
 ) -> list[_Book]:
     """The client's book, and the household's where one of its caps counts this gift; over these years as well."""
     of_client, of_home = (counting(caps, per, given.occasion) for per in ("client", "household"))
     found = [_Book(client.client_id, of_client, {})]
-    if of_home:
+    if of_home and address is not None:
         said = Contact("household", household_of(address), "address")
         unreadable = contacts.name_of(world, client.brand_id, said)
         found.append(_Book(home_ledger_key(unreadable, 0).pk, of_home, {}))

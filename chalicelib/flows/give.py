@@ -105,14 +105,14 @@ def drafted(
     order_key = facts.order_key(order_id_of(brand_id, idempotency_key))
     keys = [order_key, client_key(client_id), standing_key(client_id), programme_key(brand_id)]
     rows = {row.key: row for row in world.table.get_many(keys)}
-    client = _client(rows.get(keys[1]), associate)
+    client = enrolled(rows.get(keys[1]), associate)
     if order_key in rows:  # whatever has become of the client: the same request has the same answer for ever
         return facts.order_of_row(rows[order_key])
     if client.is_leaving:
         raise Forgotten("the client has been erased")
     programme_row = rows.get(keys[3])
     programme: NewProgramme = NOTHING if programme_row is None else programme_of_row(programme_row)
-    tier = _tier(world, wish, client, rows.get(keys[2]), programme)
+    tier = tier_of(world, wish.tier, client, rows.get(keys[2]), programme)
     new = _resolved(wish, enrol.person_of(world, client), tier)
     faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now), *safeguard_faults_of(new)]
     if faults:
@@ -136,7 +136,7 @@ def drafted(
     return Drafted(order, cap.books(world, client, programme.caps, given, new.recipient.place.address))
 
 
-def _client(row: Row | None, associate: Associate | None) -> Client:
+def enrolled(row: Row | None, associate: Associate | None) -> Client:
     """Who it is for. Whose client it is not looks to an associate like nobody."""
     client = None if row is None else client_of_row(row)
     if client is None or (associate is not None and not associate.acts_for(client)):
@@ -167,17 +167,19 @@ def _resolved(wish: OrderWish, person: Person, tier: Tier) -> NewOrder:
     return NewOrder.model_construct(**{**told, "recipient": recipient, "tier": tier})
 
 
-def _tier(world: World, wish: OrderWish, client: Client, row: Row | None, programme: NewProgramme) -> Tier:
+def tier_of(
+    world: World, wished: Tier | None, client: Client, row: Row | None, programme: NewProgramme
+) -> Tier:
     """What the standing says; or what the order states, if that is no more. A brand that has no tiers here keeps them
     elsewhere, and is believed."""
     now = world.clock()
     standing = Standing(client_id=client.client_id) if row is None else standing_of_row(row)
     tier = held(standing, programme, now, client.time_zone, is_ranked=rank.ranks(client, now)).tier
-    if wish.tier is None or wish.tier == tier:
+    if wished is None or wished == tier:
         return tier
-    if wish.tier > tier and (programme.tiers or standing.grants):
+    if wished > tier and (programme.tiers or standing.grants):
         detail = (
             f"at most {tier.name.lower()} was expected, as the client's standing says: grant the tier first"
         )
-        raise Invalid(f"/tier: {detail}", [Fault("/tier", detail, wish.tier.name.lower())])
-    return wish.tier
+        raise Invalid(f"/tier: {detail}", [Fault("/tier", detail, wished.name.lower())])
+    return wished

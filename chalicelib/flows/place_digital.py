@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
 from chalicelib.domain import facts
+from chalicelib.domain.acts import BRAND
+from chalicelib.domain.associates import Associate
+from chalicelib.domain.client_rows import client_key
+from chalicelib.domain.clients import client_id_of
 from chalicelib.domain.digital import DigitalGift
-from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Missing
+from chalicelib.domain.errors import Clashing, Delayed, Fault, Forgotten, Invalid, Lost, Missing
 from chalicelib.domain.gifts import Gift, Item, ItemClass
+from chalicelib.domain.given import Given
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.orders import (
     SCHEMA,
@@ -17,6 +23,7 @@ from chalicelib.domain.orders import (
     Order,
     OrderState,
     OrderView,
+    Tier,
     fingerprint_of,
     order_id_of,
     view,
@@ -24,48 +31,112 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.pass_answers import NewDigitalOrder
 from chalicelib.domain.passes import PassState
 from chalicelib.domain.places import Market
-from chalicelib.domain.ports import Keep, Topic, World
+from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.shapes import Window
-from chalicelib.flows import enlist, hand_out, stand_in
+from chalicelib.domain.standing import standing_key
+from chalicelib.flows import cap, enlist, enrol, give, hand_out, stand_in
+
+TRIES = 10
+"""As often as others may be giving to the same client at the same moment."""
+
+
+class _ForWhom(NamedTuple):
+    """What is known of who it is for."""
+
+    order: Order
+    changes: list[Change]
+    """What enters it in the client's books."""
 
 
 def place_digital(
-    world: World, brand_id: str, idempotency_key: str, new: NewDigitalOrder
+    world: World,
+    brand_id: str,
+    idempotency_key: str,
+    new: NewDigitalOrder,
+    by: str = BRAND,
+    *,
+    associate: Associate | None = None,
+    campaign_id: str | None = None,
 ) -> tuple[Order, bool]:
-    """The order, and whether it had been placed before by the same request.
+    """The order, and whether it had been placed before by the same request. `by`, `associate`, `campaign_id`: as in
+    `give.give`.
 
-    Raises `Invalid` for an unknown market or gift and for one that is over, and when the key was used with another
-    body; `Clashing` when none is left: then nothing is kept, and the same request may come again.
+    Raises `Invalid` for an unknown market, gift or client and for a gift that is over, and when the key was used with
+    another body; `Clashing` when none is left or a cap is reached: then nothing is kept, and the same request may come
+    again; `Forgotten` for a client who is being erased.
     """
-    now = world.clock()
-    before = world.table.get(facts.order_key(order_id_of(brand_id, idempotency_key)))
-    if before is not None:
-        return _repeated(world, facts.order_of_row(before), fingerprint_of(idempotency_key, new))
-    try:
-        market = enlist.market(world, new.market)
-    except Missing:
-        raise Invalid(
-            f"/market: no market {new.market!r}",
-            [Fault("/market", "a market that exists was expected", new.market)],
-        ) from None
-    gift = stand_in.giveable(world, brand_id, new.gift, now)
-    if gift is None:
-        detail = "a digital gift of yours was expected that is not over"
-        raise Invalid(f"/gift: {detail}", [Fault("/gift", detail, new.gift)])
-    order = placed(new, brand_id, idempotency_key, market, gift, now)
-    passed = hand_out.passed_of(gift, order, PassState.GIVEN, now, None, None)
-    try:
-        taken = hand_out.take(world, gift, Keep(facts.order_row(order), was=None), passed)
-    except Lost:  # the same request, at once with this
-        known = world.table.get(facts.order_key(order.order_id))
-        if known is None:
-            raise
-        return _repeated(world, facts.order_of_row(known), order.fingerprint)
-    if taken is None:
-        raise Clashing(f"none of {new.gift!r} is left")
-    facts.note_step(world.log, order)
-    world.queues.nudge(Topic.TELL, [order.order_id])
-    return order, False
+    fingerprint = fingerprint_of(idempotency_key, new)
+    key = facts.order_key(order_id_of(brand_id, idempotency_key))
+    for _ in range(TRIES):
+        before = world.table.get(key)
+        if before is not None:
+            return _repeated(world, facts.order_of_row(before), fingerprint), True
+        now = world.clock()
+        try:
+            market = enlist.market(world, new.market)
+        except Missing:
+            raise Invalid(
+                f"/market: no market {new.market!r}",
+                [Fault("/market", "a market that exists was expected", new.market)],
+            ) from None
+        gift = stand_in.giveable(world, brand_id, new.gift, now)
+        if gift is None:
+            detail = "a digital gift of yours was expected that is not over"
+            raise Invalid(f"/gift: {detail}", [Fault("/gift", detail, new.gift)])
+        order = placed(new, brand_id, idempotency_key, market, gift, now)
+        order, changes = _for_whom(world, order, new, by, associate, campaign_id)
+        passed = hand_out.passed_of(gift, order, PassState.GIVEN, now, None, None)
+        try:
+            taken = hand_out.take(world, gift, Keep(facts.order_row(order), was=None), passed, more=changes)
+        except Lost:
+            continue  # the same request at once with this, or another gift to the same client
+        if taken is None:
+            raise Clashing(f"none of {new.gift!r} is left")
+        facts.note_step(world.log, order)
+        world.queues.nudge(Topic.TELL, [order.order_id])
+        return order, False
+    raise Delayed("others are giving to the same client at the same moment")
+
+
+def _for_whom(
+    world: World,
+    order: Order,
+    new: NewDigitalOrder,
+    by: str,
+    associate: Associate | None,
+    campaign_id: str | None,
+) -> _ForWhom:
+    """The order with its client, and what enters it in that one's books: it counts as a gift, whatever it weighs."""
+    order = order.model_copy(update={"campaign_id": campaign_id})
+    if new.client is None:
+        return _ForWhom(order, [])
+    client_id = client_id_of(order.brand_id, new.client)
+    keys = [client_key(client_id), standing_key(client_id), programme_key(order.brand_id)]
+    rows = {row.key: row for row in world.table.get_many(keys)}
+    client = give.enrolled(rows.get(keys[0]), associate)
+    if client.is_leaving:
+        raise Forgotten("the client has been erased")
+    programme: NewProgramme = programme_of_row(rows[keys[2]]) if keys[2] in rows else NOTHING
+    zone = new.time_zone or client.time_zone
+    order = order.model_copy(
+        update={
+            "client_id": client_id,
+            "occasion": new.occasion,
+            "tier": give.tier_of(world, new.tier, client, rows.get(keys[1]), programme),
+            "window": order.window.model_copy(update={"time_zone": zone}),
+        }
+    )
+    given = Given(
+        order_id=order.order_id,
+        day=cap.day_of(client, order.placed_at),
+        occasion=new.occasion,
+        by=by,
+        at=order.placed_at,
+    )
+    places = enrol.person_of(world, client).places
+    address = next((place.address for place in places.values()), None)
+    return _ForWhom(order, cap.books(world, client, programme.caps, given, address))
 
 
 def placed(
@@ -89,7 +160,7 @@ def placed(
         gift=Gift(items=(item,)),
         pick_up_name="",
         window=Window(start=at, end=gift.redeem_by, time_zone=new.time_zone or market.time_zone),
-        tier=new.tier,
+        tier=new.tier or Tier.STANDARD,
         fallback=Fallback.DIGITAL,
         placed_at=at,
         digital=Digital(gift=gift.reference, why=WhyDigital.PLACED, outcome=DigitalOutcome.GIVEN, at=at),
@@ -121,11 +192,11 @@ def first_view(order: Order) -> OrderView:
     )
 
 
-def _repeated(world: World, before: Order, fingerprint: str) -> tuple[Order, bool]:
+def _repeated(world: World, before: Order, fingerprint: str) -> Order:
     if before.fingerprint != fingerprint:
         raise Invalid(
             "this Idempotency-Key was used with another body",
             [Fault("", "the same key goes with the same body; a new gift needs a new key")],
         )
     world.queues.nudge(Topic.TELL, [before.order_id])
-    return before, True
+    return before

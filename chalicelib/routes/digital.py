@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.errors import Missing
+from chalicelib.domain.errors import Forbidden, Missing
 from chalicelib.domain.keys import Role
 from chalicelib.domain.orders import view
 from chalicelib.routes import cursors, disclosure
@@ -85,13 +85,18 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def place_digital_order() -> Response:
         from chalicelib.domain.pass_answers import NewDigitalOrder
-        from chalicelib.flows import place_digital
+        from chalicelib.flows import act_for, place_digital
 
-        request = bp.current_request
-        brand = caller(request, Role.BRAND).owner
+        request, world = bp.current_request, wiring.world()
+        who = caller(request, Role.BRAND, Role.ASSOCIATE)
         key = edge.idempotency_key(request)
         new = edge.body_of(request, NewDigitalOrder)
-        order, repeated = place_digital.place_digital(wiring.world(), brand, key, new)
+        associate = act_for.active(world, who) if who.role is Role.ASSOCIATE else None
+        if associate is not None and new.client is None:
+            raise Forbidden("an associate orders for a client who is enrolled, and for nobody else")
+        order, repeated = place_digital.place_digital(
+            world, who.owner, key, new, who.actor, associate=associate
+        )
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
         if repeated:
             headers["Idempotent-Replayed"] = "true"

@@ -997,6 +997,26 @@ story(
     _given_at_once("key-4", "STUDIO"), minutes(2), _used("key-4"), _withdrawn(), _withdrawn(), minutes(4),
     ends={"key-1": CANCELLED, "key-2": INSTEAD, "key-4": INSTEAD},
 )  # fmt: skip
+
+
+def _enrols(play: Play) -> None:
+    play.act(lambda: enrol.enrol(play.on.world, "maison", "vic-1", new_client()))
+
+
+def _given_to_a_client(key: str = "key-1") -> Step:
+    def do(play: Play) -> None:
+        asked = digital.wanted(client="vic-1", occasion="birthday")
+        refused(play, lambda: place_digital(play.on.world, "maison", key, asked))
+        play.settle()
+
+    return do
+
+
+story(
+    "given_from_the_start_to_a_client",
+    _enrols, meanwhile("before table.write", _given_to_a_client("key-2")), _given_to_a_client(), _given_to_a_client(),
+    minutes(4), opening=_with_gifts(gift="YOGA"), ends={"key-1": INSTEAD, "key-2": INSTEAD},
+)  # fmt: skip
 story(
     "another_takes_the_only_code",
     meanwhile("before table.write", _takes_a_code), _given_at_once(gift="STUDIO"), minutes(4),

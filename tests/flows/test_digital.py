@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.clients import client_id_of
 from chalicelib.domain.errors import (
     Clashing,
     Forgotten,
@@ -22,8 +23,10 @@ from chalicelib.domain.pass_answers import seen
 from chalicelib.domain.pass_rows import stock_key
 from chalicelib.domain.passes import LETTERS, PassState, end_of, minted, order_id_of_pass, pass_id_of, plain
 from chalicelib.domain.ports import Count, Drop, Keep
-from chalicelib.flows import redeem, stock
+from chalicelib.domain.programme import NewProgramme
+from chalicelib.flows import enrol, forget, look, redeem, stock
 from chalicelib.flows.place_digital import first_view, place_digital
+from chalicelib.flows.set_up import set_up
 from tests import digital, stage
 from tests.digital import HOST, STUDIO, at, wanted
 from tests.stage import NOON, Stage
@@ -405,3 +408,57 @@ def test_a_pass_says_how_it_stands_and_nothing_of_whose_it_is(on: Stage) -> None
     assert not seen(passed, passed.valid_until - timedelta(seconds=1)).expired
     assert seen(passed, passed.valid_until).expired
     assert "maison" not in seen(passed, NOON).model_dump_json()
+
+
+# --- for a client who is enrolled -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def known(on: Stage) -> Stage:
+    """A client in Paris, to whom one gift a year is given for a birthday."""
+    enrol.enrol(on.world, "maison", "vic-1", stage.new_client(time_zone="Europe/Paris"))
+    cap = {"per": "client", "at_most": 1, "occasion": "birthday"}
+    set_up(on.world, "maison", NewProgramme.model_validate({"caps": [cap]}), "brand", None)
+    return on
+
+
+def test_a_gift_to_a_client_is_on_the_clients_clock_and_in_its_books(known: Stage) -> None:
+    order = known.order(given(known, client="vic-1", occasion="birthday"))
+    assert (order.window.time_zone, order.occasion) == ("Europe/Paris", "birthday")
+    assert order.client_id == client_id_of("maison", "vic-1")
+    assert [one.order_id for one in look.orders_of_client(known.world, order.client_id)] == [order.order_id]
+    assert digital.pass_of(known.world, order.order_id).client_id == order.client_id
+
+
+def test_caps_count_it_and_what_was_withdrawn_counts_no_more(known: Stage) -> None:
+    first = given(known, client="vic-1", occasion="birthday")
+    with pytest.raises(Clashing):
+        given(known, "key-2", client="vic-1", occasion="birthday")
+    assert digital.left(known.world) == 2, "nothing of the second was kept"
+    assert given(known, "key-3", client="vic-1"), "for no occasion it is not counted so"
+    known.settle()
+    redeem.withdraw(known.world, "maison", pass_id_of(first))
+    known.settle()
+    assert given(known, "key-2", client="vic-1", occasion="birthday")
+
+
+def test_an_unknown_client_and_an_occasion_without_one_are_refused(known: Stage) -> None:
+    with pytest.raises(Invalid) as caught:
+        given(known, client="vic-nobody")
+    assert caught.value.faults[0].pointer == "/client"
+    with pytest.raises(ValueError, match="goes with a client"):
+        wanted(occasion="birthday")
+
+
+def test_a_code_is_forgotten_with_its_client(known: Stage) -> None:
+    order_id = given(known, client="vic-1")
+    code = code_of(known, order_id)
+    forget.ask(known.world, "maison", "vic-1")
+    known.settle()
+    known.minutes(3)
+    known.world.memory.clear()
+    with pytest.raises(Forgotten):
+        code_of(known, order_id)
+    assert code not in str(known.plain.table.rows)  # type: ignore[attr-defined]
+    with pytest.raises((Forgotten, Invalid)):
+        given(known, "key-2", client="vic-1")

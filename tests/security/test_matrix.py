@@ -166,6 +166,12 @@ BODIES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
 }
 """A body that whoever may send it gets through with."""
 BODIES_OF_ASSOCIATES: dict[tuple[str, str], Callable[[Gateway], Any]] = {
+    ("POST", "/v1/digital-orders"): lambda gate: {
+        "market": "SHA",
+        "reference": "CLUB-1",
+        "gift": "EACH",
+        "client": "vic-1",
+    },
     ("POST", "/v1/orders"): lambda gate: client_order(),
     ("POST", "/v1/appointments"): lambda gate: {
         **{k: v for k, v in BODIES["POST", "/v1/appointments"](gate).items() if k != "recipient"},
