@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,8 +72,10 @@ class Phone:
 class Meta:
     """WhatsApp on a loopback port, for one business."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], *, everybody: bool = False) -> None:
+        """`everybody`: whoever is written to is on WhatsApp."""
         self.now = now
+        self.everybody = everybody
         self.phones: dict[str, Phone] = {}
         self.refused: list[int] = []
         self.callback_url = ""
@@ -140,7 +143,10 @@ class Meta:
 
     def _whose(self, body: dict[str, Any]) -> Phone | None:
         if "to" in body:
-            return self.phones.get(body["to"])
+            number = body["to"]
+            if self.everybody and number not in self.phones:
+                self.phone(number, f"XX.{number[::-1]}")
+            return self.phones.get(number)
         return next((p for p in self.phones.values() if p.user_id == body.get("recipient")), None)
 
     # --- what people do -----------------------------------------------------------------------------------------
@@ -218,6 +224,16 @@ class Meta:
         asked = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"}
         answer = self._pool.request("GET", self.callback_url, fields=asked, retries=False)
         return int(answer.status), answer.data
+
+
+@contextmanager
+def everybody(now: Callable[[], datetime]) -> Iterator[Meta]:
+    """A WhatsApp that everybody is on."""
+    meta = Meta(now, everybody=True)
+    try:
+        yield meta
+    finally:
+        meta.close()
 
 
 def _arrived(body: dict[str, Any], to: str, at: datetime, wamid: str) -> Arrived:

@@ -18,16 +18,20 @@ from typing import Any
 
 import urllib3
 
+from chalicelib.aws import clients
 from chalicelib.domain.keys import Role
 from sandbox import shanghai
 from sandbox.client import Client
 from sandbox.clock import RealClock
 from sandbox.conduct import Conduct
 from sandbox.fleet import CourierCompany
+from sandbox.meta import everybody
 from sandbox.stand import HOME, Stand
 from sandbox.voices.wechat import WeChat, account
 
 BRAND = "maison-celadon"
+MAIL_DOMAIN = "celadon.example"
+"""From which the brand's mail comes."""
 KITCHEN, OPEN, SEALED = "Kitchen Court", "Garden Court", "Sealed Court"
 ORDER = "order.json"
 MINUTE = timedelta(minutes=1)
@@ -69,10 +73,16 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
         late=timedelta(days=-1),  # at once, and not when it was asked for: whoever tries this out watches
         at_gate=lambda job: "door",
     )
-    with CourierCompany(WeChat(known), clock, conduct=quick) as company:
-        accounts = {"wechat": {"sf": [{**known, "base_url": company.url}]}}
+    with CourierCompany(WeChat(known), clock, conduct=quick) as company, everybody(clock.now) as whatsapp:
+        accounts = {
+            "wechat": {"sf": [{**known, "base_url": company.url}]},
+            "whatsapp": {BRAND: [whatsapp.account]},
+            "email": {BRAND: [{"domain": MAIL_DOMAIN}]},
+        }
         with Stand(clock, accounts, home=home / "run", port=port, log=home / "run.log") as stand:
             company.callback_url = f"{stand.front.url}/v1/callbacks/{shanghai.MARKET_ID}/sftc"
+            whatsapp.callback_url = f"{stand.front.url}/v1/channels/whatsapp/{BRAND}"
+            clients.client("sesv2").create_email_identity(EmailIdentity=MAIL_DOMAIN)
             keys = {role: stand.key(role, owner) for role, owner in OWNERS.items()}
             stand.pumps.start()
             pool = urllib3.PoolManager()
