@@ -23,12 +23,12 @@ from chalicelib.domain.orders import NewOrder
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
 from chalicelib.domain.shapes import stamp
-from chalicelib.flows import cancel, enlist, look, place, publish, subscribe, sweep, tell
+from chalicelib.flows import answer, cancel, enlist, look, place, publish, subscribe, sweep, tell
 from chalicelib.flows import receive as receiving
 from tests import drive, fakes
 from tests.paper import callback
 from tests.simulation import plan as plans
-from tests.simulation import processes
+from tests.simulation import processes, seats
 from tests.simulation.brands import Receiver
 from tests.simulation.couriers import Company, Crane, Heron, Job, Paper
 from tests.simulation.judge import AT_AN_END, Broken, Judge
@@ -416,6 +416,9 @@ class Day:
                 cancel.cancel(world, wish.brand_id, name, order.version)
 
             self.ask(f"cancel {wish.name}", end)
+        elif deed.what in ("say yes for", "say no for"):
+            said = answer.accept if deed.what == "say yes for" else answer.decline
+            self.ask(f"{deed.what} {wish.name}", lambda world: said(world, name))
         else:
             self.ask(f"receipt {wish.name}", lambda world: cancel.receipt(world, name))
 
@@ -739,6 +742,7 @@ class Day:
                 endpoint, _ = subscribe.create(quiet, brand_id, f"https://{host}/hooks")
                 receiver.endpoint_id = endpoint.endpoint_id
                 self.receivers[host] = receiver
+        seats.put_up(quiet)
         wanted = None if self.keep is None else frozenset(self.keep)
         for wish in self.plan.wishes:
             self.wishes[order_id_of(wish)] = wish

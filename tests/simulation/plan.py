@@ -7,7 +7,7 @@ Two markets in two time zones and two datums. Every order and everything that so
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -304,6 +304,10 @@ def _place(chance: random.Random, market_id: str, compound: str, flat: str | Non
     }
 
 
+INSTEAD = 0.25
+"""So many gifts may have something that needs no courier in their place."""
+
+
 def _wish(chance: random.Random, seed: int, number: int, rushes: Sequence[datetime]) -> Wish:
     market_id = "SHA" if number % 2 else "MIL"
     brand_id = chance.choice(("maison", "atelier"))
@@ -344,6 +348,8 @@ def _wish(chance: random.Random, seed: int, number: int, rushes: Sequence[dateti
         "tier": chance.choice(("standard", "standard", "silver", "gold", "diamond")),
         "fallback": chance.choice(("hold", "hold", "cancel")),
     }
+    if roll(f"{seed}|instead|o{number}") < INSTEAD:
+        body["fallback"] = "digital"
     return Wish(f"o{number}", market_id, brand_id, at, body, site, shop, item_class, flat)
 
 
@@ -426,4 +432,17 @@ def _deeds(
                 deeds.append((NOON + _hours(chance, 0.5, 5), what, "", {"brand": brand_id}))
         deeds.append((FAIR_WEATHER + timedelta(minutes=5), "enable", "", {"brand": brand_id}))
     deeds.sort(key=lambda deed: (deed[0], deed[1], deed[2]))
-    return [Deed(f"a{number}", *deed) for number, deed in enumerate(deeds, start=1)]
+    named = [Deed(f"a{number}", *deed) for number, deed in enumerate(deeds, start=1)]
+    return [*named, *_answers(wishes)]
+
+
+def _answers(wishes: Sequence[Wish]) -> Iterator[Deed]:
+    """What clients say to something else in the place of their gift: nothing, yes, no, or both, early or late."""
+    for wish in wishes:
+        if wish.body["fallback"] != "digital":
+            continue
+        name = f"{wish.at.isoformat()}|{wish.name}"
+        for turn in range(int(roll(f"{name}|answers") * 4)):
+            hours = 0.3 + 4 * roll(f"{name}|answer {turn}")
+            says = "say yes for" if roll(f"{name}|yes {turn}") < 0.6 else "say no for"
+            yield Deed(f"y{turn}-{wish.name}", wish.at + timedelta(hours=hours), says, wish.name, {})

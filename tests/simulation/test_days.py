@@ -50,6 +50,7 @@ STATES = {
     "returning": DAYS // 2,
     "returned": DAYS // 2,
     "cancelled": DAYS,
+    "fulfilled_digitally": DAYS // 4,
 }
 EVENTS = {
     "held": 10 * DAYS,
@@ -77,6 +78,9 @@ EVENTS = {
     "breaker_closed": DAYS // 2,
     "replay": DAYS // 4,
     "rotate": DAYS // 4,
+    "stood_in": DAYS,
+    "say yes for": DAYS,
+    "say no for": DAYS // 2,
 }
 
 
