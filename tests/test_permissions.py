@@ -37,8 +37,8 @@ from chalicelib.domain.keys import Role
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Drop, Letter, Topic, World
 from chalicelib.domain.substitutes import substitutes_key
+from chalicelib.flows import act, draw, enlist, oversee, publish, receive, recount, sign_in
 from chalicelib.flows import dispatch as planning
-from chalicelib.flows import enlist, publish, receive
 from chalicelib.settings import Settings, read
 from chalicelib.solver import FlowSolver
 from cli import package
@@ -402,12 +402,46 @@ def _play(seen: Seen, on: stage.Stage, ask: Any) -> None:
     stage.publish_rules(on.world, "amend", stage.zone("Yongjia"))
     on.brand.answer = None
     place_where_nobody_has_ruled = stage.body("Nowhere")
-    ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
+    held = ask(brand, "POST", "/v1/orders", place_where_nobody_has_ruled, Idempotency_Key="k-held")
     on.settle()
+    _sit_at_the_board(seen, on, ask, held["order_id"])
     _pass(on, *[10] * 6)
     _stand_in(on, ask)
     _speak_to_clients(on, ask)
     _enrol_and_forget(on, ask)
+
+
+def _sit_at_the_board(seen: Seen, on: stage.Stage, ask: Any, order_id: str) -> None:
+    """A dispatcher comes in, looks, acts on a gift, on a courier and on a suspicion, and leaves."""
+    operator, world = Role.OPERATOR, on.world
+    url = ask(operator, "POST", "/v1/board/links", {"who": "mei"})["url"]
+    with seen.running("api_handler"):
+        token, _ = sign_in.enter(world, url.partition("#")[2])
+        sign_in.session_of(world, token)
+        sign_in.prove(world, token, sign_in.proof_of(world, token))
+        recount.watch(world, "SHA")
+    on.settle()
+    with seen.running("api_handler"):
+        board = recount.watch(world, "SHA")
+        assert board is not None
+        recount.lines(world, board)
+    ask(operator, "GET", "/v1/markets/SHA/board")
+    ask(operator, "GET", "/v1/markets/SHA/zones?lng=121.49&lat=31.22")
+    with seen.running("api_handler"):
+        act.look_at(world, order_id, "mei", "control-room")
+        version = on.order(order_id).version
+        until = on.clock.now + timedelta(hours=1)
+        act.hold(world, order_id, version, until, "mei")
+        act.deeds_of(world, order_id)
+        act.release(world, order_id, version + 1, "mei")
+        for suspended in (True, False):
+            oversee.suspend(world, "SHA", "paper-co", "mei", suspended=suspended)
+        oversee.deeds(world, "SHA")
+        (pointer, *_) = draw.versions(world, "SHA")
+        draw.part(world, "SHA", pointer.digest, 1)
+        sign_in.leave(world, token)
+    ask(operator, "DELETE", "/v1/board/dispatchers/mei")
+    on.settle()
 
 
 def _speak_to_clients(on: stage.Stage, ask: Any) -> None:
