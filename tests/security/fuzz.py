@@ -52,6 +52,7 @@ CALLERS = {
     "operator": "operator control-room",
     "source": "source health-office",
     "partner": "partner yoga-studio",
+    "associate": "associate anna",
     "nobody": "nobody",
 }
 
