@@ -146,7 +146,7 @@ def _moved(world: World, order: Order, window: Window) -> str:
     if window == window_of(order) or (order.rescheduling is not None and order.rescheduling.window == window):
         return "moved"  # by whoever stopped before it was on record
     try:
-        reschedule(world, None, order.order_id, window, order.version)
+        reschedule(world, None, order.order_id, window, order.version, "client")
     except Stale:
         raise Lost([0]) from None
     except Clashing:
