@@ -190,6 +190,8 @@ def _event(said: dict[str, str], courier_id: str, at: datetime, source: str) -> 
         proofs=tuple(
             Proven(kind=Proof(kind), reference=f"{kind}-1") for kind in said.get("proofs", "").split()
         ),
+        seal=said.get("seal"),
+        said=said.get("said"),
         source=source,
     )
 
@@ -318,9 +320,9 @@ def callback(
     *,
     secret: str = "paper-secret",
     reason: str = "",
-    proofs: str = "",
+    **read: str,
 ) -> Callback:
-    """A signed callback; `proofs`: kinds of what was brought back, between spaces."""
-    told = {"reference": reference, "kind": kind, "at": at.isoformat(), "reason": reason}
-    body = json.dumps({**told, "proofs": proofs} if proofs else told).encode()
+    """A signed callback; `proofs`: kinds of what was brought back, between spaces; `seal`, `said`: as of an event."""
+    told = {"reference": reference, "kind": kind, "at": at.isoformat(), "reason": reason, **read}
+    body = json.dumps(told).encode()
     return Callback("POST", {}, {"x-paper-signature": signature(secret, body)}, body)

@@ -225,6 +225,11 @@ class JobRequest(Shape):
         description="A visit: the team arrives between deliver_from and deliver_by, stays so long, says job.delivered "
         "when it leaves the client, and brings back to the shop what was not sold. Absent: a parcel.",
     )
+    safeguarded: bool | None = Field(
+        default=None,
+        description="A gift of great value: nobody else's rides with it, the crew reads its seal at both ends, and is "
+        "told a code by the client. Absent: it is not.",
+    )
 
 
 class Area(Shape):
@@ -267,6 +272,9 @@ class ProofNote(Foreign):
     reference: Slug = Field(description="No address and no name of a person.")
 
 
+HandOverCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
 class EventData(Foreign):
     """What happened to which job."""
 
@@ -282,6 +290,18 @@ class EventData(Foreign):
     ] = None
     correction: bool | None = Field(default=None, description="An end that you told earlier was wrong.")
     proofs: tuple[Annotated[ProofNote | None, _Odd], ...] | None = None
+    seal: Annotated[
+        Slug | None,
+        _Odd,
+        Field(
+            description="Of a safeguarded job: the number on its seal, read at the pick-up and at the hand-over."
+        ),
+    ] = None
+    code: Annotated[
+        HandOverCode | None,
+        _Odd,
+        Field(description="Of a safeguarded job: the six digits that the client said to the crew."),
+    ] = None
 
 
 class JobEvent(Foreign):
@@ -430,6 +450,7 @@ class Partner:
             items=tuple(Item.model_validate(item, from_attributes=True) for item in job.gift.items),
             dwell_limit_minutes=job.gift.dwell_limit_minutes,
             visit_minutes=job.visit_minutes,
+            safeguarded=job.is_safeguarded or None,
         )
         return _request(account, "PUT", _job(job.reference), asked, {"idempotency-key": job.reference})
 
@@ -661,6 +682,8 @@ def _event(said: JobEvent, courier_id: str, received_at: datetime, source: str) 
         reason=said.data.reason or "",
         correction=bool(said.data.correction),
         proofs=tuple(proofs[:PROOFS]),
+        seal=said.data.seal,
+        said=said.data.code,
         source=source,
     )
 

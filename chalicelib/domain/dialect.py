@@ -79,6 +79,8 @@ class Job:
     visit_minutes: int | None = None
     """So long the crew stays with the client, and then sets out for the shop with what was not sold. None: it hands
     over and goes."""
+    is_safeguarded: bool = False
+    """It rides alone and sealed, and the client says a code of ours (`safeguards`)."""
 
     @property
     def starts_at(self) -> datetime:

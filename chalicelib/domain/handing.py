@@ -19,6 +19,8 @@ from chalicelib.domain.shapes import Instant, Shape, Slug
 
 TRIES: Final = 5
 """At one code; then the brand has another one made."""
+HEARD: Final = 40
+"""Events of a courier that said something wrong, as many as are remembered: each counts once."""
 MISFITS: Final = 10
 """Seals that did not fit, as many as are kept."""
 NAG: Final = timedelta(minutes=30)
@@ -55,6 +57,11 @@ class Handing(Shape):
     seal_read_at: Instant | None = Field(default=None, description="The same number, at the hand-over.")
     misfits: tuple[Misfit, ...] = Field(default=(), max_length=MISFITS)
     tries: int = Field(default=0, description="Wrong codes since the last one was made.")
+    heard: tuple[str, ...] = Field(
+        default=(),
+        max_length=HEARD,
+        description="Of its courier's events, those whose seal or code did not fit.",
+    )
     codes: int = Field(default=1, description="So many were made: a new one is owed to the client again.")
     code_at: Instant | None = Field(default=None, description="The client's code was said.")
     identity_at: Instant | None = Field(default=None, description="Somebody saw who the client is.")

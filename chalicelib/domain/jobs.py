@@ -37,4 +37,5 @@ def job_of(
         pick_up_from=assignment.start,
         quote_id=quote.quote_id if quote is not None and quote.holds(now) else None,
         visit_minutes=None if order.appointment is None else order.appointment.minutes,
+        is_safeguarded=order.safeguard is not None,
     )

@@ -99,6 +99,14 @@ class Event(Shape):
     reason: str = Field(default="", max_length=120, description="The courier's reason, as a code.")
     correction: bool = Field(default=False, description="The courier says that an earlier end was wrong.")
     proofs: tuple[Proven, ...] = Field(default=(), max_length=10)
+    seal: Slug | None = Field(default=None, description="The number of the seal, as it was read just then.")
+    said: str | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="The code that the client said; never kept like this, ...",
+    )
+    said_sealed: str | None = Field(default=None, description="... but sealed.")
     source: str = Field(
         default="callback",
         description="'callback', 'look_up', or 'hint': a callback that is not believed until a look-up confirms it.",

@@ -127,6 +127,8 @@ def _can_wait(before: Order, after: Order, now: datetime) -> bool:
     this when it is near: a look costs more than a write."""
     if after.history != before.history or after.legs[:-1] != before.legs[:-1]:
         return False
+    if after.leg.handing != before.leg.handing:
+        return False
     for was in before.leg.bookings:
         now_is = after.leg.booking(was.reference)
         if now_is is None:

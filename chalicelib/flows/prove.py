@@ -20,6 +20,7 @@ from chalicelib.domain.errors import Clashing, Lost
 from chalicelib.domain.fleet import Proof
 from chalicelib.domain.handing import (
     AFTERWARDS,
+    HEARD,
     MISFITS,
     TRIES,
     Handing,
@@ -27,7 +28,7 @@ from chalicelib.domain.handing import (
     code_from,
     is_same_code,
 )
-from chalicelib.domain.legs import HINT, Booking, Event, replace_leg
+from chalicelib.domain.legs import HINT, Booking, Event, EventKind, replace_leg
 from chalicelib.domain.orders import ENDED, Note, Order, OrderState, moved
 from chalicelib.domain.ports import Topic, World
 from chalicelib.domain.shapes import Shape, Slug
@@ -226,26 +227,47 @@ def made_anew(world: World, brand_id: str, order_id: str) -> str:
 
 
 def heard(world: World, order: Order, booking: Booking, said: Sequence[Event]) -> Order:
-    """The order with what its courier's own events prove of who was there. No step yet."""
-    known = order.leg.handing
-    if known is None or order.leg.booking(booking.reference) is None:
+    """The order with what its courier's own events prove. No step yet.
+
+    Every run hears all of them, so each part is taken once, and what did not fit counts once for each event.
+    """
+    if order.leg.handing is None or order.leg.booking(booking.reference) is None:
         return order
-    changes: dict[str, object] = {}
-    for event in sorted(said, key=lambda event: (event.occurred_at, event.event_id)):
-        for proof in event.proofs if event.source != HINT else ():
-            if proof.kind is Proof.IDENTITY and known.identity_at is None:
-                changes.setdefault("identity", proof.reference)
-                changes.setdefault("identity_at", event.occurred_at)
-            elif proof.kind is Proof.PHOTO and known.photo_at is None:
-                changes.setdefault("photo", proof.reference)
-                changes.setdefault("photo_at", event.occurred_at)
-    if not changes:
+    before = known = order.leg.handing
+    told = [
+        event for event in said if event.source != HINT and (event.proofs or event.seal or event.said_sealed)
+    ]
+    for event in sorted(told, key=lambda event: (event.occurred_at, event.event_id)):
+        if event.event_id in known.heard:
+            continue
+        if event.kind is EventKind.PICKED_UP:
+            if event.seal is not None and known.seal is None:
+                known = known.model_copy(update={"seal": event.seal, "sealed_at": event.occurred_at})
+            continue
+        if not is_unbroken(order):
+            world.log("proof_refused", order=order.order_id, market=order.market_id)
+            break
+        known = _at_the_door(world, order, known, event)
+    if known is before:
         return order
-    if not is_unbroken(order):
-        world.log("proof_refused", order=order.order_id, market=order.market_id)
-        return order
-    leg = order.leg.model_copy(update={"handing": known.model_copy(update=changes)})
+    leg = order.leg.model_copy(update={"handing": known})
     return order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+
+
+def _at_the_door(world: World, order: Order, known: Handing, event: Event) -> Handing:
+    """What one event of the hand-over adds; what does not fit in it, and its name, stay on record."""
+    at, papers = event.occurred_at, {proof.kind: proof.reference for proof in event.proofs}
+    code = None
+    if event.said_sealed is not None and known.code_at is None:
+        code = world.sealer.unseal(bytes.fromhex(event.said_sealed), event.reference).decode()
+    new = NewProof.model_construct(
+        seal=event.seal, code=code, identity=papers.get(Proof.IDENTITY), photo=papers.get(Proof.PHOTO)
+    )
+    for part in (_with_seal, _with_people, _with_code):
+        known, why = part(world, order, known, new, at)
+        if why:
+            return known.model_copy(update={"heard": (*known.heard, event.event_id)[-HEARD:]})
+    return known
 
 
 def nag(world: World, order: Order) -> None:

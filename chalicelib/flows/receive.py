@@ -83,7 +83,10 @@ def may_speak(world: World, order: Order, booking: Booking, event: Event) -> boo
 
 
 def save_event(world: World, order_id: str, event: Event) -> None:
-    """Keep what a courier said; a double is the same row."""
+    """Keep what a courier said; a double is the same row. What a client said to it is kept sealed."""
+    if event.said is not None:
+        sealed = world.sealer.seal(event.said.encode(), event.reference).hex()
+        event = event.model_copy(update={"said_sealed": sealed})
     try:
         world.table.write(Keep(facts.event_row(order_id, event), was=None))
     except Lost:

@@ -218,6 +218,14 @@ def test_an_event_brings_its_reason_its_correction_and_what_was_proven() -> None
     assert event.proofs == (Proven(kind=Proof.PHOTO, reference="ph-1"),)
 
 
+def test_a_seal_and_what_the_client_said_are_heard_and_odd_ones_lose_no_event() -> None:
+    (event,) = heard(content(REFERENCE, "J-1", "delivered", NOON, seal="S-4711", code="004711")).events
+    assert (event.seal, event.said) == ("S-4711", "004711")
+    assert "004711" not in event.model_dump_json() and "004711" not in repr(event)
+    (event,) = heard(content(REFERENCE, "J-1", "delivered", NOON, seal="a seal!", code=4711)).events
+    assert (event.kind.value, event.seal, event.said) == ("delivered", None, None)
+
+
 def test_null_in_the_place_of_nothing_and_more_proofs_than_are_kept_lose_no_event() -> None:
     """Some write null for what they leave out, and a hand-over has to be heard whatever hangs on it."""
     nothing = content(REFERENCE, "J-1", "delivered", NOON, reason=None, correction=None, proofs=None)

@@ -479,8 +479,10 @@ def courier(
     key: str = "",
     number: int = 0,
     settled: bool = True,
+    **read: str,
 ) -> Step:
-    """Every open job at the courier comes to this; its callback arrives so many times."""
+    """Every open job at the courier comes to this; its callback arrives so many times. `read`: what its crew read at
+    the door; of the code `right` is the one that the client has."""
 
     def step(play: Play) -> None:
         for reference, job in list(play.on.company.jobs.items()):
@@ -489,6 +491,11 @@ def courier(
             )
             if job.is_open and is_meant:
                 said = play.on.company.move(reference, kind, play.on.clock.now, reason)
+                if read:
+                    order = play.order("key-1")
+                    right = facts.unseal_private(play.on.plain.sealer, order).code or ""
+                    told = {name: right if text == "right" else text for name, text in read.items()}
+                    said = callback(reference, kind, play.on.clock.now, reason=reason, **told)
                 for _ in range(times if heard else 0):
                     _receive(play, said)
         if settled:
@@ -503,7 +510,12 @@ def _receive(play: Play, said: Callback) -> None:
 
 @same
 def says(
-    kind: str, *, key: str = "key-1", minutes_ago: float = 0, courier_id: str = "paper-co", leg_no: int = 0
+    kind: str,
+    *,
+    key: str = "key-1",
+    minutes_ago: float = 0,
+    courier_id: str = "paper-co",
+    leg_no: int = 0,
 ) -> Step:
     """A callback about the last job that the courier had of this order (on that leg), whatever its own books say."""
 

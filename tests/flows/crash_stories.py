@@ -521,6 +521,13 @@ story(
     opening=with_ring_courier, ends={"key-1": DELIVERED},
 )  # fmt: skip
 story(
+    "ring_that_its_courier_proves_itself",
+    place(**A_RING), minutes(7), later(minutes=60), courier("picked_up", seal="S-1"), minutes(2),
+    courier("in_transit", seal="S-2", said="000000"), expects(PICKED_UP), minutes(2), later(minutes=5),
+    courier("delivered", seal="S-1", said="right", proofs="identity", times=2), expects(DELIVERED), minutes(18),
+    opening=with_ring_courier, ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
     "ring_that_rides_alone_beside_a_cake",
     place(**A_RING), expects(BOOKED), place("key-2"), expects(HELD, "key-2"), minutes(7), cancel(), expects(BOOKED, "key-2"),
     minutes(12), opening=with_ring_courier, ends={"key-1": CANCELLED, "key-2": BOOKED},

@@ -214,6 +214,25 @@ def test_what_a_courier_brings_back_of_a_gift_whose_fetching_was_never_heard_pro
     assert order.awaits_proof
 
 
+def test_its_courier_proves_all_of_it_with_its_own_callbacks_and_what_was_wrong_counts_once() -> None:
+    on = with_ring_courier()
+    order_id = booked(on)
+    right = code(on, order_id)
+    on.clock.forward(minutes=65)
+    says(on, order_id, "picked_up", seal="S-1")
+    order = says(on, order_id, "in_transit", seal="S-2")
+    assert order.leg.handing is not None and [m.number for m in order.leg.handing.misfits] == ["S-2"]
+    says(on, order_id, "in_transit", said=wrong(right))
+    says(on, order_id, "in_transit", reason="again")
+    order = on.order(order_id)
+    assert order.leg.handing is not None
+    assert (order.leg.handing.tries, len(order.leg.handing.misfits)) == (1, 1)
+    order = says(on, order_id, "delivered", seal="S-1", said=right, proofs="identity")
+    assert order.state is OrderState.DELIVERED
+    kept = [row.body for row in on.world.table.read(order_id, "event#").rows]
+    assert not any(right in body or f'"{wrong(right)}"' in body for body in kept), "what was said is sealed"
+
+
 def test_it_is_never_left_at_a_gate_unless_the_insurer_has_agreed() -> None:
     on = with_ring_courier()
     publish_rules(on.world, "amend", zone("Yongjia", "sealed@1", "sealed"), policies=[CONTACTLESS])
