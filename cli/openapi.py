@@ -39,7 +39,7 @@ from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, Ros
 from chalicelib.domain.looks import LookList, Shown, WhyLook
 from chalicelib.domain.messages import MessageView
 from chalicelib.domain.notices import CloudEvent
-from chalicelib.domain.orders import NewAppointment, OrderView, OrderWish
+from chalicelib.domain.orders import OrderView
 from chalicelib.domain.places import HandOverPoint, Market
 from chalicelib.domain.programme import NewProgramme, Programme
 from chalicelib.domain.purchases import NewPurchases
@@ -50,6 +50,7 @@ from chalicelib.domain.snapshots import Have, Pointer
 from chalicelib.domain.standing import Grant
 from chalicelib.domain.substitutes import NewSubstitutes, Substitutes
 from chalicelib.domain.uploads import PARTS, Finish, Upload, UploadStart
+from chalicelib.domain.wishes import NewAppointment, OrderWish
 from chalicelib.flows import acts, draw, look, prove, rank, replay, subscribe
 from chalicelib.flows.grant import NewGrant
 from chalicelib.routes import (

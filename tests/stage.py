@@ -16,9 +16,10 @@ from chalicelib.domain.errors import Lost, Unanswered
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.legs import LIVE
 from chalicelib.domain.notices import Endpoint
-from chalicelib.domain.orders import NewOrder, Order, OrderWish
+from chalicelib.domain.orders import NewOrder, Order
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, World
+from chalicelib.domain.wishes import OrderWish
 from chalicelib.flows import enlist, publish
 from tests import drive, fakes
 from tests.builders import SHANGHAI

@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain import facts
-from chalicelib.domain.client_rows import owner_of_brand
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.notices import Endpoint, Notice
 from chalicelib.domain.ports import Change, Keep, Key, Row, World
@@ -301,6 +300,8 @@ def _new_secret(world: World) -> str:
 
 def _sealed(world: World, secret: str, brand_id: str, endpoint_id: str) -> str:
     """Under a key of the brand's, for an hour's lapses and this one is for as long as the endpoint."""
+    from chalicelib.domain.client_rows import owner_of_brand  # here: importing the app stays small
+
     owner = owner_of_brand(brand_id)
     return base64.b64encode(world.sealer.seal(secret.encode(), f"hook#{endpoint_id}", owner=owner)).decode()
 

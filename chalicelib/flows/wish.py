@@ -19,11 +19,12 @@ from chalicelib.domain.clients import client_id_of
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Refused
 from chalicelib.domain.given import client_ledger_key
 from chalicelib.domain.lists import Member, members_of_row
-from chalicelib.domain.orders import OrderWish, PickUp, Tier, order_id_of
+from chalicelib.domain.orders import PickUp, Tier, order_id_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Key, Row, World
 from chalicelib.domain.programme import programme_key
 from chalicelib.domain.standing import standing_key
+from chalicelib.domain.wishes import OrderWish
 from chalicelib.flows import enlist, enrol
 
 

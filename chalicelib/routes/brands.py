@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 from pydantic import Field
@@ -12,13 +12,16 @@ from chalicelib import edge, wiring
 from chalicelib.domain.errors import Fault, Forbidden, Invalid
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import Order, OrderView, OrderWish, first_view, view
+from chalicelib.domain.orders import Order, OrderView, first_view, view
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.shapes import Shape, Slug, Window
 from chalicelib.flows import look
 from chalicelib.flows.place import place
 from chalicelib.routes import cursors, disclosure
 from chalicelib.routes.calling import caller
+
+if TYPE_CHECKING:
+    from chalicelib.domain.wishes import OrderWish
 
 KINDS = ("application/json", "text/html", "text/plain")
 """How evidence is told: to programs, or to people on a page; Accept says which."""
@@ -76,6 +79,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def place_order() -> Response:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
+        from chalicelib.domain.wishes import OrderWish  # here: importing the app stays small
+
         key = edge.idempotency_key(request)
         order, repeated = placed_for(who, key, edge.body_of(request, OrderWish))
         headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}

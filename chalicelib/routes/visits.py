@@ -10,10 +10,9 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.acts import CORDON
 from chalicelib.domain.appointments import Count
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import NewAppointment, Order, OrderView, first_view, view
+from chalicelib.domain.orders import Order, OrderView, first_view, view
 from chalicelib.domain.shapes import Shape, Window
 from chalicelib.flows import look
 from chalicelib.routes import disclosure
@@ -38,6 +37,8 @@ def blueprint(authorizer: Any) -> Blueprint:
     def make_appointment() -> Response:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
+        from chalicelib.domain.wishes import NewAppointment  # here: importing the app stays small
+
         key = edge.idempotency_key(request)
         wish = edge.body_of(request, NewAppointment)
         order, repeated = placed_for(who, key, wish.as_order())
@@ -91,6 +92,8 @@ def _brand(who: Caller) -> str | None:
 
 
 def _actor(who: Caller) -> str:
+    from chalicelib.domain.acts import CORDON
+
     return CORDON if who.role is Role.OPERATOR else who.actor
 
 

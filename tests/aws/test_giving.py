@@ -16,10 +16,10 @@ from chalicelib.domain.client_rows import client_key
 from chalicelib.domain.clients import client_id_of
 from chalicelib.domain.errors import Clashing
 from chalicelib.domain.given import client_ledger_key, ledger_of_row
-from chalicelib.domain.orders import OrderWish
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import World
 from chalicelib.domain.programme import NewProgramme
+from chalicelib.domain.wishes import OrderWish
 from chalicelib.flows import cap, enlist, enrol
 from chalicelib.flows.give import give
 from chalicelib.flows.set_up import set_up

@@ -13,11 +13,12 @@ from chalicelib.domain.appointments import PieceState, Word
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Refused, Unanswered
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import NewAppointment, OrderState
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.substitutes import Say
+from chalicelib.domain.wishes import NewAppointment
 from chalicelib.flows import (
     consult,
     explain,

@@ -15,17 +15,9 @@ from chalicelib.domain.custody import Holder
 from chalicelib.domain.errors import Clashing, Invalid, Missing
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Event
-from chalicelib.domain.orders import (
-    NewAppointment,
-    NewOrder,
-    Order,
-    OrderState,
-    OrderWish,
-    due_at,
-    first_view,
-    view,
-)
+from chalicelib.domain.orders import NewOrder, Order, OrderState, due_at, first_view, view
 from chalicelib.domain.ports import Key
+from chalicelib.domain.wishes import NewAppointment, OrderWish
 from chalicelib.flows import enlist, enrol, receive
 from chalicelib.flows.acts import acts_for
 from chalicelib.flows.give import give

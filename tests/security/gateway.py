@@ -21,11 +21,12 @@ from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of
 from chalicelib.domain.lists import ListKind, ListStart
-from chalicelib.domain.orders import Moved, NewAppointment, OrderState, Outlook, moved
+from chalicelib.domain.orders import Moved, OrderState, Outlook, moved
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row, Topic
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
 from chalicelib.domain.verdicts import Decision, Reason
+from chalicelib.domain.wishes import NewAppointment
 from chalicelib.flows import (
     act_for,
     enlist,
