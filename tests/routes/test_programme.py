@@ -315,6 +315,7 @@ def test_the_name_of_an_associate_is_sealed_and_read_by_the_brand(house: House) 
 
 
 def test_an_associate_collects_a_consent_and_the_act_says_who(house: House) -> None:
+    house.desk.stage.clock.forward(minutes=1)
     granted_now = {"purpose": "marketing", "granted_at": NOON.isoformat(), "evidence": "form-9"}
     answer = house.anna("POST", "/v1/clients/vic-1/consents", {"granted": granted_now})
     assert answer.status_code == 200, answer.body
