@@ -63,16 +63,16 @@ def _refuse(order: Order, visit: Appointment, words: Sequence[Word]) -> None:
     for number, word in enumerate(words):
         pointer = f"/pieces/{number}/serial"
         if word.serial not in known:
-            faults.append(Fault(pointer, "a serial number of the manifest was expected", word.serial))
+            faults.append(Fault(pointer, "a serial number of the manifest was expected"))
         elif word.serial in said:
-            faults.append(Fault(pointer, "each piece once was expected", word.serial))
+            faults.append(Fault(pointer, "each piece once was expected"))
         said.add(word.serial)
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
-    for word in words:
+    for number, word in enumerate(words):
         why = _why_not(known[word.serial], word.state, is_ended=is_over(order))
         if why:
-            raise Clashing(f"the piece {word.serial!r} cannot be {word.state.value}: {why}")
+            raise Clashing(f"/pieces/{number} cannot be {word.state.value}: {why}")
 
 
 def _why_not(piece: Piece, state: PieceState, *, is_ended: bool) -> str:
