@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady
+.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady campaign-bench
 
 setup: $(STAMP) node_modules/.installed
 
@@ -81,6 +81,10 @@ minute: setup
 # two hundred orders a minute for half an hour of virtual time
 steady: setup
 	@$(PYTHON) -m bench.steady
+
+# a campaign of 10,000 clients on the embedded AWS: list, dry run, placing; some ten minutes on two cores of one's own
+campaign-bench: setup
+	@$(PYTHON) -m bench.campaign
 
 cost: setup
 	@$(PYTHON) -m tests.ledger

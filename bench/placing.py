@@ -43,6 +43,7 @@ ENVIRONMENT = {
     },
     "CORDON_TELL_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/tell",
     "CORDON_RULES_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/rules",
+    "CORDON_CAMPAIGN_QUEUE": "https://sqs.eu-west-1.amazonaws.com/000000000000/campaign",
     "CORDON_SEAL_KEY": "bench",
     "CORDON_SECRET": "bench",  # nosec B105 - a name
     "CORDON_SIGNING_KEY": "bench",
