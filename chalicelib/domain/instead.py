@@ -28,6 +28,8 @@ class DigitalOutcome(StrEnum):
 
     OFFERED = "offered"
     """The client is asked; a seat or a code is kept for the answer."""
+    WANTED = "wanted"
+    """One is kept, and given as soon as the courier has let go of the parcel; if it does not, the parcel goes."""
     GIVEN = "given"
     DECLINED = "declined"
     LAPSED = "lapsed"

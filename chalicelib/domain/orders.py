@@ -18,7 +18,7 @@ from chalicelib.domain.appointments import Appointment, Piece
 from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.handing import TRIES, Handing, Misfit, Part
-from chalicelib.domain.instead import UNMET, Digital, WhyDigital
+from chalicelib.domain.instead import UNMET, Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.safeguards import Safeguard
@@ -461,9 +461,14 @@ class Order(Shape):
         return self.digital is not None and self.digital.is_given
 
     @property
+    def wants_digital(self) -> bool:
+        """The client is to have one as soon as the courier has let go of the parcel."""
+        return self.digital is not None and self.digital.outcome is DigitalOutcome.WANTED
+
+    @property
     def is_unwanted(self) -> bool:
-        """No courier is to carry it: its brand asked for the end, or the client has another gift in its place."""
-        return self.cancel_asked_at is not None or self.is_digital
+        """No courier is to carry it: its brand asked for the end, or for another gift in its place."""
+        return self.cancel_asked_at is not None or self.is_digital or self.wants_digital
 
     def delivery(self, private: Private) -> Delivery:
         """What clearance has to know of the leg under way."""
@@ -557,8 +562,8 @@ def state_of(order: Order) -> OrderState:
     if booking is not None:
         track = booking.track
         if track.kind is EventKind.DELIVERED and leg.taken_to is not None:
-            end = instead or OrderState.CANCELLED
-            return end if order.is_unwanted else OrderState.RELAYED
+            kept = OrderState.RELAYED if order.cancel_asked_at is None else OrderState.CANCELLED
+            return instead or kept
         if track.kind is EventKind.DELIVERED and leg.handing is not None:
             kept = OrderState.PICKED_UP if leg.back_at is None else instead or OrderState.RETURNED
             return kept if leg.missing(booking) else OrderState.DELIVERED
@@ -639,7 +644,8 @@ def needs_somebody(order: Order) -> bool:
 
 def in_pool(order: Order) -> bool:
     """True when the order waits for an assignment."""
-    return order.state in (OrderState.PLACED, OrderState.HELD, OrderState.RELAYED)
+    waits = order.state in (OrderState.PLACED, OrderState.HELD, OrderState.RELAYED)
+    return waits and not order.wants_digital
 
 
 def owes_digital(order: Order, now: datetime) -> bool:
@@ -677,7 +683,7 @@ def due_at(order: Order) -> datetime | None:
         looks.append(order.leg.assignment.assigned_at + SETTLE)
     if looks:
         return rounded_up(min(looks), MINUTE)
-    if order.told:
+    if order.told and not order.wants_digital:
         return _nag_at(order)
     ended = order.history[-1].at
     # a look that was due soon anyway serves as well, and the index stays as it is

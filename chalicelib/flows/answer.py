@@ -14,12 +14,10 @@ from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.passes import Pass, PassState
-from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.flows import hand_out, look, stand_in
 
-WAITS = frozenset({OrderState.PLACED, OrderState.HELD, OrderState.RELAYED, OrderState.STRANDED})
-"""In which no courier has it or is sent for it."""
-CAN_BE = WAITS | {OrderState.ASSIGNED, OrderState.RETURNED, OrderState.FAILED}
+CAN_BE = stand_in.WAITS | {OrderState.ASSIGNED, OrderState.RETURNED, OrderState.FAILED}
 """In which a brand can have it stood in for: a place that was given and not booked is given back."""
 TRIES = 3
 
@@ -54,6 +52,8 @@ def act(world: World, brand_id: str | None, order_id: str, wish: DigitalAction, 
 
 def _nudged(world: World, order: Order) -> Order:
     """Told; and where it is given, a place may have come free."""
+    if order.wants_digital:
+        world.queues.nudge(Topic.BOOK, [order.order_id])
     if order.is_digital:
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
     world.queues.nudge(Topic.TELL, [order.order_id])
@@ -81,10 +81,12 @@ def _is_done(order: Order, wish: DigitalAction) -> bool:
         return False
     if wish.action is DigitalStep.OFFER:
         return digital.outcome is DigitalOutcome.OFFERED
-    return digital.is_given
+    return digital.is_given or (wish.action is DigitalStep.SEND and order.wants_digital)
 
 
 def _done(world: World, order: Order, passed: Pass | None, wish: DigitalAction, now: datetime) -> Order:
+    if order.wants_digital:
+        raise Clashing("the courier is asked to let go of the parcel, and has not answered")
     if order.is_digital:
         raise Clashing("the client has a gift that needs no courier: withdraw its pass first")
     if wish.action is DigitalStep.ACCEPT:
@@ -96,7 +98,7 @@ def _done(world: World, order: Order, passed: Pass | None, wish: DigitalAction, 
 
 def _accepted(world: World, order: Order, passed: Pass | None, now: datetime) -> Order:
     held = _offer_of(order, passed, now)
-    if order.state not in WAITS or _has_courier(order):
+    if order.state not in stand_in.WAITS or _has_courier(order):
         raise Clashing(f"a courier was found meanwhile, the order is {order.state.value}: the offer is over")
     assert order.digital is not None
     digital = order.digital.model_copy(update={"outcome": DigitalOutcome.GIVEN, "at": now, "until": None})
@@ -127,6 +129,14 @@ def _offer_of(order: Order, passed: Pass | None, now: datetime) -> Pass:
     return passed
 
 
+def _may_let_go(order: Order) -> bool:
+    """True while a courier has the job and has not set out: it is asked, and may refuse."""
+    live = order.leg.live_booking
+    alone = sum(booking.is_live for leg in order.legs for booking in leg.bookings) == 1
+    is_plain = order.leg.taken_to is None and order.together is None and order.wish is None
+    return live is not None and alone and live.can_be_ended and is_plain
+
+
 def _has_courier(order: Order) -> bool:
     return any(booking.is_live for leg in order.legs for booking in leg.bookings)
 
@@ -135,8 +145,11 @@ def _asked(world: World, order: Order, passed: Pass | None, wish: DigitalAction,
     """The brand sends one in its place, or has the client asked."""
     if order.cancel_asked_at is not None:
         raise Clashing("an order whose end was asked for needs no gift in its place")
-    can_be = CAN_BE if wish.action is DigitalStep.SEND else WAITS
-    if order.state not in can_be or _has_courier(order):
+    can_be = CAN_BE if wish.action is DigitalStep.SEND else stand_in.WAITS
+    lets_go = wish.action is DigitalStep.SEND and _may_let_go(order)
+    if lets_go:
+        pass
+    elif order.state not in can_be or _has_courier(order):
         detail = (
             f"a courier has it or is sent for it, the order is {order.state.value}: have that ended first"
         )
@@ -149,7 +162,7 @@ def _asked(world: World, order: Order, passed: Pass | None, wish: DigitalAction,
         raise Invalid(f"/gift: {detail}", [Fault("/gift", detail, name)])
     if passed is not None and passed.state is PassState.OFFERED:
         if wish.action is DigitalStep.SEND and passed.gift == gift.reference and order.digital is not None:
-            return _sent_as_offered(world, order, passed, now)
+            return (_wanted_as_offered if lets_go else _sent_as_offered)(world, order, passed, now)
         raise Clashing(
             f"{passed.gift!r} is offered; the client's answer, or the end of the offer, comes first"
         )
@@ -157,6 +170,8 @@ def _asked(world: World, order: Order, passed: Pass | None, wish: DigitalAction,
         minutes = 24 * 60 if told is None else told.offer_minutes
         until = now + timedelta(minutes=minutes)
         after = stand_in.offered(world, order, gift, WhyDigital.ASKED, until, passed, now)
+    elif lets_go:
+        after = stand_in.wanted(world, order, gift, WhyDigital.ASKED, passed, now)
     else:
         after = stand_in.given(world, order, gift, WhyDigital.ASKED, passed, now)
     if after is None:
@@ -169,4 +184,18 @@ def _sent_as_offered(world: World, order: Order, passed: Pass, now: datetime) ->
     digital = Digital(gift=passed.gift, why=WhyDigital.ASKED, outcome=DigitalOutcome.GIVEN, at=now)
     after, piece = stand_in.moved_by(order, digital), hand_out.evidence(order, digital)
     hand_out.confirm(world, facts.keep_order(after), stand_in.next_of(passed, PassState.GIVEN, now), piece)
+    return stand_in.noted(world, after)
+
+
+def _wanted_as_offered(world: World, order: Order, passed: Pass, now: datetime) -> Order:
+    """The same where a courier was found meanwhile: what was kept for the answer is kept until it has let go."""
+    digital = Digital(gift=passed.gift, why=WhyDigital.ASKED, outcome=DigitalOutcome.WANTED, at=now)
+    after, piece = stand_in.moved_by(order, digital), hand_out.evidence(order, digital)
+    changes: dict[str, Change] = {
+        "order": facts.keep_order(after),
+        "pass": pass_rows.keep_pass(stand_in.next_of(passed, PassState.OFFERED, now)),
+        "evidence": Keep(facts.evidence_row(piece), was=None),
+    }
+    if hand_out.write(world, changes):
+        raise Lost([0])
     return stand_in.noted(world, after)

@@ -149,14 +149,18 @@ def code_of(world: World, passed: Pass) -> str:
 
 def evidence(order: Order, digital: Digital) -> Evidence:
     """That it was decided, for what occasion, and what came of it; the reasons are those for which nobody goes."""
-    went = digital.outcome in (DigitalOutcome.OFFERED, DigitalOutcome.GIVEN)
+    decision = (
+        Decision.YES if digital.outcome in (DigitalOutcome.OFFERED, DigitalOutcome.GIVEN) else Decision.NO
+    )
+    if digital.outcome is DigitalOutcome.WANTED:
+        decision = Decision.HOLD
     return Evidence(
         evidence_id=f"{order.evidence_count + 1:04d}",
         order_id=order.order_id,
         leg_no=order.leg.leg_no,
         step=Step.DIGITAL,
         decided_at=digital.at,
-        decision=Decision.YES if went else Decision.NO,
+        decision=decision,
         reasons=order.outlook.reasons if order.outlook is not None else (),
         rules_version=None,
         rules_digest=None,

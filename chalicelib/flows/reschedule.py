@@ -94,6 +94,8 @@ def why_not(order: Order) -> str:
     """What keeps it from having another window, as the brand reads it; empty: nothing does."""
     if order.cancel_asked_at is not None:
         return "an order whose end was asked for has no other window; place a new one"
+    if order.wants_digital:
+        return "something that needs no courier is to stand in for it: its window stays"
     if order.state in AGAIN:
         return ""
     live = order.leg.live_booking

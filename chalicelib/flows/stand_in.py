@@ -15,13 +15,17 @@ from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.digital import DigitalFallback, DigitalGift, FallbackMode
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
-from chalicelib.domain.legs import replace_leg
+from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState, moved, owes_digital
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.programme import programme_key, programme_of_row
 from chalicelib.flows import hand_out, stock
 
+WAITS = frozenset({OrderState.PLACED, OrderState.HELD, OrderState.RELAYED, OrderState.STRANDED})
+"""In which no courier has it or is sent for it."""
+REASON = "instead"
+"""Why a courier is asked to let go."""
 ABOUT = {
     DigitalOutcome.OFFERED: Note.DIGITAL_OFFERED,
     DigitalOutcome.SOLD_OUT: Note.DIGITAL_MISSING,
@@ -54,6 +58,8 @@ def settle(world: World, order: Order, row: Row | None) -> Order:
     """
     now = world.clock()
     passed = None if row is None else pass_rows.pass_of_row(row)
+    if passed is not None and order.wants_digital:
+        return _let_go(world, order, passed, now)
     if passed is not None and passed.state is PassState.OFFERED and _is_void(order, passed, now):
         return put_back(world, order, passed, DigitalOutcome.LAPSED, now)
     if not owes_digital(order, now):
@@ -72,6 +78,20 @@ def settle(world: World, order: Order, row: Row | None) -> Order:
     if after is None:
         return _comes_to_nothing(world, order, gift.reference, why, DigitalOutcome.SOLD_OUT, now)
     return after
+
+
+def _let_go(world: World, order: Order, passed: Pass, now: datetime) -> Order:
+    """Give what is wanted once the courier has let go; where it would not, or has the parcel, that goes on its way."""
+    live = [booking for leg in order.legs for booking in leg.bookings if booking.is_live]
+    if live and all(booking.can_be_ended for booking in live):
+        return order  # it has not answered yet
+    if live or order.state not in WAITS:
+        return put_back(world, order, passed, DigitalOutcome.LAPSED, now)
+    assert order.digital is not None
+    digital = order.digital.model_copy(update={"outcome": DigitalOutcome.GIVEN, "at": now})
+    after, piece = moved_by(order, digital), hand_out.evidence(order, digital)
+    hand_out.confirm(world, facts.keep_order(after), next_of(passed, PassState.GIVEN, now), piece)
+    return noted(world, after)
 
 
 def _is_void(order: Order, passed: Pass, now: datetime) -> bool:
@@ -106,6 +126,15 @@ def offered(
     until = min(until, gift.ends_at)
     digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.OFFERED, at=now, until=until)
     passed = hand_out.passed_of(gift, order, PassState.OFFERED, now, until, before)
+    return _taken(world, order, gift, passed, digital)
+
+
+def wanted(
+    world: World, order: Order, gift: DigitalGift, why: WhyDigital, before: Pass | None, now: datetime
+) -> Order | None:
+    """The order with one kept for it, and its courier asked to let go. None as above."""
+    digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.WANTED, at=now)
+    passed = hand_out.passed_of(gift, order, PassState.OFFERED, now, None, before)
     return _taken(world, order, gift, passed, digital)
 
 
@@ -159,9 +188,19 @@ def put_back(world: World, order: Order, passed: Pass, outcome: DigitalOutcome, 
 
 
 def moved_by(order: Order, digital: Digital) -> Order:
-    """The order after that; without the place that it had, where the gift is given."""
+    """The order after that; without the place that it had, where the gift is given, and with its courier asked to let
+    go, where it is wanted."""
     changes: dict[str, Any] = {"digital": digital, "evidence_count": order.evidence_count + 1}
-    if digital.is_given and order.state is OrderState.ASSIGNED:
+    live = order.leg.live_booking
+    if digital.outcome is DigitalOutcome.WANTED and live is not None and not live.cancel_reason:
+        ended: dict[str, object] = {"cancel_reason": REASON}
+        if (
+            live.state is BookingState.BOOKED
+        ):  # else whether there is anything to end has to be found out first
+            ended |= {"state": BookingState.CANCELLING, "next_look": digital.at}
+        leg = order.leg.with_booking(live.model_copy(update=ended))
+        changes["legs"] = replace_leg(order.legs, leg)
+    elif digital.is_given and order.state is OrderState.ASSIGNED:
         changes["legs"] = replace_leg(order.legs, order.leg.model_copy(update={"assignment": None}))
     return moved(order, digital.at, ABOUT.get(digital.outcome), **changes)
 

@@ -999,6 +999,27 @@ story(
     opening=_with_gifts(), ends={"key-1": INSTEAD}, by_itself=False, eager=False,
 )  # fmt: skip
 story(
+    "a_booked_courier_lets_go_for_something_else",
+    place(), expects(BOOKED), minutes(7), _digitally("send", "YOGA"), minutes(8), _used(),
+    opening=_with_gifts(), ends={"key-1": INSTEAD},
+)  # fmt: skip
+story(
+    "a_courier_in_doubt_lets_go_for_something_else",
+    company(silent={"book"}), place(), company(silent=set()), _digitally("send", "STUDIO"), minutes(10),
+    opening=_with_gifts("YOGA-0001"), ends={"key-1": INSTEAD}, by_itself=False,
+)  # fmt: skip
+story(
+    "a_booked_courier_does_not_let_go_for_something_else",
+    place(), minutes(7), company(refuse={"cancel": "too_late"}), _digitally("send", "STUDIO"), minutes(3), RIDE,
+    opening=_with_gifts("YOGA-0001"), ends={"key-1": DELIVERED},
+)  # fmt: skip
+story(
+    "offered_then_a_courier_is_found_and_the_brand_would_rather_give_it",
+    place(compound="Garden", fallback="digital"), minutes(1), later(minutes=30), minutes(2), rules(zone("Garden")),
+    minutes(5), expects(BOOKED), _digitally("send", "YOGA"), minutes(8),
+    opening=_with_gifts(gift="YOGA", mode="offer", patience_minutes=20, offer_minutes=600), ends={"key-1": INSTEAD},
+)  # fmt: skip
+story(
     "given_from_the_start",
     _sets_up, _given_at_once(), _given_at_once(), minutes(1), _given_at_once("key-2"), _given_at_once("key-3"),
     _given_at_once("key-4", "STUDIO"), minutes(2), _used("key-4"), _withdrawn(), _withdrawn(), minutes(4),

@@ -391,13 +391,95 @@ def placed_and_not_booked(on: Stage) -> str:
     return order.order_id
 
 
-def test_what_a_courier_has_is_not_stood_in_for(on: Stage) -> None:
+def booked(on: Stage, **changes: Any) -> str:
+    """An order that a courier has the job of."""
     open_again(on)
-    order_id = placed(on)
+    order_id = placed(on, **changes)
     assert on.order(order_id).state is OrderState.BOOKED
-    for step in ("send", "offer"):
-        with pytest.raises(Clashing, match="a courier has it or is sent for it"):
-            act(on, order_id, step, "YOGA")
+    return order_id
+
+
+def test_a_booked_courier_is_asked_to_let_go_and_then_it_is_given(on: Stage) -> None:
+    order_id = booked(on)
+    with pytest.raises(Clashing, match="a courier has it or is sent for it"):
+        act(on, order_id, "offer", "YOGA")
+    version = on.order(order_id).version
+    wish = DigitalAction(action=DigitalStep.SEND, gift="YOGA")
+    asked = answer.act(on.world, "maison", order_id, wish, version)
+    assert (asked.state, asked.digital and asked.digital.outcome) == (
+        OrderState.BOOKED,
+        DigitalOutcome.WANTED,
+    )
+    assert digital.left(on.world) == 2
+    assert answer.act(on.world, "maison", order_id, wish, version).version == asked.version
+    with pytest.raises(Clashing, match="has not answered"):
+        answer.decline(on.world, order_id)
+    on.settle()
+    on.minutes(3)
+    assert on.order(order_id).state is OrderState.FULFILLED_DIGITALLY
+    assert on.live_bookings(order_id) == 0
+    assert (on.left(), digital.left(on.world)) == (3, 2)
+    assert [p.digital.outcome for p in look.evidence_of(on.world, order_id) if p.digital] == [
+        DigitalOutcome.WANTED,
+        GIVEN,
+    ]
+
+
+def test_a_courier_that_would_not_let_go_carries_the_parcel_and_the_seat_is_free_again(on: Stage) -> None:
+    order_id = booked(on)
+    on.company.refuse["cancel"] = "too_late"
+    act(on, order_id, "send", "YOGA")
+    on.minutes(3)
+    carry(on, "picked_up")
+    assert (on.order(order_id).state, outcome(on, order_id)) == (OrderState.PICKED_UP, LAPSED)
+    assert digital.left(on.world) == 3
+    carry(on, "delivered")
+    assert on.order(order_id).state is OrderState.DELIVERED
+
+
+def test_a_courier_that_sets_out_at_that_moment_carries_it(on: Stage) -> None:
+    order_id = booked(on)
+    on.company.deaf.add("cancel")
+    act(on, order_id, "send", "YOGA")
+    carry(on, "picked_up")
+    assert (on.order(order_id).state, outcome(on, order_id)) == (OrderState.PICKED_UP, LAPSED)
+    on.company.deaf.clear()
+    on.minutes(3)
+    assert digital.left(on.world) == 3
+
+
+def test_an_offer_that_is_out_is_given_once_the_courier_has_let_go_where_the_brand_says_so(on: Stage) -> None:
+    offering(on, patience_minutes=10, offer_minutes=600)
+    order_id = placed(on)
+    on.minutes(12)
+    open_again(on)
+    on.minutes(2)
+    assert on.order(order_id).state is OrderState.BOOKED
+    act(on, order_id, "send", "YOGA")
+    on.minutes(3)
+    assert on.order(order_id).state is OrderState.FULFILLED_DIGITALLY
+    assert digital.left(on.world) == 2
+
+
+def test_what_is_wanted_is_not_planned_again_and_a_cancellation_frees_it(on: Stage) -> None:
+    order_id = booked(on)
+    on.company.silent.add("cancel")
+    act(on, order_id, "send", "YOGA")
+    order = on.order(order_id)
+    cancel(on.world, "maison", order_id, order.version)
+    on.company.silent.clear()
+    on.settle()
+    on.minutes(6)
+    assert on.order(order_id).state is OrderState.CANCELLED
+    assert (outcome(on, order_id), digital.left(on.world)) == (LAPSED, 3)
+    assert len(on.company.jobs) == 1
+
+
+def carry(on: Stage, kind: str) -> None:
+    (reference,) = on.company.jobs
+    on.clock.forward(minutes=61 if kind == "picked_up" else 5)
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(reference, kind, on.clock.now))
+    on.settle()
 
 
 def test_what_came_back_can_be_stood_in_for(on: Stage) -> None:
