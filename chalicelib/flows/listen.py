@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain import facts
-from chalicelib.domain.client_rows import owner_of_brand
+from chalicelib.domain.client_rows import client_key, owner_of_brand
 from chalicelib.domain.clients import ChannelKind, Client, Purpose
 from chalicelib.domain.contacts import by_whatsapp
 from chalicelib.domain.dialect import Account, Callback
@@ -37,7 +37,7 @@ from chalicelib.domain.message_rows import (
     talk_row,
 )
 from chalicelib.domain.messages import Answer, Message, advanced, read_name
-from chalicelib.domain.ports import Keep, Row, Topic, World
+from chalicelib.domain.ports import Keep, Require, Row, Topic, World
 from chalicelib.domain.saying import HearingChannel, Word, answer_of
 from chalicelib.domain.templates import Choice
 from chalicelib.flows import agree, contacts, enrol, oblige, speak
@@ -227,10 +227,14 @@ def _hear_said(world: World, brand_id: str, word: Word) -> None:
     text = json.dumps({"text": word.text, "form": word.form}, ensure_ascii=False).encode()
     talk = Talk(at=word.at, channel=ChannelKind.WHATSAPP, form=word.form)
     sealed = world.sealer.seal(text, word.event_id, owner=client.client_id)
+    stands = Require(
+        client_key(client.client_id), client.version
+    )  # nothing is kept of whoever is forgotten now
     try:
-        world.table.write(Keep(talk_row(client.client_id, word.event_id, talk, sealed), was=None))
-    except Lost:
-        pass  # it is kept
+        world.table.write(Keep(talk_row(client.client_id, word.event_id, talk, sealed), was=None), stands)
+    except Lost as lost:
+        if lost.at != (0,):
+            raise
 
 
 def _take_answer(

@@ -7,6 +7,7 @@ import json
 
 from chalicelib.domain.acts import Act, Deed, act_row
 from chalicelib.domain.channel_answers import Conversation, NewTalk, Said
+from chalicelib.domain.client_rows import client_key
 from chalicelib.domain.clients import ChannelKind, Client, Purpose
 from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid
 from chalicelib.domain.jurisdictions import Kind, may_be_written_to
@@ -19,7 +20,7 @@ from chalicelib.domain.message_rows import (
     message_row,
 )
 from chalicelib.domain.messages import Message, until_of, view
-from chalicelib.domain.ports import Keep, Row, Topic, World
+from chalicelib.domain.ports import Keep, Require, Row, Topic, World
 from chalicelib.domain.templates import TEMPLATES
 from chalicelib.flows import speak
 
@@ -55,7 +56,8 @@ def write(world: World, client: Client, by: str, key: str, new: NewTalk) -> Mess
             message = message.model_copy(update={"sealed": sealed})
         act = Act(at=now, by=by, did=Deed.WRITTEN_TO, of=message.message_id)
         acts = Keep(act_row(client.client_id, act, world.token()), was=None)
-        world.table.write(Keep(message_row(message), was=None), acts)
+        stands = Require(client_key(client.client_id), client.version)  # and is not being forgotten meanwhile
+        world.table.write(Keep(message_row(message), was=None), acts, stands)
     if before is not None:
         message = message_of_row(before)
         said = world.sealer.unseal(message.sealed, message.message_id).decode() if message.sealed else None

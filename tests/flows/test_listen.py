@@ -13,12 +13,21 @@ import pytest
 from chalicelib.domain.channel_answers import NewTalk
 from chalicelib.domain.clients import Purpose
 from chalicelib.domain.dialect import Callback
-from chalicelib.domain.errors import Clashing, Forbidden, Invalid, Malformed, Missing, Unauthorised
+from chalicelib.domain.errors import (
+    Clashing,
+    Forbidden,
+    Forgotten,
+    Invalid,
+    Lost,
+    Malformed,
+    Missing,
+    Unauthorised,
+)
 from chalicelib.domain.message_rows import INBOX
 from chalicelib.domain.messages import Message, MessageState, TryState
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.templates import Choice, MessageKind
-from chalicelib.flows import enrol, listen, talk, tell
+from chalicelib.flows import enrol, forget, listen, talk, tell
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.oblige import tomorrow
 from tests.stage import NOON
@@ -440,3 +449,45 @@ def test_the_recorded_client_without_a_number_is_found(said: Talking) -> None:
     assert [
         one.text for one in talk.conversation(said.world, enrol.client_of(said.world, "maison", "vic-9")).said
     ] == ["Hola"]
+
+
+# --- who is forgotten ---------------------------------------------------------------------------------------
+
+
+def test_what_a_client_writes_while_it_is_being_forgotten_is_kept_nowhere(
+    said: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure begins after the client was found and before its words are written."""
+    plain = listen._note_session
+
+    def meanwhile(world: Any, client: Any, at: Any) -> None:
+        plain(world, client, at)
+        forget.ask(said.on.plain, "maison", "vic-1")
+        forget.forget(said.on.plain, client.client_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(listen, "_note_session", meanwhile)
+        listen.take(said.world, "maison", signed(wrote("I live at 5 Secret Lane", said.on.clock.now)))
+        (name,) = [n for t, n in said.world.queues.sent if t is Topic.HEAR]  # type: ignore[attr-defined]
+        with pytest.raises(Lost):
+            listen.listen(said.world, name)
+    said.on.settle()
+    said.on.minutes(2)
+    assert said.talks() == 0
+    rows = said.on.plain.table.rows  # type: ignore[attr-defined]
+    assert not [key for key, row in rows.items() if key.pk.startswith("inbox#") and row.sealed]
+
+
+def test_of_whoever_is_forgotten_no_message_and_no_word_is_left_that_can_be_read(asked: Talking) -> None:
+    asked.hear(wrote("I live at 5 Secret Lane", asked.on.clock.now))
+    write(asked, "t-1", NewTalk(text="The ring of Wang Secretive"))
+    asked.on.settle()
+    forget.ask(asked.on.plain, "maison", "vic-1")
+    asked.on.minutes(3)
+    rows = asked.on.plain.table.rows  # type: ignore[attr-defined]
+    mine = [row for key, row in rows.items() if key.pk == asked.client.client_id]
+    assert mine and not [row.key for row in mine if row.sealed]
+    with pytest.raises(Forgotten):
+        enrol.client_of(asked.world, "maison", "vic-1")
+    asked.hear(wrote("hello again", asked.on.clock.now, wamid="wamid.later"))
+    assert asked.talks() == 0
