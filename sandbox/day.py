@@ -88,6 +88,18 @@ class Scenario(Protocol):
     def fleet_by_hour(self) -> Sequence[Hour]: ...
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How far the day was at an hour."""
+
+    at: datetime
+    placed: int
+    live: int
+    handed_over: int
+    crews: int | None
+    """That may drive; None: outside the hours that are counted."""
+
+
 class Day:
     """One played day; `say` gets the lines of progress."""
 
@@ -114,6 +126,7 @@ class Day:
         """Order id to the brand's reference."""
         self.uploads: dict[str, str] = {}
         self.hours = scenario.fleet_by_hour()
+        self.seen: list[Seen] = []
         self._evidence = 0
 
     def conduct_of(self, courier: Courier) -> Conduct:
@@ -213,12 +226,29 @@ class Day:
     def _progress(self, at: datetime, seconds: float) -> None:
         jobs = [job for company in self.companies.values() for job in company.jobs.values()]
         hour = next((h for h in self.hours if h.at == at), None)
+        self.seen.append(
+            Seen(
+                at=at,
+                placed=len(self.references),
+                live=sum(job.is_live for job in jobs),
+                handed_over=sum(job.is_delivered for job in jobs),
+                crews=None if hour is None else len(hour.cleared),
+            )
+        )
         crews = f"{len(hour.cleared):2d} of 16 crews may drive" if hour else ""
         self.say(
             f"{at.astimezone(shanghai.LOCAL):%d %b %H:%M}  {len(self.references):3d} orders placed  "
             f"{sum(job.is_live for job in jobs):3d} booked or on their way  "
             f"{sum(job.is_delivered for job in jobs):3d} handed over  {crews:25}  {seconds:4.0f} s"
         )
+
+    def stories(self) -> list[dict[str, Any]]:
+        """Every order as its brand reads it at the end."""
+        return [
+            {"brand": name, **order}
+            for name, client in self.brands.items()
+            for order in client.pages("/v1/orders")
+        ]
 
     # --- recounting -------------------------------------------------------------------------------------------
 

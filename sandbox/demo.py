@@ -9,6 +9,7 @@ from datetime import timedelta
 from sandbox import shanghai
 from sandbox.clock import VirtualClock
 from sandbox.day import Day, Outcome
+from sandbox.report_page import written
 from sandbox.stand import HOME, Stand
 
 GRAIN = timedelta(minutes=1)
@@ -28,10 +29,13 @@ def main(seed: int) -> int:
     try:
         with Stand(clock, day.secrets(), log=log) as stand:
             outcome = day.play(stand)
+            stories = day.stories()
     finally:
         day.close()
     _print(scenario, outcome)
-    print(f"\nlog lines: {log}")
+    page = HOME / "demo.html"
+    page.write_text(written("shanghai", scenario, outcome, day.seen, stories), encoding="utf-8")
+    print(f"\nlog lines: {log}\nthe day on one page, with its map at any hour: {page}")
     return 0 if outcome.is_clean else 1
 
 

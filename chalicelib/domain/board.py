@@ -223,13 +223,15 @@ def unpacked(raw: bytes) -> list[Line]:
     return [_line(told) for told in json.loads(raw)]
 
 
+_REASONS, _SPOTS = Line._fields.index("reasons"), [Line._fields.index(name) for name in ("spot", "hub_spot")]
+
+
 def _line(told: list[Any]) -> Line:
-    line = Line(*told)
-    return line._replace(
-        reasons=tuple(line.reasons),
-        spot=None if line.spot is None else (line.spot[0], line.spot[1]),
-        hub_spot=None if line.hub_spot is None else (line.hub_spot[0], line.hub_spot[1]),
-    )
+    told[_REASONS] = tuple(told[_REASONS])
+    for at in _SPOTS:
+        if told[at] is not None:
+            told[at] = (told[at][0], told[at][1])
+    return Line._make(told)
 
 
 def counted(lines: Iterable[Line]) -> dict[str, Any]:

@@ -155,14 +155,16 @@ def send_digitally(world: World, order_id: str, version: int, who: str, why: str
     from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
     from chalicelib.flows import answer
 
-    order, is_done = _read(world, order_id, version, What.SENT_DIGITALLY, who)
-    if is_done:
-        return order
-    after = answer.act(world, None, order_id, DigitalAction(action=DigitalStep.SEND), version)
     try:
-        world.table.write(_line(world, What.SENT_DIGITALLY, who, why)(after))
-    except Lost:
-        pass  # somebody's line of this version stands there
+        after = answer.act(world, None, order_id, DigitalAction(action=DigitalStep.SEND), version)
+    except Stale:
+        raise Stale(_moved_since(world, look.any_order(world, order_id), version)) from None
+    line = _line(world, What.SENT_DIGITALLY, who, why)(after)
+    if not any(deed.what is What.SENT_DIGITALLY for deed in deeds_of(world, order_id)):
+        try:
+            world.table.write(line)
+        except Lost:
+            pass  # somebody's line of this version stands there
     return after
 
 

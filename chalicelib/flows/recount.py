@@ -67,12 +67,18 @@ def watch(world: World, market_id: str) -> Board | None:
 
 
 def lines(world: World, board: Board) -> list[Line] | None:
-    """The lines of that count; None when they are gone, for a later count has long taken their place."""
+    """The lines of that count; None when they are gone, for a later count has long taken their place. A process remembers
+    those it read last: whoever filters or opens an order asks for the same."""
+    kept: tuple[str, list[Line]] | None = world.memory.get(f"board#{board.market_id}")
+    if kept is not None and kept[0] == board.round:
+        return kept[1]
     keys = [lines_key(board.market_id, board.round, number) for number in range(board.rows)]
     rows = {row.key: row for row in world.table.get_many(keys)}
     if len(rows) < len(keys):
         return None
-    return [line for key in keys for line in unpacked(world.sealer.unseal(rows[key].sealed, _context(key)))]
+    found = [line for key in keys for line in unpacked(world.sealer.unseal(rows[key].sealed, _context(key)))]
+    world.memory[f"board#{board.market_id}"] = (board.round, found)
+    return found
 
 
 def _context(key: Key) -> str:

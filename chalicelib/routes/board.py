@@ -166,14 +166,17 @@ def blueprint() -> Blueprint:
     @bp.route("/board/{market_id}/whatif", methods=["POST"], content_types=[FORM])
     @shown(ask)
     def ask_what_if(market_id: str) -> Response:
-        from chalicelib.flows import ponder
+        from chalicelib.domain.whatif import question_of
+        from chalicelib.flows import inquire
 
         seat = desk.seated(bp.current_request)
         fields = desk.posted(seat)
         zone = showing.zone_of(showing.market(market_id))
         try:
             fields["at"] = showing.moment(fields, "at", zone).isoformat() if fields.get("at") else ""
-            asked = ponder.ponder(wiring.world(), market_id, seat.who, fields)
+            question, raw = question_of(fields, wiring.world().clock().isoformat())
+            owner, once = f"board-{seat.who}"[:64], fields.get("once") or "once"
+            asked = inquire.ask(wiring.world(), market_id, owner, once, question, raw, True)
         except Refused as error:
             if edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
                 raise

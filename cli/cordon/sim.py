@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -46,55 +45,31 @@ def run(
     if console.said.dry_run:
         console.note(f"would play {name} with the seed {seed} and write {report} (--dry-run)")
         return
-    from cli.cordon.sim_report import written
     from sandbox import shanghai
     from sandbox.clock import VirtualClock
     from sandbox.day import Day
     from sandbox.demo import GRAIN
+    from sandbox.report_page import written
     from sandbox.stand import HOME, Stand
 
     scenario = shanghai.Shanghai(seed)
     clock = VirtualClock(shanghai.BEGINS, grain=GRAIN)
     total = (scenario.ends - scenario.begins).total_seconds() / 3600
     began = time.monotonic()
-    hours: list[dict[str, Any]] = []
     with console.progress(f"{name}, seed {seed}", total) as so_far:
 
-        class Told(Day):
-            """The day, which says how far it is."""
+        def say(line: str) -> None:
+            gone = (clock.now() - scenario.begins).total_seconds() / 3600
+            so_far(gone, text=line[:60])
 
-            def _progress(self, at: datetime, seconds: float) -> None:
-                jobs = [job for company in self.companies.values() for job in company.jobs.values()]
-                hour = next((one for one in self.hours if one.at == at), None)
-                hours.append(
-                    {
-                        "at": at,
-                        "placed": len(self.references),
-                        "live": sum(job.is_live for job in jobs),
-                        "delivered": sum(job.is_delivered for job in jobs),
-                        "crews": None if hour is None else len(hour.cleared),
-                    }
-                )
-                so_far(
-                    (at - scenario.begins).total_seconds() / 3600,
-                    text=f"{at.astimezone(shanghai.LOCAL):%d %b %H:%M}",
-                )
-
-            def stories(self) -> list[dict[str, Any]]:
-                return [
-                    {"brand": name, **order}
-                    for name, client in self.brands.items()
-                    for order in client.pages("/v1/orders")
-                ]
-
-        day = Told(scenario, clock, lambda line: None)
+        day = Day(scenario, clock, say)
         try:
             with Stand(clock, day.secrets(), log=HOME / "sim.log") as stand:
                 outcome = day.play(stand)
                 stories = day.stories()
         finally:
             day.close()
-    report.write_text(written(name, seed, scenario, outcome, hours, stories), encoding="utf-8")
+    report.write_text(written(name, scenario, outcome, day.seen, stories), encoding="utf-8")
     handed = sum(line.count for line in outcome.report.summary if line.outcome in ("delivered", "at_gate"))
     share = handed / outcome.placed if outcome.placed else 0.0
     console.one(

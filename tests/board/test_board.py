@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,14 @@ def test_the_map_moves_through_a_day_and_the_tables_say_the_same(desk: Any, town
     page = desk()
     page.goto(f"{town.url}/board/SHA/map")
     soon(page, lambda: page.get_attribute("#map", "data-ready") == "yes", "the map is drawn", 40)
+    drawn = page.evaluate(
+        """() => ["zones", "gifts-dots", "hubs-dots"].map((layer) =>
+        [...new Set(window.cordonMap.queryRenderedFeatures({layers: [layer]}).map((one) => one.properties.label))])"""
+    )
+    zones, gifts, hubs = drawn
+    assert {"╱ 310101", "▦ 310104", "╳ 310115", "· 310106"} <= set(zones)
+    assert gifts == ["◆ 1"] and hubs == ["⌂ Hotel kitchen (10)"]
+    assert _colours(page.locator("#map canvas").screenshot()) > 20, "patterns are painted"
     assert "Riverside" in page.inner_text("#changes")
     assert "Riverside" not in page.inner_text("#zones")
     page.focus("#at")
@@ -181,6 +190,23 @@ def test_the_map_moves_through_a_day_and_the_tables_say_the_same(desk: Any, town
     page.select_option("#level", label="sealed")
     soon(page, lambda: "Jade Court" not in page.inner_text("#zones"), "only one level is listed")
     assert "310104" in page.inner_text("#districts")
+
+
+def _colours(png: bytes) -> int:
+    """How many different bytes a row of the picture has, unpacked: an empty map has a handful."""
+    packed = b"".join(
+        png[at + 8 : at + 8 + int.from_bytes(png[at : at + 4])]
+        for at in _chunks(png)
+        if png[at + 4 : at + 8] == b"IDAT"
+    )
+    return len(set(zlib.decompress(packed)))
+
+
+def _chunks(png: bytes) -> Iterator[int]:
+    at = 8
+    while at < len(png):
+        yield at
+        at += 12 + int.from_bytes(png[at : at + 4])
 
 
 def test_a_step_of_the_slider_takes_less_than_two_frames_of_script(desk: Any, town: Town) -> None:
@@ -275,6 +301,7 @@ def test_the_pictures_of_the_manual(desk: Any, town: Town) -> None:
     soon(page, lambda: "On track" not in risk(page, town, "easter-1"), "it turns red")
     open_order(page, town, "easter-1")
     page.evaluate("() => document.activeElement.blur()")
+    page.evaluate("() => window.scrollTo(0, 0)")
     page.screenshot(path=folder / "queue.png")
     for name in PLACES:
         if name != "queue":

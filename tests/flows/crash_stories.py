@@ -34,12 +34,14 @@ from chalicelib.flows import (
     answer,
     count_in,
     dispatch,
+    draw,
     enlist,
     enrol,
     explain,
     give,
     grant,
     inquire,
+    oversee,
     publish,
     rank,
     receive,
@@ -1418,6 +1420,13 @@ def _at_the_board(play: Play) -> None:
             play.settle()
         if board is not None:
             play.act(lambda b=board: recount.lines(world, b))  # type: ignore[misc]
+        play.act(lambda: oversee.suspend(world, "SHA", "paper-co", "mei", suspended=False))
+        refused(play, lambda: oversee.dismiss(world, "SHA", "none", "mei"))
+        play.act(lambda: oversee.deeds(world, "SHA"))
+        versions = play.act(lambda: draw.versions(world, "SHA"))
+        refused(play, lambda v=versions: draw.part(world, "SHA", v[-1].digest, 1))  # type: ignore[misc]
+        play.act(lambda: draw.policies(world, "SHA"))
+        play.act(lambda: draw.at(world, "SHA", 121.49, 31.22, None))
         play.act(lambda t=token: sign_in.leave(world, t))  # type: ignore[misc]
         play.act(lambda: sign_in.turn_away(world, "mei"))
         play.on.clock.forward(minutes=1)
@@ -1680,4 +1689,9 @@ story(
     mounted("list", at_once=True), minutes(3), reported, told("off", orders="cancelled"), minutes(9), reported, minutes(3),
     ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
     at_end=ended_as(CampaignState.CANCELLED, cancelled=2), waits=("walk", "place_all", "proceed"),
+)  # fmt: skip
+story(
+    "something_digital_is_sent_from_the_board",
+    place(compound="Garden"), minutes(1), _deed(lambda *asked: act.send_digitally(*asked, "mei")), minutes(6),
+    opening=_with_gifts(gift="YOGA", mode="send"), ends={"key-1": INSTEAD}, eager=False,
 )  # fmt: skip

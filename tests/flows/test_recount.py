@@ -164,9 +164,12 @@ def test_the_same_again_has_the_same_digest_and_a_change_another() -> None:
 def test_lines_of_a_count_that_are_gone_are_missed_and_not_made_up() -> None:
     on, _ = town()
     board = look(on)
+    assert queue(on, board)
     rows: dict[Key, Row] = on.plain.table.rows  # type: ignore[attr-defined]
     for key in [key for key in rows if key.pk == "board#SHA"]:
         del rows[key]
+    assert queue(on, board), "whoever has read them has them"
+    on.world.memory.clear()
     assert recount.lines(on.world, board) is None
 
 

@@ -175,7 +175,8 @@ const paint = async () => {
     new Popup().setLngLat(event.lngLat).setDOMContent(pop).addTo(shown);
   });
   if (draws) corners();
-  map.dataset.ready = "yes";
+  // drawn, and not only asked for: nothing is left to load or to paint
+  shown.once("idle", () => { map.dataset.ready = "yes"; });
 };
 
 // --- drawing a place: every click is a corner, and the field says the same

@@ -1,4 +1,4 @@
-"""Ask from the board what would become of the gifts if a place closed or opened: a form becomes an amendment."""
+"""What would become of the gifts if a place closed or opened: the board's form as a question about a change."""
 
 from __future__ import annotations
 
@@ -10,29 +10,23 @@ from typing import Any
 from pydantic import ValidationError
 
 from chalicelib.domain.errors import Fault, Invalid
-from chalicelib.domain.impact import Impact, ImpactQuestion
+from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.policies import Level
-from chalicelib.domain.ports import World
-from chalicelib.flows import inquire
 
 _CORNER = re.compile(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*[,; \t]\s*(-?\d{1,2}(?:\.\d+)?)\s*", re.ASCII)
 MOST_CORNERS = 500
 
 
-def ponder(world: World, market_id: str, who: str, fields: Mapping[str, str]) -> Impact:
-    """The job that works it out. Raises `Invalid` for a form that names no place, and what `inquire.ask` raises."""
-    amendment = amendment_of(fields, world.clock().isoformat())
-    told: dict[str, Any] = {"amendment": amendment}
+def question_of(fields: Mapping[str, str], now: str) -> tuple[ImpactQuestion, bytes]:
+    """The question, and the text that it is known by. Raises `Invalid` for a form that names no place."""
+    told: dict[str, Any] = {"amendment": amendment_of(fields, now)}
     if fields.get("at"):
         told["at"] = fields["at"]
     raw = json.dumps(told, sort_keys=True).encode()
     try:
-        question = ImpactQuestion.model_validate_json(raw)
+        return ImpactQuestion.model_validate_json(raw), raw
     except ValidationError as error:
         raise _wrong("at", str(error.errors()[0]["msg"])) from None
-    return inquire.ask(
-        world, market_id, f"board-{who}"[:64], fields.get("once") or "once", question, raw, True
-    )
 
 
 def amendment_of(fields: Mapping[str, str], now: str) -> dict[str, Any]:
