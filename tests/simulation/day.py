@@ -20,6 +20,7 @@ from chalicelib.domain.dialect import Callback
 from chalicelib.domain.errors import Stale
 from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
 from chalicelib.domain.orders import NewOrder
+from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World
 from chalicelib.domain.shapes import stamp
@@ -416,6 +417,16 @@ class Day:
                 cancel.cancel(world, wish.brand_id, name, order.version)
 
             self.ask(f"cancel {wish.name}", end)
+        elif deed.what == "rather give":
+
+            def instead(world: World) -> None:
+                order = look.own_order(world, wish.brand_id, name)
+                if order.state is orders.OrderState.FAILED:
+                    return  # where its parcel is, a person has to find out first
+                send = DigitalAction(action=DigitalStep.SEND)
+                answer.act(world, wish.brand_id, name, send, order.version)
+
+            self.ask(f"rather give {wish.name}", instead)
         elif deed.what in ("say yes for", "say no for"):
             said = answer.accept if deed.what == "say yes for" else answer.decline
             self.ask(f"{deed.what} {wish.name}", lambda world: said(world, name))

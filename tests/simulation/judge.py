@@ -267,8 +267,8 @@ class Judge:
         steps = order["history"]
         if _time(steps[-1]["at"]) < _time(steps[-2]["at"]) - SKEW:
             self.found("history", f"{name} runs backwards from {was} to {state}")
-        if was == "stranded" and state == "fulfilled_digitally":
-            pass  # something else stands in for what nobody could carry
+        if was in ("stranded", "returned") and state == "fulfilled_digitally":
+            pass  # something else stands in for what nobody could carry, or that came back
         elif steps[-1].get("about") is not None and was == state:
             pass  # a step within a state
         elif was in FOR_EVER:

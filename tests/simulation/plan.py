@@ -439,9 +439,12 @@ def _deeds(
 def _answers(wishes: Sequence[Wish]) -> Iterator[Deed]:
     """What clients say to something else in the place of their gift: nothing, yes, no, or both, early or late."""
     for wish in wishes:
+        name = f"{wish.at.isoformat()}|{wish.name}"
+        if roll(f"{name}|rather") < 0.08:
+            hours = 2.5 * roll(f"{name}|rather at")
+            yield Deed(f"r-{wish.name}", wish.at + timedelta(hours=hours), "rather give", wish.name, {})
         if wish.body["fallback"] != "digital":
             continue
-        name = f"{wish.at.isoformat()}|{wish.name}"
         for turn in range(int(roll(f"{name}|answers") * 4)):
             hours = 0.3 + 4 * roll(f"{name}|answer {turn}")
             says = "say yes for" if roll(f"{name}|yes {turn}") < 0.6 else "say no for"

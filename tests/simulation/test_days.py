@@ -80,6 +80,7 @@ EVENTS = {
     "rotate": DAYS // 4,
     "stood_in": DAYS,
     "say yes for": DAYS,
+    "rather give": DAYS // 2,
     "say no for": DAYS // 2,
 }
 
