@@ -4,6 +4,13 @@ collection (pk)        place (sk)          noun                             inde
 cli_...                client              Client                           shelf: clients#<brand>; work: erasures
 cli_...                key                 the client's wrapped data key    (aws.sealer)
 cli_...                consent#<time>#<purpose>   Consent, as proof         (domain.consents)
+cli_...                standing            Standing: spent by day, grants, tiers  (domain.standing)
+cli_...                purchase#<purchase>  Purchase                        (domain.purchases)
+cli_...                gifts#<yyyy>        Ledger, of what it was given     (domain.given)
+cli_...                act#<time>#<name>   Act, of whoever did something for it  (domain.acts)
+home#<unreadable>      gifts#<yyyy>        Ledger, of a household at one brand  (domain.given)
+brand#<brand>          programme           Programme; and each version of it under programme#<n>  (domain.programme)
+brand#<brand>          associate#<name>    Associate                        (domain.associates)
 contact#<brand>        <unreadable>#<client>   that this client has this number, address or name in a channel
 contact#<brand>        <unreadable>#erased     that somebody who had it is forgotten
 brand#<brand>          salt                the secret that names contacts, sealed  (flows.contacts)

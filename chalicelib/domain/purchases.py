@@ -10,13 +10,12 @@ from pydantic import Field, model_validator
 from chalicelib.domain.acts import Actor
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.programme import LONGEST_DAYS
+from chalicelib.domain.retention import PURCHASE, kept_until
 from chalicelib.domain.shapes import Instant, Money, Shape, Slug
 
 MOST: Final = 30
 """In one request: with what each refunds, the standing and the acts they have to fit into one transaction."""
 COUNTS: Final = timedelta(days=LONGEST_DAYS)
-KEPT: Final = COUNTS + timedelta(days=60)
-"""From the day of the purchase: as long as it can count, and a while in which the same may be sent again."""
 AHEAD: Final = timedelta(minutes=5)
 """So far a till's clock may run before ours."""
 PREFIX: Final = "purchase#"
@@ -70,5 +69,5 @@ def purchase_key(client_id: str, name: str) -> Key:
 
 def purchase_row(client_id: str, purchase: Purchase, version: int) -> Row:
     body = purchase.model_dump_json(exclude_defaults=True)
-    expires_at = int((purchase.at + KEPT).timestamp())
+    expires_at = kept_until(PURCHASE, purchase.at)
     return Row(purchase_key(client_id, purchase.purchase), version, body, expires_at=expires_at)

@@ -58,7 +58,22 @@ ACT: Final = Term(
     "by their ids, and nobody else",
 )
 
-TERMS: Final = (ORDER_KEYS, CONSENT_PROOF, TOMBSTONE, ACT, MARK)
+PURCHASE: Final = Term(
+    "purchases",
+    timedelta(days=731 + 60),
+    "when it was bought",
+    "two years are the longest in which what was spent counts, and for two months more the same may be reported again; "
+    "what is left after that is its day's sum, until that counts no more either. An erased client's go at once",
+)
+HOUSEHOLD: Final = Term(
+    "what a brand has given to a household, under a keyed hash",
+    timedelta(days=800),
+    "the end of the year it was given in",
+    "a cap looks back a year at most, from a window that lies two months ahead and is open for one; it names orders "
+    "and days, and whose household it is can be told with the brand's salt alone",
+)
+
+TERMS: Final = (ORDER_KEYS, CONSENT_PROOF, TOMBSTONE, ACT, PURCHASE, HOUSEHOLD, MARK)
 
 ERASED_WITHIN: Final = timedelta(days=30)
 """After it was asked for: GDPR Art. 12(3) gives one month. What is still on its way then is erased as well."""

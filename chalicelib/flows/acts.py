@@ -8,6 +8,7 @@ from chalicelib.domain import acts, given
 from chalicelib.domain.acts import BRAND, Act, Deed
 from chalicelib.domain.given import ledger_of_row
 from chalicelib.domain.ports import World
+from chalicelib.domain.retention import is_gone
 from chalicelib.domain.shapes import Shape, stamp
 
 
@@ -28,7 +29,10 @@ class Limit(Shape):
 def acts_for(world: World, client_id: str, limit: int, after: str | None) -> tuple[list[Act], str | None]:
     """What was done for the client, the last first, and where the next page starts."""
     named: dict[str, Act] = {}
+    now = world.clock()
     for row in world.table.read(client_id, acts.PREFIX).rows:
+        if is_gone(row.expires_at, now):
+            continue
         named[row.key.sk.removeprefix(acts.PREFIX)] = Act.model_validate_json(row.body)
     for row in world.table.read(client_id, given.PREFIX).rows:
         for gift in ledger_of_row(row).gifts:

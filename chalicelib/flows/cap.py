@@ -37,14 +37,13 @@ from chalicelib.domain.places import Address
 from chalicelib.domain.ports import Change, Keep, Key, Require, Row, World
 from chalicelib.domain.programme import Cap, programme_key, programme_of_row
 from chalicelib.domain.quotas import household_of
+from chalicelib.domain.retention import HOUSEHOLD, kept_until
 from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.flows import contacts
 from chalicelib.flows.place import HORIZON, LONGEST
 
 CAME_TO_NOTHING = frozenset({OrderState.CANCELLED, OrderState.STRANDED, OrderState.RETURNED})
 """Ends in which the client has got nothing; who sends one out again enters it again."""
-KEPT = timedelta(days=800)
-"""A household's ledger, from the end of its year: a cap of a year may still count its last day, and then some."""
 SHOWN = 5
 DAY = timedelta(days=1)
 
@@ -105,8 +104,8 @@ def books(
                 if may_grow(year, earliest, latest):
                     changes.append(Require(key, version))
                 continue
-            over = datetime(year + 1, 1, 1, tzinfo=now.tzinfo) + KEPT
-            expires_at = int(over.timestamp()) if is_home else None
+            over = datetime(year + 1, 1, 1, tzinfo=now.tzinfo)
+            expires_at = kept_until(HOUSEHOLD, over) if is_home else None
             changes.append(Keep(ledger_row(key, after, (version or 0) + 1, expires_at), was=version))
     return changes
 

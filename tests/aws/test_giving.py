@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from chalicelib import wiring
-from chalicelib.aws import clients
+from chalicelib.aws import calls, clients
 from chalicelib.domain.client_rows import client_key
 from chalicelib.domain.clients import client_id_of
-from chalicelib.domain.errors import Clashing
+from chalicelib.domain.errors import Clashing, Throttled
 from chalicelib.domain.given import client_ledger_key, ledger_of_row
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import World
@@ -24,6 +24,7 @@ from chalicelib.flows import cap, enlist, enrol
 from chalicelib.flows.give import give
 from chalicelib.flows.set_up import set_up
 from tests import stage
+from tests.aws import weather
 from tests.aws.cloud import make_cloud
 from tests.aws.emulators import EMULATORS
 from tests.aws.tables import make_table
@@ -203,3 +204,24 @@ def test_sixteen_repeats_of_one_request_place_one_gift_and_enter_it_once(world: 
     day = cap.day_of(enrol.client_of(world, "maison", "vic-1"), what.window.start)
     ledger = ledger_of_row(world.table.get(client_ledger_key(client.key.pk, day.year)))
     assert len(ledger.gifts) == 1
+
+
+def test_a_placing_that_only_meets_others_is_given_back_undone_and_placed_when_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Conflicts, which no emulator produces, are answered in its place."""
+    monkeypatch.setattr(calls.Patience, "wait", lambda *_: None)
+    with_caps(world, *CAPS)
+    enrolled(world, "vic-1")
+    met = [weather.cancelled("None", "TransactionConflict", "None")] * 5
+    with weather.answering("dynamodb", "TransactWriteItems", *met), pytest.raises(Throttled):
+        give(world, "maison", "key-1", wish())
+    assert world.table.find_shelved("brand#maison", 100).keys == ()
+    lost = [weather.cancelled("None", "ConditionalCheckFailed", "None")] * 2
+    with weather.answering("dynamodb", "TransactWriteItems", *lost) as asked:
+        order, repeated = give(world, "maison", "key-1", wish())
+    assert (len(asked), repeated) == (3, False), "read again, and written on what stands there now"
+    day = order.window.start.year
+    assert order.client_id is not None
+    ledger = ledger_of_row(world.table.get(client_ledger_key(order.client_id, day)))
+    assert [gift.order_id for gift in ledger.gifts] == [order.order_id]
