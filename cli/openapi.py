@@ -215,7 +215,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/appointments"): Operation(
         "Make an appointment: a team comes to the client's door, stays, and brings back what was not sold",
         "Appointments",
-        ("associate", "brand"),
+        ("brand", "associate"),
         body=NewAppointment,
         answer=disclosure.BrandOrder,
         status=202,
@@ -225,7 +225,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/manifest"): Operation(
         "Count the pieces of a visit out and back in: out, sold or back, each by its serial number",
         "Appointments",
-        ("associate", "brand", "operator"),
+        ("brand", "associate", "operator"),
         body=Count,
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
@@ -234,7 +234,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/reschedule"): Operation(
         "Give an order that nobody has set out with another window",
         "Appointments",
-        ("associate", "brand", "operator"),
+        ("brand", "associate", "operator"),
         body=visits.AnotherWindow,
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
@@ -245,7 +245,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/orders/{order_id}/calendar"): Operation(
         "The order as a calendar file (RFC 5545): its hours, and its cancellation once it is cancelled",
         "Appointments",
-        ("associate", "brand"),
+        ("brand", "associate"),
         pages=(visits.CALENDAR,),
         problems=(404,),
     ),
@@ -587,7 +587,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/orders/{order_id}/link"): Operation(
         "The link to an order's page for its recipient: signed, and the same until it is revoked",
         "Recipients",
-        ("associate", "brand"),
+        ("brand", "associate"),
         body=recipients.LinkWish,
         answer=recipients.Link,
         problems=(404, 409),

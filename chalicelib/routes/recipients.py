@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, journal, wiring
-from chalicelib.domain.errors import Clashing, Delayed, Invalid, Malformed, Missing, Refused, Stale
+from chalicelib.domain.errors import Clashing, Delayed, Invalid, Malformed, Missing, Refused, Stale, TooLarge
 from chalicelib.domain.keys import Role
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.words import LANGUAGES
@@ -80,6 +80,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         def show(token: str) -> Response:
             try:
                 return view(token)
+            except TooLarge as error:
+                return edge.problem(error.status, error.title, error.detail)
             except Refused:
                 return _page(bp.current_request, None, 404)
             except Delayed:
@@ -105,8 +107,8 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows import links, track
 
         request = bp.current_request
-        order = links.opened(wiring.world(), token)
         told = _form(request)
+        order = links.opened(wiring.world(), token)
         if told.get("do") == "code" and _is_ours(request, token, told):
             return _page(request, order, 200, token, code=track.code_of(wiring.world(), order))
         said = _asked(request, order, token, told)
@@ -191,7 +193,7 @@ def _is_ours(request: Any, token: str, told: Mapping[str, str]) -> bool:
 def _form(request: Any) -> dict[str, str]:
     raw: bytes = request.raw_body or b""
     if len(raw) > LIMIT:
-        return {}
+        raise TooLarge(f"a form of this page has at most {LIMIT} bytes, this one has {len(raw)}")
     try:
         found = parse_qs(raw.decode("ascii"), max_num_fields=10)
     except ValueError:
