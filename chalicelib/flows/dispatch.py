@@ -404,7 +404,10 @@ def decide(
     room = {slot_id: size for slot_id, size in states if size is not None}
     sizes = {order.order_id: rooms.size_of(order.gift) for order in orders} if room else {}
     whole = _whole(orders, choices, on)
-    if whole:
+    if whole:  # who takes all places pays for all of them: so it goes where the fewest are lost to others
+        for name in {name for name, _ in whole}:
+            costs = ((slot, cost * whole.get((name, slot), 1)) for slot, cost in choices[name])
+            choices[name] = tuple((slot, min(MOST_COST, cost)) for slot, cost in costs)
         sizes, room = _with_whole_vehicles(orders, whole, room, on)
     planned = ration.Round(
         tiers={order.order_id: int(order.tier) for order in orders},
@@ -420,6 +423,7 @@ def decide(
         seed=lots_of(orders[0].market_id, now, on.atlas.rules.time_zone),
         is_over=_until(world, PLANNING_S, is_ours),
     )
+    planned = planned.planned_for_loners(world) if whole else planned
     planned.plan(world)
     cleared = dict(verdicts)
     if needs:

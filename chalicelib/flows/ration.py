@@ -11,7 +11,7 @@ left; what is with a courier by then is not counted any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -184,6 +184,30 @@ class Round:
         self.chosen |= plan.chosen
         for pair in plan.chosen.items():
             self._take(pair, 1)
+
+    def planned_for_loners(self, world: World) -> Round:
+        """Of two plans the one that serves more of the highest tiers, at the lower cost: one for everybody at once, and
+        one in which who rides alone gets what the others leave. A plan is repaired by moving one for one, and who rides
+        alone stands in the place of several."""
+        at_once, after = (
+            replace(self, places={**self.places}, taken={**self.taken}, rooms={**self.rooms}, chosen={})
+            for _ in range(2)
+        )
+        at_once.plan(world)
+        loners = {order for order, _ in self.whole}
+        after.choices = {name: () if name in loners else options for name, options in self.choices.items()}
+        after.plan(world)
+        after.choices = self.choices
+        after.plan(world)
+        return max(at_once, after, key=lambda one: one._worth())
+
+    def _worth(self) -> tuple[list[int], int]:
+        """How many of each tier are served, the highest first, and what that saves."""
+        counts = [0] * (max(self.tiers.values(), default=0) + 1)
+        for order in self.chosen:
+            counts[-1 - self.tiers[order]] += 1
+        costs = (dict(self.choices[order])[slot] for order, slot in self.chosen.items())
+        return counts, -sum(costs)
 
     def _take(self, pair: Pair, count: int) -> None:
         order, slot = pair
