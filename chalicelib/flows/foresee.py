@@ -22,7 +22,7 @@ from chalicelib.domain.tallies import Tally, of_one
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import check, enlist, give, look
 from chalicelib.flows.walk import Walked
-from chalicelib.flows.wish import Near, Wished, ahead, members_on, why_of, wishes
+from chalicelib.flows.wish import Near, Wished, ahead, homes_ahead, members_on, why_of, wishes
 
 
 def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
@@ -30,9 +30,10 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     members = members_on(world, campaign, lane.page)
     near = ahead(world, campaign, members)
     on = check.ground(world, campaign.market_id)
-    asks = _Asks(near.world, campaign, on)
+    wished_for = list(wishes(near, campaign, members))
+    asks = _Asks(homes_ahead(near, campaign, wished_for), campaign, on)
     tally, found, silent = Tally(), [], 0
-    for wished in wishes(near, campaign, members):
+    for wished in wished_for:
         foreseen = asks.about(wished)
         tally = tally.plus(of_one(
             foreseen.decision.value, foreseen.reasons, wished.district,

@@ -20,7 +20,7 @@ from chalicelib.domain.ports import Change, Keep, Key, Row, Topic, World
 from chalicelib.domain.tallies import Tally, of_one
 from chalicelib.flows import give
 from chalicelib.flows.walk import Walked
-from chalicelib.flows.wish import Wished, ahead, members_on, why_of, wishes
+from chalicelib.flows.wish import Wished, ahead, homes_ahead, members_on, why_of, wishes
 
 TOGETHER = 20
 """Changes in one transaction: six orders or so. More of them, and one that is overtaken costs more than they save."""
@@ -40,8 +40,11 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     members = members_on(world, campaign, lane.page)
     orders: dict[str, Order] = {}
     reasons: dict[str, str] = {}
-    wished_for = list(wishes(near := ahead(world, campaign, members), campaign, members))
-    for some in _together(_drafts(near.world, campaign, wished_for, orders, reasons)):
+    near = ahead(world, campaign, members)
+    wished_for = list(wishes(near, campaign, members))
+    for some in _together(
+        _drafts(homes_ahead(near, campaign, wished_for), campaign, wished_for, orders, reasons)
+    ):
         _write(world, campaign, some, orders, reasons)
     if orders:
         world.queues.nudge(Topic.DISPATCH, [campaign.market_id])

@@ -16,16 +16,18 @@ from chalicelib.domain.campaign_rows import page_key, unseal_contact
 from chalicelib.domain.campaigns import Campaign, Why, order_name, place_in, window_for
 from chalicelib.domain.client_rows import client_key, client_of_row, data_key_of_client
 from chalicelib.domain.clients import client_id_of
+from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Refused
-from chalicelib.domain.given import client_ledger_key
+from chalicelib.domain.given import client_ledger_key, counting, home_ledger_key, years_of
 from chalicelib.domain.lists import Member, members_of_row
 from chalicelib.domain.orders import PickUp, Tier, order_id_of
-from chalicelib.domain.places import Market
+from chalicelib.domain.places import Address, Market
 from chalicelib.domain.ports import Key, Row, World
-from chalicelib.domain.programme import programme_key
+from chalicelib.domain.programme import NOTHING, programme_key, programme_of_row
+from chalicelib.domain.quotas import household_of
 from chalicelib.domain.standing import standing_key
 from chalicelib.domain.wishes import OrderWish
-from chalicelib.flows import enlist, enrol
+from chalicelib.flows import contacts, enlist, enrol
 
 
 class Wished(NamedTuple):
@@ -37,7 +39,11 @@ class Wished(NamedTuple):
     wish: OrderWish | None = None
     why: Why | None = None
     """Why there is none."""
-    district: str | None = None
+    address: Address | None = None
+
+    @property
+    def district(self) -> str | None:
+        return None if self.address is None else self.address.district
 
 
 class Near(NamedTuple):
@@ -80,6 +86,23 @@ def wishes(near: Near, campaign: Campaign, members: Iterable[Member]) -> Iterato
         yield _wished(near, campaign, on, member)
 
 
+def homes_ahead(near: Near, campaign: Campaign, wished: Iterable[Wished]) -> World:
+    """The same world with the books of their households read ahead as well, where the brand's caps count those."""
+    row = near.rows.get(programme_key(campaign.brand_id))
+    caps = NOTHING.caps if row is None else programme_of_row(row).caps
+    keys = []
+    for one in wished:
+        if one.wish is None or one.address is None:
+            continue
+        counted = counting(caps, "household", one.wish.occasion)
+        if counted:
+            said = Contact("household", household_of(one.address), "address")
+            name = contacts.name_of(near.world, campaign.brand_id, said)
+            keys += [home_ledger_key(name, year) for year in years_of(counted, campaign.day)]
+    world = near.world
+    return replace(world, table=Ahead(world.table, list(dict.fromkeys(keys)))) if keys else world
+
+
 @dataclass(frozen=True)
 class _Shop:
     """What all of them share."""
@@ -104,13 +127,12 @@ def _wished(near: Near, campaign: Campaign, on: _Shop, member: Member) -> Wished
     if name is None:
         return found._replace(why=Why.NO_PLACE if member.place is None else Why.NO_SUCH_PLACE)
     place = person.places[name]
-    district = place.address.district
-    found = found._replace(district=district)
+    found = found._replace(address=place.address)
     if not on.market.holds(place.coordinate):
         return found._replace(why=Why.OUTSIDE_MARKET)
     if person.phone is None:
         return found._replace(why=Why.NO_PHONE)
-    window = window_for(campaign.hours, campaign.day, district, on.market.time_zone)
+    window = window_for(campaign.hours, campaign.day, place.address.district, on.market.time_zone)
     if window is None:
         return found._replace(why=Why.NO_HOURS)
     wish = OrderWish.model_construct(
