@@ -67,8 +67,8 @@ def watch(world: World, market_id: str) -> Board | None:
 
 
 def lines(world: World, board: Board) -> list[Line] | None:
-    """The lines of that count; None when they are gone, for a later count has long taken their place. A process remembers
-    those it read last: whoever filters or opens an order asks for the same."""
+    """The lines of that count; None when they are gone, for a later count has long taken their place. A process
+    remembers those it read last: whoever filters or opens an order asks for the same."""
     kept: tuple[str, list[Line]] | None = world.memory.get(f"board#{board.market_id}")
     if kept is not None and kept[0] == board.round:
         return kept[1]
