@@ -18,8 +18,7 @@ from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.policies import FETCHED, Handover, LastLeg
 from chalicelib.domain.shapes import Window, zone_info
-from chalicelib.domain.words import LANGUAGES, RIGHT_TO_LEFT, day_of, language_of
-from chalicelib.locales import Shelf
+from chalicelib.domain.words import LANGUAGES, RIGHT_TO_LEFT, Words, day_of, language_of
 from chalicelib.pages.sheet import seen
 
 if TYPE_CHECKING:
@@ -293,12 +292,17 @@ def language_asked(accepted: str | None) -> str:
 
 
 def rendered(
-    page: Page | None, lang: str, token: str = "", form: str = "", instead: tuple[str, str] = DEAD
+    page: Page | None,
+    lang: str,
+    words: Words,
+    days: Words,
+    token: str = "",
+    form: str = "",
+    instead: tuple[str, str] = DEAD,
 ) -> str:
-    """The page in that language; None: there is no order to show, and `instead` says why."""
+    """The page in that language, `words` and `days` (weekdays and months) being of it; None: there is no order to show,
+    and `instead` says why."""
     from markupsafe import Markup, escape
-
-    words, days = Shelf("page")[lang], Shelf("messages")[lang]
 
     def tell(text: str, **values: object) -> Markup:
         # names stand apart from the direction of the sentence around them, and as text whatever is in them

@@ -222,6 +222,7 @@ def _page(
     code: CodeView | None = None,
 ) -> Response:
     from chalicelib.flows import links, reschedule, track
+    from chalicelib.locales import Shelf
     from chalicelib.pages import track as pages
 
     lang = _language(request)
@@ -243,7 +244,15 @@ def _page(
         )
         form = links.form_of(world, order, token)
     answer = edge.page(
-        pages.rendered(shown, lang, token, form, pages.DEAD if status < 500 else pages.BUSY),
+        pages.rendered(
+            shown,
+            lang,
+            Shelf("page")[lang],
+            Shelf("messages")[lang],
+            token,
+            form,
+            pages.DEAD if status < 500 else pages.BUSY,
+        ),
         "text/html",
         pages.headers(),
     )
