@@ -426,6 +426,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         status=202,
         problems=(404,),
     ),
+    ("GET", "/v1/jurisdictions"): Operation(
+        "What each country asks before a client is written to, or anybody abroad is told of it; with sources",
+        "Clients",
+        ("brand", "associate", "operator"),
+        answer=client_answers.Jurisdictions,
+    ),
     ("GET", "/v1/clients/{reference}/erasure"): Operation(
         "How far an erasure is, what it waits for, and when nobody can restore it any more",
         "Clients",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from chalicelib.domain.clients import ClientLine, Consent, Purpose
+from chalicelib.domain.jurisdictions import Jurisdiction
 from chalicelib.domain.shapes import Instant, Shape, Slug
 
 
@@ -41,6 +42,12 @@ class ConsentChange(Shape):
         if (self.granted is None) == (self.withdrawn is None):
             raise ValueError("either granted or withdrawn was expected")
         return self
+
+
+class Jurisdictions(Shape):
+    """What each country asks. Of one that is not here the strictest is assumed."""
+
+    data: tuple[Jurisdiction, ...]
 
 
 class Limit(Shape):

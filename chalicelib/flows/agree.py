@@ -97,7 +97,7 @@ def proven(world: World, before: Client | None, after: Client, proofs: tuple[Con
     if not wanted:
         return []
     # of a new client there is none yet
-    stored = {row.key: row for row in world.table.get_many(sorted(wanted))} if before is not None else {}
+    stored = {row.key: row for row in world.table.get_many(sorted(wanted))} if after.version > 1 else {}
     changes: list[Change] = []
     for key, consent in wanted.items():
         over = consent.withdrawn_at

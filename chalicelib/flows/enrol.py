@@ -58,12 +58,16 @@ def enrol(
     the client, or somebody with one of these contacts, has been erased, and `Invalid` for a consent.
     """
     for _ in range(TRIES):
-        before = _stored(world, client_id_of(brand_id, reference))
+        row = world.table.get(client_key(client_id_of(brand_id, reference)))
+        # a mark whose time is over, and that the table has not cleaned up yet, is none
+        before = None if row is None or is_gone(row.expires_at, world.clock()) else client_of_row(row)
         if before is not None and before.is_leaving:
             raise Clashing(f"the client {reference!r} has been erased, and is not enrolled again")
         if before is None and version is not None:
             raise Stale(f'there is no client {reference!r}, If-Match named "v{version}"')
         after, proofs = _drafted(world, brand_id, reference, new, before)
+        if before is None and row is not None:
+            after = after.model_copy(update={"version": row.version + 1})
         if after == before:
             return after
         if before is not None and not replaces:
@@ -201,7 +205,7 @@ def _changes(
     """The transaction. Raises `Clashing` for a contact of somebody who was erased."""
     brand_id, client_id = after.brand_id, after.client_id
     had = set(before.contacts) if before else set()
-    changes: list[Change] = [Keep(client_row(after), was=before.version if before else None)]
+    changes: list[Change] = [Keep(client_row(after), was=after.version - 1 or None)]
     gained = [name for name in after.contacts if name not in had]
     tombs = {tombstone_key(brand_id, name): name for name in gained}
     stones = {row.key: row for row in world.table.get_many(sorted(tombs))} if tombs else {}

@@ -103,7 +103,7 @@ def forget(world: World, client_id: str) -> None:
         _save(world, client, client.model_copy(update=later))
     else:
         act = change_row(client_id, Act(at=now, by=CORDON, did=Deed.ERASED), client.version + 1)
-        _save(world, client, mark(client, now), Keep(act, was=None), *_emptied(world, client_id))
+        _save(world, client, mark(client, now), Keep(act, was=None), *_emptied(world, client))
         world.log("client_erased", client=client_id, brand=client.brand_id)
 
 
@@ -182,11 +182,12 @@ def _clear(world: World, client: Client) -> None:
         world.table.write(*changes[at : at + TOGETHER])
 
 
-def _emptied(world: World, client_id: str) -> list[Change]:
+def _emptied(world: World, client: Client) -> list[Change]:
     """The client's books, closed and with nothing in them; they go with the mark."""
-    until = kept_until(MARK, world.clock())
+    assert client.erasure_asked_at is not None
+    until = kept_until(MARK, client.erasure_asked_at)
     changes: list[Change] = []
-    for row in world.table.read(client_id, given.PREFIX).rows:
+    for row in world.table.read(client.client_id, given.PREFIX).rows:
         empty = Ledger(closed_at=ledger_of_row(row).closed_at)
         changes.append(Keep(ledger_row(row.key, empty, row.version + 1, until), was=row.version))
     return changes

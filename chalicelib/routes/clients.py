@@ -122,6 +122,15 @@ def blueprint(authorizer: Any) -> Blueprint:
             raise Missing(f"nobody has asked for the erasure of the client {reference!r}")
         return _erasure(client)
 
+    @bp.route("/v1/jurisdictions", methods=["GET"], authorizer=authorizer)
+    @edge.spoken
+    def list_jurisdictions() -> Response:
+        from chalicelib.domain.client_answers import Jurisdictions
+        from chalicelib.domain.jurisdictions import TABLE
+
+        caller(bp.current_request, Role.BRAND, Role.ASSOCIATE, Role.OPERATOR)
+        return edge.answer(Jurisdictions(data=TABLE))
+
     return bp
 
 

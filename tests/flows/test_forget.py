@@ -99,6 +99,15 @@ def test_neither_the_name_nor_a_contact_is_enrolled_again() -> None:
     assert enrol(on.world, "maison", "vic-2", new_client(returns="letter-1")).version == 1
 
 
+def test_when_the_mark_has_lapsed_the_name_is_free_though_the_table_has_not_cleaned_up_yet() -> None:
+    on = enrolled()
+    erase(on)
+    on.clock.forward(seconds=MARK.keeps.total_seconds())
+    client = enrol(on.world, "maison", "vic-1", new_client())
+    assert client.version > 1
+    assert by_id(on.world, VIC) == client
+
+
 def test_whoever_shares_the_number_stays_and_may_be_changed() -> None:
     on = enrolled()
     enrol(on.world, "maison", "vic-2", new_client("Another", person={"name": "B", "phone": "+8613800138000"}))

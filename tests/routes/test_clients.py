@@ -105,3 +105,34 @@ def test_a_consent_is_given_and_taken_back_with_its_proof(desk: Desk) -> None:
     for wrong in ({}, {"granted": given, "withdrawn": gone}):
         assert desk.maison("POST", f"{PATH}/consents", wrong).status_code == 422
     assert desk.maison("POST", "/v1/clients/vic-9/consents", {"granted": given}).status_code == 404
+
+
+def test_an_erasure_is_asked_for_and_told(desk: Desk) -> None:
+    put(desk)
+    assert desk.maison("GET", f"{PATH}/erasure").status_code == 404, "nobody has asked"
+    assert desk.other_brand("DELETE", PATH).status_code == 404
+    asked = desk.maison("DELETE", PATH)
+    assert (asked.status_code, asked.headers["Location"]) == (202, f"{PATH}/erasure")
+    assert asked.json_body["state"] == "waiting"
+    desk.stage.settle()
+    told = desk.maison("GET", f"{PATH}/erasure").json_body
+    assert (told["state"], told["out_of_backups_at"]) == ("erased", "2022-05-16T04:00:00Z")
+    assert desk.maison("DELETE", PATH).status_code == 202, "twice is once"
+    assert desk.maison("GET", PATH).status_code == 410
+    again = put(desk)
+    assert (again.status_code, "王女士" in again.body.decode()) == (409, False)
+    other = put(desk, "/v1/clients/vic-2")
+    assert other.status_code == 409
+    assert {error["pointer"] for error in other.json_body["errors"]} == {"/person/phone", "/person/email"}
+    assert b"13800138000" not in other.body
+    assert put(desk, "/v1/clients/vic-2", returns="letter-1").status_code == 200
+    (mark, _) = sorted(
+        desk.maison("GET", "/v1/clients").json_body["data"], key=lambda one: str(one["reference"])
+    )
+    assert mark["erased_at"] == "2022-04-11T04:00:00Z"
+
+
+def test_what_countries_ask_can_be_read(desk: Desk) -> None:
+    told = desk.maison("GET", "/v1/jurisdictions").json_body["data"]
+    assert [one["country"] for one in told] == ["CN", "IT", "FR", "DE", "CH", "AE"]
+    assert told[-1]["marketing"]["hours"]["until"] == "18:00:00"
