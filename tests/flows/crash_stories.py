@@ -1600,7 +1600,7 @@ story(
 story(
     "a_gift_to_a_client_is_sent_out_again",
     _a_programme, _given(), minutes(7), later(minutes=55), courier("picked_up"), minutes(5), courier("returned"),
-    minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(4),
+    minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(8),
     ends={"key-1": CANCELLED}, at_end=_each_once,
 )  # fmt: skip
 
