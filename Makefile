@@ -61,9 +61,9 @@ package: setup
 	@$(PYTHON) -m cli.package
 
 # BUCKET keeps the releases, STACK is cordon unless you say otherwise, YES=1 does not ask; TO names a release;
-# ALARM_EMAIL is told of alarms from then on
+# ALARM_EMAIL is told of alarms from then on; links for clients begin with PUBLIC_URL (https, the stage included)
 deploy: package
-	@$(PYTHON) -m cli.deploy new $(if $(YES),--yes) $(if $(ALARM_EMAIL),--set AlarmEmail=$(ALARM_EMAIL))
+	@$(PYTHON) -m cli.deploy new $(if $(YES),--yes) $(if $(ALARM_EMAIL),--set AlarmEmail=$(ALARM_EMAIL)) $(if $(PUBLIC_URL),--set PublicUrl=$(PUBLIC_URL))
 
 rollback: setup
 	@$(PYTHON) -m cli.deploy back $(if $(YES),--yes) $(if $(TO),--to $(TO))
