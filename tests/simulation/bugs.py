@@ -62,8 +62,8 @@ CLASSIC = (
     Bug(
         "an index that lags is believed",
         "flows.dispatch",
-        "facts.readable(rows.values(), world.log) if in_pool(o)]",
-        "facts.readable(rows.values(), world.log)]",
+        "        if in_pool(o) and not o.is_stopped(moment)\n",
+        "        if not o.is_stopped(moment)\n",
         since=14,
     ),
 )
