@@ -18,6 +18,7 @@ from chalicelib.domain.message_rows import MESSAGE, message_of_row
 from chalicelib.domain.messages import Message
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import Keep, World
+from chalicelib.domain.templates import MessageKind
 from chalicelib.flows import connect, enrol, listen
 from chalicelib.flows.place import place
 from tests import stage
@@ -114,7 +115,8 @@ class Talking:
         return [message_of_row(row) for row in self.on.plain.table.read(home, MESSAGE).rows]
 
     def last(self, home: str) -> Message:
-        return max(self.messages(home), key=lambda m: (m.owed_at, m.number))
+        said = [m for m in self.messages(home) if m.kind is not MessageKind.HEARD]
+        return max(said, key=lambda m: (m.owed_at, m.number))
 
     def talks(self) -> int:
         return len(self.on.plain.table.read(self.client.client_id, "talk#").rows)

@@ -45,6 +45,8 @@ class MessageKind(StrEnum):
     """May we write to you? It opens a conversation."""
     TALK = "talk"
     """What a person at the brand writes to the client."""
+    HEARD = "heard"
+    """That the client has answered or written: to the brand, and never to the client."""
 
 
 class Choice(StrEnum):
@@ -201,6 +203,10 @@ TEMPLATES: Final[Mapping[MessageKind, Template]] = {
         ),
         Template(
             kind=MessageKind.TALK, subject=_MESSAGE, purpose=_SERVICE, category=None, keeps_for=_DAY,
+            text="{words}", is_urgent=True,
+        ),
+        Template(
+            kind=MessageKind.HEARD, subject=_MESSAGE, purpose=_SERVICE, category=None, keeps_for=2 * _DAY,
             text="{words}", is_urgent=True,
         ),
     )

@@ -25,6 +25,7 @@ from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, TooLarg
 from chalicelib.domain.message_rows import (
     INBOX,
     REMEMBERED,
+    TALKS,
     Session,
     Talk,
     inbox_key,
@@ -235,6 +236,7 @@ def _hear_said(world: World, brand_id: str, word: Word) -> None:
     except Lost as lost:
         if lost.at != (0,):
             raise
+    speak.heard(world, client, client.client_id, TALKS, word.event_id, word.at)
 
 
 def _take_answer(
@@ -243,6 +245,7 @@ def _take_answer(
     """What the client pressed: done, and then on record with the message, so that a repeat does nothing."""
     start = _start(more) if choice is Choice.AT else None
     if any((a.choice, a.at, a.start) == (choice, word.at, start) for a in message.answers):
+        speak.heard(world, client, message.home, message.bucket, word.event_id, word.at)
         return
     if choice is Choice.STOP:
         _stop(world, client, word)
@@ -265,6 +268,7 @@ def _take_answer(
         world.log(
             "message_answered", order=message.home, brand=message.brand_id, answer=choice.value, result=result
         )
+        speak.heard(world, client, message.home, message.bucket, word.event_id, word.at)
         return
     raise Lost([0])
 

@@ -70,6 +70,8 @@ PROGRESS = frozenset({*SAID_OF.values(), *FIRST_WORDS, MessageKind.MOVED})
 """Of these a later one says all that an earlier one would."""
 IN_SESSION = frozenset({MessageKind.TIMES, MessageKind.STOPPED})
 """Said only by the channel that the client has just written by."""
+UNASKED = frozenset({MessageKind.STOPPED, MessageKind.HEARD})
+"""What needs no consent: the confirmation of the last word, and what is said to the brand."""
 MARGIN = timedelta(minutes=5)
 """Before a session ends it is believed to be over: a message takes its time."""
 
@@ -162,7 +164,7 @@ def _deal_with(world: World, client: Client | None, order: Order | None, message
     if message.until is not None and message.until <= now:
         _skip(world, message, Skipped.TOO_LATE)
         return
-    if message.kind is not MessageKind.STOPPED and not may_be_written_to(client, _kind(message), now):
+    if message.kind not in UNASKED and not may_be_written_to(client, _kind(message), now):
         _skip(world, message, Skipped.NO_CONSENT)
         return
     last = message.last
@@ -242,6 +244,8 @@ def _usable(
     """The client's channels by which this can be said, in the client's order, and why not, if there is none."""
     found: list[ChannelKind] = []
     why = Skipped.NO_CHANNEL
+    if message.kind is MessageKind.HEARD:
+        return (ChannelKind.WEBHOOK,), why
     for kind in client.channels:
         if kind is ChannelKind.WEBHOOK:
             if message.kind not in IN_SESSION and summon.has_receiver(world, client.brand_id):
@@ -369,6 +373,24 @@ def number_of(code: str) -> int | None:
     return int(code) if code.isascii() and code.isdigit() and len(code) < 9 else None
 
 
+def heard(world: World, client: Client, home: str, bucket: str, event_id: str, at: datetime) -> None:
+    """Owe the brand a word that its client has answered or written, if the brand listens at all."""
+    if not summon.has_receiver(world, client.brand_id):
+        return
+    message = Message(
+        home=home,
+        number=int(event_id[:8], 16) % 100_000_000,
+        kind=MessageKind.HEARD,
+        brand_id=client.brand_id,
+        client_id=client.client_id,
+        owed_at=at,
+        next_attempt_at=world.clock(),
+        until=until_of(MessageKind.HEARD, at, None),
+        bucket=bucket,
+    )
+    owe(world, message)
+
+
 def messages_in(rows: Sequence[Row]) -> list[Message]:
     return [message_of_row(row) for row in rows if row.key.sk.startswith(MESSAGE)]
 
@@ -379,4 +401,5 @@ def proposals_in(rows: Sequence[Row]) -> list[Proposal]:
 
 def messages_of(world: World, order: Order) -> list[Message]:
     """What the order's client was told, and how that went."""
-    return messages_in(world.table.read(order.order_id, MESSAGE).rows)
+    found = messages_in(world.table.read(order.order_id, MESSAGE).rows)
+    return [message for message in found if message.kind is not MessageKind.HEARD]

@@ -1,4 +1,6 @@
-"""Ask the brand to say a message itself: `message.owed` to its endpoints, without anything personal."""
+"""Ask the brand to say a message itself: `message.owed` to its endpoints, without anything personal; and tell it that a
+client has answered or written: `client.answered`, `client.wrote`. What was said it reads with its key.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from chalicelib.domain.notices import Endpoint, MessageData, MessageEvent, Resul
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.saying import Sent
+from chalicelib.domain.templates import MessageKind
 from chalicelib.domain.words import language_of
 from chalicelib.flows import subscribe
 
-OWED = "message.owed"
+OWED, ANSWERED, WROTE = "message.owed", "client.answered", "client.wrote"
 
 
 def has_receiver(world: World, brand_id: str) -> bool:
@@ -26,7 +29,7 @@ def summon(world: World, client: Client, order: Order | None, message: Message) 
     event = MessageEvent(
         id=message.message_id,
         source="/clients" if order is None else f"/markets/{order.market_id}",
-        type=OWED,
+        type=_type(message),
         subject=message.home,
         time=message.owed_at,
         data=MessageData(
@@ -44,6 +47,12 @@ def summon(world: World, client: Client, order: Order | None, message: Message) 
         if not endpoint.disabled
     ]
     return Sent(TryState.ACCEPTED) if any(taken) else Sent(TryState.BUSY, "no_receiver_took_it")
+
+
+def _type(message: Message) -> str:
+    if message.kind is not MessageKind.HEARD:
+        return OWED
+    return WROTE if message.home == message.client_id else ANSWERED
 
 
 def _is_taken(world: World, endpoint: Endpoint, event: MessageEvent) -> bool:

@@ -21,7 +21,7 @@ from chalicelib.domain.message_rows import (
 )
 from chalicelib.domain.messages import Message, until_of, view
 from chalicelib.domain.ports import Keep, Require, Row, Topic, World
-from chalicelib.domain.templates import TEMPLATES
+from chalicelib.domain.templates import TEMPLATES, MessageKind
 from chalicelib.flows import speak
 
 SHOWN = 100
@@ -83,7 +83,8 @@ def _check(world: World, client: Client, new: NewTalk) -> None:
 def conversation(world: World, client: Client) -> Conversation:
     """Both sides, the first first."""
     rows = world.table.read(client.client_id, MESSAGE).rows
-    messages = sorted(map(message_of_row, rows), key=lambda message: message.owed_at)
+    told = [message for message in map(message_of_row, rows) if message.kind is not MessageKind.HEARD]
+    messages = sorted(told, key=lambda message: message.owed_at)
     talks = world.table.read(client.client_id, TALK).rows
     world.log("conversation_read", client=client.client_id, brand=client.brand_id)
     return Conversation(

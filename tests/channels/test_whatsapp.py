@@ -102,7 +102,7 @@ def test_metas_limits_are_kept_in_every_language(kind: MessageKind, language: st
 def test_each_template_is_in_six_languages_and_none_of_its_words_is_missing() -> None:
     for template in TEMPLATES.values():
         for language in LANGUAGES:
-            if template.kind not in (MessageKind.TALK, MessageKind.TIMES):
+            if template.kind not in (MessageKind.TALK, MessageKind.HEARD, MessageKind.TIMES):
                 text = WORDS[language].say(template.text, **dict.fromkeys(template.parameters, "{x}"))
                 assert text.count("{x}") == len(template.parameters)
                 assert language == "en" or text != template.text

@@ -27,7 +27,7 @@ from chalicelib.domain.message_rows import INBOX
 from chalicelib.domain.messages import Message, MessageState, TryState
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.templates import Choice, MessageKind
-from chalicelib.flows import enrol, forget, listen, talk, tell
+from chalicelib.flows import enrol, forget, listen, speak, talk, tell
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.oblige import tomorrow
 from tests.stage import NOON
@@ -269,6 +269,33 @@ def test_a_button_of_another_brands_order_moves_nothing(asked: Talking) -> None:
     listen.take(asked.world, "rival", signed(body, "the rival's"))
     asked.on.settle()
     assert order(asked) == before and announced(asked).answers == ()
+
+
+def test_the_brand_hears_that_its_client_has_answered_or_written_and_not_what(asked: Talking) -> None:
+    asked.press(announced(asked), "accept")
+    asked.hear(wrote("I live at 5 Secret Lane", asked.on.clock.now))
+    asked.hear(wrote("I live at 5 Secret Lane", asked.on.clock.now))
+    told = [one for one in asked.on.brand.heard if one["type"].startswith("client.")]
+    assert [(one["type"], one["data"].get("order_id")) for one in told] == [
+        ("client.answered", asked.order_id),  # type: ignore[attr-defined]
+        ("client.wrote", None),
+    ]
+    assert {one["data"]["client"] for one in told} == {"vic-1"}
+    assert "Secret" not in str(told) and PHONE[1:] not in str(told)
+    shown = talk.conversation(asked.world, enrol.client_of(asked.world, "maison", "vic-1"))
+    assert [m.kind for m in shown.messages] == [], "it is no message to the client"
+    assert MessageKind.HEARD not in {m.kind for m in speak.messages_of(asked.world, order(asked))}
+
+
+def test_a_brand_that_is_down_hears_of_the_answer_when_it_is_back(asked: Talking) -> None:
+    from chalicelib.domain.dialect import Reply
+
+    asked.on.brand.answer = lambda request: Reply(503, {}, b"")
+    asked.press(announced(asked), "accept")
+    asked.on.brand.answer = None
+    asked.on.minutes(3)
+    took = [one["type"] for one, fine in zip(asked.on.brand.heard, asked.on.brand.took, strict=True) if fine]
+    assert took.count("client.answered") == 1
 
 
 # --- who it is ----------------------------------------------------------------------------------------------
