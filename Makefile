@@ -38,6 +38,7 @@ run: setup
 test: setup lint
 	@$(PYTHON) -m cli.openapi --check
 	@$(PYTHON) -m cli.partner_api --check
+	@$(PYTHON) -m cli.static --check
 	@$(PYTHON) -m pytest -m "not long" -n auto --dist loadfile
 
 # the simulated days come last and alone: they take every core themselves

@@ -8,6 +8,7 @@ Built on Chalice's local gateway for the event it makes; not on its server, whic
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import sys
 import threading
@@ -94,6 +95,8 @@ class Front:
         self.routes = app.routes
         self.matcher = RouteMatcher(list(app.routes))
         self.refusals = _refusals(template)
+        told = template["Resources"]["RestAPI"]["Properties"]
+        self.least_compressed = int(told.get("MinimumCompressionSize", 1024))
         self.server = _Server(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self._thread = threading.Thread(target=self.server.serve_forever, name="front", daemon=True)
@@ -133,6 +136,15 @@ class Front:
         except ValueError:
             return False
         return method in self.routes[route]
+
+    def compressed(
+        self, taken: str, headers: dict[str, Any], content: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        """The answer as it travels: API Gateway compresses what is large enough, for whoever takes that."""
+        known = {name.lower() for name in headers}
+        if "gzip" not in taken or len(content) < self.least_compressed or "content-encoding" in known:
+            return headers, content
+        return {**headers, "Content-Encoding": "gzip"}, gzip.compress(content, 5)
 
     def refused(self, kind: str) -> tuple[int, dict[str, str], bytes]:
         """What the gateway itself says to that."""
@@ -182,6 +194,7 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
                 body = self.rfile.read(length) if length else None
                 told_twice = {name: self.headers.get_all(name, []) for name in self.headers}
                 status, headers, content = front.answer(self.command, self.path, Headers(told_twice), body)
+            headers, content = front.compressed(self.headers.get("accept-encoding", ""), headers, content)
             self.send_response(status)
             for name, value in headers.items():
                 for one in value if isinstance(value, list) else [value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import threading
@@ -178,3 +179,17 @@ def test_eight_threads_with_a_hundred_requests_each_get_their_own_answers(served
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("size", "taken", "coding"),
+    [(2000, "gzip, br", "gzip"), (2000, "br", None), (2000, "", None), (300, "gzip", None)],
+)
+def test_what_is_large_travels_compressed_to_whoever_takes_that(
+    served: Served, size: int, taken: str, coding: str | None
+) -> None:
+    status, told, body = served.ask("POST", "/echo", b"a" * size, Accept_Encoding=taken)
+    assert (status, told["Content-Encoding"]) == (201, coding)
+    assert int(told["Content-Length"]) == len(body)
+    plain = gzip.decompress(body) if coding else body
+    assert plain == (b"a" * size).hex().encode() and (not coding or len(body) < 200)
