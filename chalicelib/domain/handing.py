@@ -98,6 +98,24 @@ class Handing(Shape):
         return (self.nagged_at or since) + min(LONGEST_NAG, NAG * times)
 
 
+class HandingView(Shape):
+    """How far the hand-over of a gift of great value is proven."""
+
+    missing: tuple[Part, ...]
+    awaits_proof: bool = Field(
+        description="Its courier says that it was handed over, and something is missing: it counts as being with it."
+    )
+    tries_left: int
+    seal: Slug | None = None
+    sealed_at: Instant | None = None
+    seal_read_at: Instant | None = None
+    misfits: tuple[Misfit, ...] = ()
+    code_at: Instant | None = None
+    identity_at: Instant | None = None
+    photo_at: Instant | None = None
+    nags: int = 0
+
+
 def code_from(chance: str) -> str:
     """Six digits from a name that nobody can guess: said at a door, over a visor, in any language."""
     return f"{int.from_bytes(hashlib.sha256(chance.encode()).digest()[:8], 'big') % 10**6:06d}"

@@ -17,12 +17,13 @@ from pydantic.json_schema import SkipJsonSchema
 from chalicelib.domain.appointments import Appointment, Piece
 from chalicelib.domain.custody import Chain, beginning, chain
 from chalicelib.domain.gifts import Gift
-from chalicelib.domain.handing import TRIES, Handing, Misfit, Part
+from chalicelib.domain.handing import TRIES, Handing, HandingView
 from chalicelib.domain.instead import UNMET, Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.safeguards import Safeguard
 from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent, rounded_up
+from chalicelib.domain.substitution import Substitution, WasView
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
 SCHEMA = 1
@@ -264,29 +265,6 @@ class Stopped(Shape):
     until: Instant
     by: Slug
     at: Instant
-
-
-class Was(Shape):
-    """What an order was before something else went in its place."""
-
-    gift: Gift
-    pick_up_name: str
-    pick_up_place: Place
-    safeguard: Safeguard | None = None
-    until: Instant
-    evidence: int = Field(description="So many pieces had been written by then.")
-    proposal: int
-
-
-class Substitution(Shape):
-    """What was proposed in the place of a gift, and what it was before."""
-
-    count: int = Field(default=0, description="Proposals so far.")
-    proposed: int | None = Field(default=None, description="The one that waits for an answer.")
-    passed: tuple[str, ...] = Field(
-        default=(), max_length=100, description="Alternatives that were declined."
-    )
-    was: tuple[Was, ...] = Field(default=(), max_length=20, description="The first first.")
 
 
 class Order(Shape):
@@ -729,33 +707,6 @@ class ReschedulingView(Shape):
     refused: str | None = Field(default=None, description="Why the window stays what it was.")
 
 
-class HandingView(Shape):
-    """How far the hand-over of a gift of great value is proven."""
-
-    missing: tuple[Part, ...]
-    awaits_proof: bool = Field(
-        description="Its courier says that it was handed over, and something is missing: it counts as being with it."
-    )
-    tries_left: int
-    seal: Slug | None = None
-    sealed_at: Instant | None = None
-    seal_read_at: Instant | None = None
-    misfits: tuple[Misfit, ...] = ()
-    code_at: Instant | None = None
-    identity_at: Instant | None = None
-    photo_at: Instant | None = None
-    nags: int = 0
-
-
-class WasView(Shape):
-    """What an order was before something else went in its place."""
-
-    gift: Gift
-    pick_up: str
-    until: Instant
-    proposal: int
-
-
 class OrderView(Shape):
     """An order as a brand reads it. Whom it is for stays out: the brand knows, and answers are logged."""
 
@@ -829,7 +780,7 @@ def view(order: Order) -> OrderView:
         leg_no=leg.leg_no,
         relay=None if (point := leg.taken_to or leg.fetched_at) is None else point.name,
         proposed=order.substitution.proposed if in_pool(order) else None,
-        was=_was(order),
+        was=order.substitution.seen,
         safeguard=order.safeguard,
         handing=None if leg.handing is None else _handing(order, leg.handing),
         custody=order.custody,
@@ -860,16 +811,6 @@ def _wished(order: Order) -> ReschedulingView | None:
         asked_at=wished.asked_at,
         is_pending=wished.is_pending,
         refused=wished.refused or None,
-    )
-
-
-def _was(order: Order) -> tuple[WasView, ...] | None:
-    every = order.substitution.was
-    if not every:
-        return None
-    return tuple(
-        WasView(gift=was.gift, pick_up=was.pick_up_name, until=was.until, proposal=was.proposal)
-        for was in every
     )
 
 

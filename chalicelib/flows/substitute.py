@@ -19,7 +19,7 @@ from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid, Lost, 
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import replace_leg
-from chalicelib.domain.orders import Note, Order, Private, Was, in_pool, moved
+from chalicelib.domain.orders import Note, Order, Private, in_pool, moved
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.substitutes import (
     PROPOSALS,
@@ -39,6 +39,7 @@ from chalicelib.domain.substitutes import (
     reason_of,
     substitutes_key,
 )
+from chalicelib.domain.substitution import Was
 from chalicelib.domain.verdicts import Decision, Phase, Verdict
 from chalicelib.flows import check, enlist, ration
 from chalicelib.flows.place import outside

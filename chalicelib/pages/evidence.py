@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.curfews import Stop
+from chalicelib.domain.handing import HandingView
 from chalicelib.domain.looks import Look
-from chalicelib.domain.orders import HandingView, Moved, OrderView
+from chalicelib.domain.orders import Moved, OrderView
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info

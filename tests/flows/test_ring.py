@@ -289,6 +289,27 @@ def test_it_does_not_ride_with_others_who_were_there_before() -> None:
     assert on.order(ring_id).leg.assignment.slot_id == "slot-2"  # type: ignore[union-attr]
 
 
+def test_a_place_that_goes_while_it_is_planned_leaves_no_vehicle_for_it_alone() -> None:
+    """The slot's counter is the judge: all places, or none."""
+    on = with_ring_courier()
+    order, _ = place(on.world, "maison", "ring-1", ring())
+    table: Any = on.world.table
+    write = table.write
+
+    def somebody_is_quicker(*changes: Any) -> None:
+        table.write = write
+        write(facts.take_from_slot("SHA", "slot-1", 1))
+        write(*changes)
+
+    table.write = somebody_is_quicker
+    on.settle()
+    after = on.order(order.order_id)
+    assert (after.leg.assignment, on.left()) == (None, 2)
+    assert after.outlook is not None and after.outlook.reasons == (Reason.VEHICLE_SHARED,)
+    marks = [row.counters for row in on.world.table.read("fleet#SHA", "alone#").rows]
+    assert all(not counters.get(facts.TAKEN) for counters in marks)
+
+
 def test_a_crew_with_a_second_slot_beside_it_has_no_vehicle_for_it_alone() -> None:
     on = with_ring_courier()
     enlist.put_slot(on.world, slot(2, 3, crew_id="crew-1"))
