@@ -23,6 +23,7 @@ from chalicelib.routes.channels import LIMIT as CHANNEL_LIMIT
 from chalicelib.routes.couriers import LIMIT as CALLBACK_LIMIT
 from chalicelib.routes.recipients import LIMIT as FORM_LIMIT
 from cli.openapi import DOCUMENT, OPERATIONS
+from tests.security.fuzz import CALLERS
 from tests.security.gateway import Gateway
 from tests.security.test_matrix import BODIES, ask, kind_of
 
@@ -151,9 +152,7 @@ def test_a_body_over_its_limit_is_refused_before_it_is_read(gate: Gateway, route
     limit = CALLBACK_LIMIT if "callbacks" in route[1] else PART_BYTES if "parts" in route[1] else BODY_LIMIT
     limit = FORM_LIMIT if route[1] == "/t/{token}" else limit
     limit = CHANNEL_LIMIT if route[1].startswith("/v1/channels/{kind}/") else limit
-    caller = {"brand": "brand maison", "operator": "operator control-room"}.get(
-        (*OPERATIONS[route].roles, "nobody")[0], "nobody"
-    )
+    caller = CALLERS[(*OPERATIONS[route].roles, "nobody")[0]]
     gate.restore()
     began = time.process_time()
     answer = _sent(gate, route, caller, b'{"a": "' + b"x" * limit + b'"}')
