@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import Field
 
 from chalicelib.domain.ports import Key, Row
-from chalicelib.domain.shapes import Shape, stamp
+from chalicelib.domain.shapes import Instant, Shape, is_absent, stamp
 from chalicelib.domain.tallies import Tally
 
 WORK: Final = "lanes"
@@ -40,6 +40,9 @@ class Lane(Shape):
     after: str | None = Field(default=None, description="Of a task that reads a list: how far it has come.")
     beside: int = Field(
         default=0, description="What it counts beside the tally: pages that it has written, for one."
+    )
+    not_before: Instant | None = Field(
+        default=None, exclude_if=is_absent, description="It does nothing until then, whoever nudges it."
     )
     step: int = 0
     tally: Tally = Tally()
@@ -78,10 +81,13 @@ def lane_of_row(row: Row) -> Lane:
     return Lane.model_validate_json(row.body).model_copy(update={"version": row.version})
 
 
-def laid(owner: str, task: str, pages: int | None) -> list[Lane]:
+def laid(owner: str, task: str, pages: int | None, not_before: datetime | None = None) -> list[Lane]:
     """The lanes of a task that begins: as many as there are pages, and not too many."""
     count = 1 if pages is None else max(1, min(MOST, pages))
-    lanes = [Lane(owner=owner, task=task, number=number, of=count, pages=pages) for number in range(count)]
+    lanes = [
+        Lane(owner=owner, task=task, number=number, of=count, pages=pages, not_before=not_before)
+        for number in range(count)
+    ]
     return [
         lane.model_copy(update={"is_done": True}) if pages is not None and lane.page >= pages else lane
         for lane in lanes

@@ -251,8 +251,6 @@ def call_off(world: World, brand_id: str, campaign_id: str, version: int, how: C
     wanted = CampaignState.CANCELLED if how.orders is Kept.KEPT else CampaignState.CANCELLING
 
     def turn(campaign: Campaign, now: datetime) -> Turn | None:
-        if campaign.state is CampaignState.CANCELLED and campaign.orders is how.orders:
-            return None  # it was asked for before, and is done
         was_placing = campaign.state in (CampaignState.PLACING, CampaignState.PAUSED, CampaignState.PLACED)
         if not was_placing:
             _expect(campaign, CampaignState.GATHERING, CampaignState.PLANNING, CampaignState.PLANNED)
@@ -267,7 +265,10 @@ def call_off(world: World, brand_id: str, campaign_id: str, version: int, how: C
         after = _next(campaign, CampaignState.CANCELLING, now, **changes)
         return Turn(after, [*walk.over(lanes), *_begun(after, cancel_task(1), now)], cancel_task(1))
 
-    return _turned(world, brand_id, campaign_id, version, wanted, turn)
+    def was_asked(campaign: Campaign) -> bool:
+        return campaign.called_off_at is not None and campaign.orders is how.orders
+
+    return _turned(world, brand_id, campaign_id, version, wanted, turn, was_asked)
 
 
 def _expect(campaign: Campaign, *states: CampaignState) -> None:
@@ -283,10 +284,11 @@ def _turned(
     version: int,
     wanted: CampaignState,
     turn: Callable[[Campaign, datetime], Turn | None],
+    was_asked: Callable[[Campaign], bool] = lambda campaign: False,
 ) -> Campaign:
     for _ in range(TRIES):
         campaign = campaign_of(world, brand_id, campaign_id)
-        if campaign.state is wanted and campaign.version == version + 1:
+        if was_asked(campaign) or (campaign.state is wanted and campaign.version == version + 1):
             turned = None  # the same again: safe, and nudged again
         elif campaign.version != version:
             raise Stale(f'the campaign is at "v{campaign.version}", If-Match named "v{version}"')
@@ -324,9 +326,8 @@ def _next(campaign: Campaign, state: CampaignState, now: datetime, **changes: ob
     return campaign.model_copy(update=told)
 
 
-def _begun(campaign: Campaign, task: str, now: datetime, due: datetime | None = None) -> list[Keep]:
-    owner = collection(campaign.campaign_id)
-    return walk.begun(owner, task, campaign.pages, now, lapses(campaign), due)
+def _begun(campaign: Campaign, task: str, now: datetime) -> list[Keep]:
+    return walk.begun(collection(campaign.campaign_id), task, campaign.pages, now, lapses(campaign))
 
 
 # --- reading ------------------------------------------------------------------------------------------------

@@ -105,16 +105,15 @@ def _turn(
     if state is not campaign.state:
         told["state_since"] = now
     after = campaign.model_copy(update=told)
-    # the second time through waits for the sweep: nobody nudges it before
-    due = now + GRACE if task == cancel_task(2) else None
-    begun = [] if task is None else walk.begun(owner, task, after.pages, now, lapses(after), due)
+    later = now + GRACE if task == cancel_task(2) else None
+    begun = [] if task is None else walk.begun(owner, task, after.pages, now, lapses(after), later)
     changed: list[Change] = [Keep(campaign_row(after), was=campaign.version), *walk.over(lanes), *begun]
     try:
         world.table.write(*changed)
     except Lost:
         return  # somebody has seen the same
     note(world, after)
-    if task is not None and due is None:
+    if task is not None and later is None:
         walk.nudge(world, owner, task)
 
 

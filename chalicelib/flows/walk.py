@@ -38,12 +38,18 @@ def named(world: World, name: str) -> None:
 
 
 def begun(
-    owner: str, task: str, pages: int | None, now: datetime, expires_at: int, due: datetime | None = None
+    owner: str,
+    task: str,
+    pages: int | None,
+    now: datetime,
+    expires_at: int,
+    not_before: datetime | None = None,
 ) -> list[Keep]:
-    """The lanes of a task, to be written with the step of the job that begins it. `due`: when the sweep nudges them;
-    absent: soon, if nobody has before."""
-    due = due or now + PATIENCE
-    return [Keep(lane_row(lane, due, expires_at), was=None) for lane in laid(owner, task, pages)]
+    """The lanes of a task, to be written with the step of the job that begins it. `not_before`: when the sweep is the
+    first to nudge them; absent: soon, if nobody has before."""
+    due = not_before or now + PATIENCE
+    lanes = laid(owner, task, pages, not_before)
+    return [Keep(lane_row(lane, due, expires_at), was=None) for lane in lanes]
 
 
 def nudge(world: World, owner: str, task: str) -> None:
@@ -69,6 +75,8 @@ def lane_at(world: World, owner: str, task: str, number: int, step: int) -> Lane
     if row is None or row.work is None:
         return None  # the task is over, or its job rests
     lane = lane_of_row(row)
+    if lane.not_before is not None and world.clock() < lane.not_before:
+        return None
     return lane if lane.step == step or lane.is_done else None
 
 

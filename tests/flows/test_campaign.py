@@ -443,6 +443,11 @@ def test_what_a_run_places_that_was_at_it_when_the_campaign_was_called_off_is_ca
     (slow, *_) = laid(collection(campaign.campaign_id), "place", campaign.pages)
     place_all.page(on.world, campaign, slow)  # it had read the campaign before
     assert len(orders(on)) == 3
+    again = Calling.model_validate({"orders": "cancelled"})
+    mount.call_off(
+        on.world, "maison", campaign.campaign_id, campaign.version + 1, again
+    )  # whoever was not answered
+    settle(on)
     on.minutes(5)
     assert {order.cancel_asked_at for order in orders(on)} == {None}
     on.minutes(3)
