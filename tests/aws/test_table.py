@@ -255,6 +255,21 @@ def test_what_was_taken_under_a_higher_ceiling_stays_and_the_lower_one_holds_fro
     assert there(table, "a").counters == {"taken": 3}
 
 
+def test_taking_nothing_up_to_nothing_asks_whether_anything_is_taken(table: Table) -> None:
+    """So a slot is asked whether somebody has it for himself, in the transaction that gives it more places."""
+    key = Key("fleet", "alone#slot-1")
+    table.write(Take(key, "taken", 0, ceiling=0))
+    table.write(Take(key, "taken", 1, ceiling=1))
+    keep(table, row(pk="slot", counters={"left": 0}))
+    with pytest.raises(Lost) as lost:
+        table.write(Count(Key("slot", "x"), "left", 2), Take(key, "taken", 0, ceiling=0))
+    assert lost.value.at == (1,)
+    assert there(table, "slot").counters == {"left": 0}
+    table.write(Count(key, "taken", -1, floor=None))
+    table.write(Count(Key("slot", "x"), "left", 2), Take(key, "taken", 0, ceiling=0))
+    assert there(table, "slot").counters == {"left": 2}
+
+
 def test_taking_from_a_row_that_is_there_leaves_what_is_in_it(table: Table) -> None:
     whole = row(version=7, sealed=b"s", work="pool", due=stamp(NOW), counters={"left": 2}, expires_at=5)
     keep(table, whole)
