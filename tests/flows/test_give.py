@@ -453,6 +453,43 @@ def test_once_the_books_are_closed_nothing_is_placed_not_even_what_was_under_way
     assert not [key for key in on.plain.table.rows if key.sk == "order"]  # type: ignore[attr-defined]
 
 
+def test_from_the_moment_that_it_is_asked_for_nothing_new_is_begun_for_a_client() -> None:
+    on = stage()
+    client = enrolled(on)
+    first = given(on, "key-1")
+    forget.ask(on.world, "maison", client.reference)
+    with pytest.raises(Forgotten):
+        given(on, "key-2")
+    assert given(on, "key-1").order_id == first.order_id, "what was placed is told as it was"
+
+
+def test_whoever_knew_the_client_a_moment_ago_finds_its_books_closed() -> None:
+    on = stage()
+    client = enrolled(on)
+    given(on, "warm")
+
+    class Late:
+        """The client is forgotten once it was read, and before its books are."""
+
+        def __init__(self, table: Any) -> None:
+            self.table, self.reads = table, 0
+
+        def __getattr__(self, verb: str) -> Any:
+            return getattr(self.table, verb)
+
+        def get_many(self, keys: Any) -> Any:
+            self.reads += 1
+            if self.reads == 2:
+                forgotten(on, client)
+            return self.table.get_many(keys)
+
+    on.world.table = Late(on.world.table)  # type: ignore[assignment]
+    with pytest.raises(Forgotten):
+        given(on, "key-1")
+    orders = [key for key in on.plain.table.rows if key.sk == "order"]  # type: ignore[attr-defined]
+    assert len(orders) == 1
+
+
 def test_an_answer_that_was_lost_is_found_by_asking_again() -> None:
     on = stage()
     enrolled(on)
