@@ -137,9 +137,7 @@ class Front:
             return False
         return method in self.routes[route]
 
-    def compressed(
-        self, taken: str, headers: dict[str, Any], content: bytes
-    ) -> tuple[dict[str, Any], bytes]:
+    def compressed(self, taken: str, headers: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
         """The answer as it travels: API Gateway compresses what is large enough, for whoever takes that."""
         known = {name.lower() for name in headers}
         if "gzip" not in taken or len(content) < self.least_compressed or "content-encoding" in known:

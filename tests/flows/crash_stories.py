@@ -143,6 +143,7 @@ from tests.flows.crash_talks import (
     wish,
     with_clients,
     writes,
+    writes_and_nobody_is_nudged,
 )
 from tests.paper import (
     HintingPaperDialect,
@@ -1600,7 +1601,7 @@ story(
 story(
     "a_gift_to_a_client_is_sent_out_again",
     _a_programme, _given(), minutes(7), later(minutes=55), courier("picked_up"), minutes(5), courier("returned"),
-    minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(8),
+    minutes(2), expects(RETURNED), send_again(start=98, end=99), minutes(2), cancel(), minutes(18),
     ends={"key-1": CANCELLED}, at_end=_each_once,
 )  # fmt: skip
 
@@ -1650,6 +1651,11 @@ talks(
     minutes(3), cancel(), cancel("key-2"), brand(fails), given("vic-webhook", "key-4", days=1), minutes(30),
     brand(fine), minutes(60), channel_is_stated_anew, cancel("key-4"), minutes(9), ends={"key-1": CANCELLED},
     by_itself=False, most_told=4,
+)  # fmt: skip
+talks(
+    "written_and_the_nudge_is_lost",
+    given(days=1), writes_and_nobody_is_nudged, minutes(3), cancel(), minutes(6), ends={"key-1": CANCELLED},
+    by_itself=False,
 )  # fmt: skip
 talks(
     "something_else_is_proposed_and_declined",

@@ -178,6 +178,13 @@ def status(word: str, code: int | None = None, kind: str = "announced") -> Step:
     return step
 
 
+def writes_and_nobody_is_nudged(play: Play) -> None:
+    """What the client wrote is kept, and every nudge that waits is lost."""
+    said = talking.signed(talking.wrote("hello", play.on.clock.now))
+    play.act(lambda: listen.take(play.on.world, "maison", said))
+    play.queues.sent.clear()
+
+
 def wish(play: Play) -> None:
     """The client wants no marketing any more, and says so to Meta."""
     told = {
