@@ -26,7 +26,7 @@ from chalicelib.flows import draw, sign_in
 from sandbox import run, shanghai
 from sandbox.client import Client
 from sandbox.clock import RealClock
-from sandbox.stand import Stand
+from sandbox.stand import HOME, Stand
 
 ORDERS, ZONES, PART = 5_000, 20_000, 1_500
 COOKIE = "__Host-cordon-board"
@@ -152,7 +152,7 @@ def in_a_browser(stand: Stand) -> None:
 
 def main() -> None:
     now, pool = datetime.now(UTC), urllib3.PoolManager(maxsize=8, retries=False)
-    with Stand(RealClock(), {}) as stand:
+    with Stand(RealClock(), {}, log=HOME / "bench.log") as stand:
         operator = Client(stand.front.url, stand.key(Role.OPERATOR, "control-room"), pool)
         publish(stand, operator, now)
         write_orders(stand, now)

@@ -31,6 +31,10 @@ from chalicelib.domain.shapes import Instant, Shape
 
 FRESH: Final = timedelta(seconds=10)
 """A count that is older is made again while somebody looks."""
+SHARE: Final = 5
+"""Counting takes a fifth of the time at most: where one count takes long, the next waits so many times as long, ..."""
+OLDEST: Final = timedelta(minutes=2)
+"""... and no longer than this."""
 ASK_AGAIN: Final = timedelta(seconds=30)
 """A count that was asked for and has not come is asked for again: its nudge may have been lost."""
 LINES: Final = 1000
@@ -107,6 +111,12 @@ class Board(Shape):
     letters: dict[str, int] = Field(default={}, description="Dead letters, by queue.")
     risks: dict[str, int] = Field(default={}, description="Gifts, by risk.")
     is_cut: bool = Field(default=False, description="There are more than were counted.")
+    took_s: float = Field(default=0.0, description="Counting.")
+
+    @property
+    def fresh_for(self) -> timedelta:
+        """So long it is not counted anew, whoever looks."""
+        return min(OLDEST, max(FRESH, SHARE * timedelta(seconds=self.took_s)))
 
 
 class Watched(Shape):

@@ -51,7 +51,7 @@ def watch(world: World, market_id: str) -> Board | None:
     if board is None:
         enlist.market(world, market_id)
     now, asked = world.clock(), rows.get(watched)
-    if board is not None and now - board.counted_at < FRESH:
+    if board is not None and now - board.counted_at < board.fresh_for:
         return board
     since = None if asked is None else Watched.model_validate_json(asked.body).asked_at
     is_answered = board is not None and since is not None and board.counted_at >= since
@@ -89,8 +89,8 @@ def recount(world: World, market_id: str) -> None:
     """Count, unless somebody just has. Raises `Missing` for a market that is not here."""
     market = enlist.market(world, market_id)
     before = world.table.get(board_key(market_id))
-    now = world.clock()
-    if before is not None and now - board_of_row(before).counted_at < FRESH / 2:
+    now, began = world.clock(), world.stopwatch()
+    if before is not None and now - (known := board_of_row(before)).counted_at < known.fresh_for / 2:
         return
     fleet = facts.load_fleet(world.table, market_id, world.memory)
     down = fleet.down(now) | {name for name, courier in fleet.couriers.items() if courier.suspended}
@@ -107,6 +107,7 @@ def recount(world: World, market_id: str) -> None:
         rows=len(chunks),
         letters=letters,
         is_cut=is_cut,
+        took_s=round(world.stopwatch() - began, 1),
         **counted(found),
     )
     gone = facts.epoch(now + KEPT)

@@ -116,6 +116,20 @@ def test_a_count_whose_nudge_was_lost_is_asked_for_again() -> None:
     assert recount.watch(on.world, "SHA") is not None
 
 
+def test_where_counting_takes_long_it_is_counted_less_often() -> None:
+    on, _ = town()
+    clock = iter([0.0, 7.0])
+    on.world.stopwatch = lambda: next(clock, 7.0)
+    assert look(on).took_s == 7.0
+    on.world.queues.sent.clear()  # type: ignore[attr-defined]
+    on.clock.now += timedelta(seconds=34)
+    recount.watch(on.world, "SHA")
+    assert on.world.queues.sent == []  # type: ignore[attr-defined]
+    on.clock.now += timedelta(seconds=1)
+    recount.watch(on.world, "SHA")
+    assert len(on.world.queues.sent) == 1  # type: ignore[attr-defined]
+
+
 def test_a_nudge_that_comes_twice_counts_once() -> None:
     on, _ = town()
     look(on)
