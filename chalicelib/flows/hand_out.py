@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain import facts, pass_rows
+from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.digital import CodeSource, DigitalGift
-from chalicelib.domain.errors import Delayed, Lost
+from chalicelib.domain.errors import Delayed, Forgotten, Lost
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.instead import Digital, DigitalOutcome
 from chalicelib.domain.orders import Order
@@ -74,7 +75,7 @@ def take(
     """Write that order with its pass, which takes one of the gift; None: there is none left, and nothing was written.
 
     `more`: what else the order's step changes. Raises `Lost` when the order or its pass is
-    not any more what it was.
+    not any more what it was, and `Forgotten` where its client has been.
     """
     for _ in range(TRIES):
         taken = _code_for(world, gift, passed)
@@ -106,7 +107,8 @@ def take(
 
 
 def confirm(world: World, order: Keep, passed: Pass, piece: Evidence) -> Pass:
-    """Write that order with its pass, for which one has been kept: it is given. Raises `Lost`."""
+    """Write that order with its pass, for which one has been kept: it is given. Raises `Lost`, and `Forgotten` where
+    its client has been."""
     changes: dict[str, Change] = {}
     if not passed.is_listed:
         taken = _minted(world, passed)
@@ -120,16 +122,25 @@ def release(world: World, order: Keep, passed: Pass, piece: Evidence | None = No
     """Write that order with its pass, which nobody took: what was kept for it is free again. Raises `Lost`."""
     changes: dict[str, Change] = {"stock": pass_rows.give_back_one(passed.brand_id, passed.gift)}
     after = passed.model_copy(update={"sealed": b"", "code_name": "", "is_listed": False})
-    if passed.is_listed and passed.sealed:  # else the client was forgotten, and the code with it
+    code = _known(world, passed) if passed.is_listed else None
+    if code is not None:
         name, partner = passed.code_name, passed.partner
         free = pass_rows.free_key(passed.brand_id, passed.gift, name)
-        sealed = stock.seal_code(world, partner, name, code_of(world, passed))
+        sealed = stock.seal_code(world, partner, name, code)
         changes["free"] = Keep(Row(free, 1, "{}", sealed=sealed), was=None)
         changes["code"] = Drop(pass_rows.code_key(partner, name), was=1)
-    elif passed.is_listed:
+    elif passed.is_listed:  # its client was forgotten, and the code with that
         del changes["stock"]
     if write(world, {"order": order, "pass": pass_rows.keep_pass(after), **changes, **_kept(piece)}):
         raise Lost([0])
+
+
+def _known(world: World, passed: Pass) -> str | None:
+    """Its code, while anybody can read it."""
+    try:
+        return code_of(world, passed) if passed.sealed else None
+    except Forgotten:
+        return None
 
 
 def write(world: World, changes: Mapping[str, Change]) -> frozenset[str]:
@@ -198,6 +209,9 @@ def _minted(world: World, passed: Pass) -> _Taken:
 def _with_code(world: World, passed: Pass, taken: _Taken) -> Pass:
     if not taken.name:
         return passed
+    if passed.client_id and world.table.get(data_key_of_client(passed.client_id)) is None:
+        # to seal for whom it was would make another key, of somebody who was to be forgotten
+        raise Forgotten(f"the client of {passed.pass_id!r} has been forgotten")
     owner = passed.client_id or pass_rows.secrets_of(passed.partner)
     sealed = world.sealer.seal(taken.code.encode(), f"pass#{passed.order_id}", owner=owner)
     listed = "free" in taken.changes

@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.digital import DigitalFallback, DigitalGift, FallbackMode
-from chalicelib.domain.errors import Lost, Missing
+from chalicelib.domain.errors import Forgotten, Lost, Missing
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState, moved, owes_digital
@@ -70,11 +70,14 @@ def settle(world: World, order: Order, row: Row | None) -> Order:
     if wish is None or gift is None:
         name = None if wish is None else wish.gift
         return _comes_to_nothing(world, order, name, why, DigitalOutcome.NOT_SET_UP, now)
-    if wish.mode is FallbackMode.OFFER:
-        until = now + timedelta(minutes=wish.offer_minutes)
-        after = offered(world, order, gift, why, until, passed, now)
-    else:
-        after = given(world, order, gift, why, passed, now)
+    try:
+        if wish.mode is FallbackMode.OFFER:
+            until = now + timedelta(minutes=wish.offer_minutes)
+            after = offered(world, order, gift, why, until, passed, now)
+        else:
+            after = given(world, order, gift, why, passed, now)
+    except Forgotten:  # to whom nothing more is given
+        return _comes_to_nothing(world, order, gift.reference, why, DigitalOutcome.LAPSED, now)
     if after is None:
         return _comes_to_nothing(world, order, gift.reference, why, DigitalOutcome.SOLD_OUT, now)
     return after
@@ -90,7 +93,10 @@ def _let_go(world: World, order: Order, passed: Pass, now: datetime) -> Order:
     assert order.digital is not None
     digital = order.digital.model_copy(update={"outcome": DigitalOutcome.GIVEN, "at": now})
     after, piece = moved_by(order, digital), hand_out.evidence(order, digital)
-    hand_out.confirm(world, facts.keep_order(after), next_of(passed, PassState.GIVEN, now), piece)
+    try:
+        hand_out.confirm(world, facts.keep_order(after), next_of(passed, PassState.GIVEN, now), piece)
+    except Forgotten:
+        return put_back(world, order, passed, DigitalOutcome.LAPSED, now)
     return noted(world, after)
 
 

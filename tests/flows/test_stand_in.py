@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from chalicelib.domain import facts
-from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale
+from chalicelib.domain.client_rows import data_key_of_client
+from chalicelib.domain.clients import client_id_of
+from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Missing, Stale
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.pass_rows import OFFERS
 from chalicelib.domain.passes import PassState
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.ports import Drop, Topic
 from chalicelib.domain.verdicts import Decision, Reason
-from chalicelib.flows import answer, look, receive, redeem, sweep
+from chalicelib.flows import answer, enrol, look, receive, redeem, sweep
 from chalicelib.flows.cancel import cancel
+from chalicelib.flows.give import give
 from chalicelib.flows.place import place
 from chalicelib.flows.send_again import send_again
 from tests import digital, drive, stage
@@ -546,3 +549,53 @@ def test_a_job_given_up_for_lost_that_turns_up_is_called_off(on: Stage) -> None:
     assert not on.company.jobs[reference].is_open
     assert on.order(order_id).state is OrderState.FULFILLED_DIGITALLY
     assert on.live_bookings(order_id) == 0
+
+
+# --- clients who are forgotten ------------------------------------------------------------------------------------
+
+
+def for_a_client(on: Stage, key: str = "key-1") -> str:
+    order, _ = give(on.world, "maison", key, stage.client_wish(fallback="digital"))
+    on.settle()
+    return order.order_id
+
+
+def forgotten(on: Stage) -> None:
+    """The data key is gone, whatever still waits to be cleared."""
+    key = data_key_of_client(client_id_of("maison", "vic-1"))
+    row = on.plain.table.get(key)
+    assert row is not None
+    on.plain.table.write(Drop(key, was=row.version))
+    on.world.memory.clear()
+
+
+def test_nothing_stands_in_for_a_client_who_was_forgotten_and_no_key_is_made_anew(on: Stage) -> None:
+    enrol.enrol(on.world, "maison", "vic-1", stage.new_client())
+    digital.programme(on.world, gift="YOGA", mode="send")
+    order_id = for_a_client(on)
+    assert on.order(order_id).state is OrderState.HELD
+    forgotten(on)
+    on.clock.now = NOON + timedelta(hours=4)
+    on.minutes(6)
+    assert (on.order(order_id).state, outcome(on, order_id)) == (OrderState.STRANDED, LAPSED)
+    assert digital.left(on.world) == 3
+    assert on.plain.table.get(data_key_of_client(client_id_of("maison", "vic-1"))) is None
+
+
+@pytest.mark.parametrize("gift", ["YOGA", "STUDIO"])
+def test_an_offer_to_a_client_who_was_forgotten_lapses(on: Stage, gift: str) -> None:
+    digital.put(on.world, "STUDIO", digital.listed())
+    digital.load(on.world, "STUDIO", 1, "YOGA-0001", "YOGA-0002")
+    enrol.enrol(on.world, "maison", "vic-1", stage.new_client())
+    digital.programme(on.world, gift=gift, mode="offer", offer_minutes=30, patience_minutes=5)
+    order_id = for_a_client(on)
+    on.minutes(12)
+    assert outcome(on, order_id) is OFFERED
+    forgotten(on)
+    if gift == "YOGA":
+        with pytest.raises(Forgotten):
+            answer.accept(on.world, order_id)
+    on.minutes(35)
+    assert outcome(on, order_id) is LAPSED
+    free = {"YOGA": 3, "STUDIO": 1}  # a code that nobody can read any more goes to nobody
+    assert digital.left(on.world, gift) == free[gift]
