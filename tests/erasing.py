@@ -19,9 +19,9 @@ from chalicelib.domain.keys import Role
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Row
-from chalicelib.flows import enlist, listen
+from chalicelib.flows import enlist, listen, sign_in
 from chalicelib.flows.hear import hear
-from cli.openapi import OPERATIONS, names_of
+from cli.openapi import OPERATIONS, PEOPLE, names_of
 from tests import digital, stage, talking
 from tests.fakes import _MIRROR
 from tests.flows.crash_steps import point_at
@@ -358,6 +358,20 @@ def _answers(scene: Scene) -> Iterator[tuple[str, str]]:
                         answer = scene.watch.ask("GET", at + query, **told)
                     assert answer.status_code < 500, (at, role, kind, answer.body)
                     yield f"{role}: GET {at} as {kind}", answer.body.decode("utf-8", "replace")
+    yield from _pages(scene, known)
+
+
+def _pages(scene: Scene, known: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """What whoever sits at the board is shown."""
+    secret, _ = sign_in.invite(scene.on.world, "mei", "control-room")
+    token, _ = sign_in.enter(scene.on.world, secret)
+    told = {"Cookie": f"__Host-cordon-board={token}", "Accept": "text/html", "Authorization": ""}
+    for method, path in PEOPLE:
+        if method == "GET" and path.startswith("/board") and set(names_of(path)) <= known.keys():
+            for at in _filled(path, known):
+                answer = scene.watch.ask("GET", at, **told)
+                assert answer.status_code < 400, (at, answer.body)
+                yield f"the board: GET {at}", answer.body.decode("utf-8", "replace")
 
 
 def _filled(path: str, known: dict[str, list[str]]) -> list[str]:

@@ -139,7 +139,14 @@ def test_what_is_left_in_any_one_place_is_found_there(scene: Scene, plant: Calla
 
 def test_every_kind_of_place_is_looked_at(scene: Scene) -> None:
     looked = [where for where, text in everything(scene) if text]
-    for kind in ("the row", "a line of the log", "a webhook", "brand: GET", "operator: GET"):
+    for kind in (
+        "the row",
+        "a line of the log",
+        "a webhook",
+        "brand: GET",
+        "operator: GET",
+        "the board: GET",
+    ):
         assert any(where.startswith(kind) for where in looked), kind
     for part in (
         "/evidence as text/html",
