@@ -190,7 +190,8 @@ class Judge:
         else:
             old_leg, past = _leg(old), old["history"]
             for kept in KEPT:
-                if old.get(kept) != order.get(kept):
+                wished = (order.get("rescheduling") or {}).get("window")
+                if old.get(kept) != order.get(kept) and (kept != "window" or order.get(kept) != wished):
                     self.found("conservation", f"{kept} of {name} was changed")
             if steps[: len(past)] != past or len(steps) > len(past) + 1:
                 self.found("history", f"the history of {name} was rewritten")
@@ -330,7 +331,10 @@ class Judge:
                 self.found("evidence", f"{name} waits without evidence")
         if was is not None and assignment is None and not fresh:
             reasons = (outlook or {}).get("reasons", [])
-            if reasons != ["courier_refused"] and order.get("cancel_asked_at") is None:
+            is_wished = order.get("rescheduling") != old.get(
+                "rescheduling"
+            )  # its brand gave it another window
+            if reasons != ["courier_refused"] and order.get("cancel_asked_at") is None and not is_wished:
                 self.found("evidence", f"{name} lost its assignment for {reasons} without evidence")
 
     # --- couriers ---------------------------------------------------------------------------------------------
