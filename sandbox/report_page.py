@@ -39,7 +39,7 @@ def written(
     }
     wrong = [*map(str, outcome.report.violations), *outcome.faults]
     verdict = (
-        f"{len(wrong)} things are wrong."
+        f"{len(wrong)} {'thing is' if len(wrong) == 1 else 'things are'} wrong."
         if wrong
         else "Recounted from the couriers' own ledgers: nothing is wrong."
     )

@@ -66,4 +66,4 @@ def test_each_hour_has_its_frame_and_one_is_shown() -> None:
     assert text.count(" checked>") == 1
     for number in frames:
         assert f".hours:has(#h{number}:checked) .f{number}" in text
-    assert "1 things are wrong" in text
+    assert "1 thing is wrong" in text
