@@ -151,7 +151,7 @@ class UberDirect:
                 "expires_in": lives,
                 "token_type": "Bearer",  # nosec B105 - a kind of token, and an empty one
                 "scope": "eats.deliveries",
-                "refresh_token": "",  # nosec B105
+                "refresh_token": "",  # nosec B105 - there is none
                 "last_authenticated": 0,
             }
         )
