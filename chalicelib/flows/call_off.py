@@ -17,6 +17,7 @@ from chalicelib.domain.orders import Order, order_id_of
 from chalicelib.domain.ports import World
 from chalicelib.domain.tallies import Tally, of_one
 from chalicelib.flows.cancel import cancel
+from chalicelib.flows.look import any_order
 from chalicelib.flows.walk import Walked
 from chalicelib.flows.wish import members_on
 
@@ -55,7 +56,7 @@ def _ended(world: World, campaign: Campaign, order: Order) -> str:
             by = f"campaign:{campaign.campaign_id}"
             cancel(world, campaign.brand_id, order.order_id, order.version, by=by)
         except Stale:
-            order = facts.load_order(world.table, order.order_id)
+            order = any_order(world, order.order_id)
         except Clashing:
             return TOO_LATE
         else:

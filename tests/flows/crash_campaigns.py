@@ -12,7 +12,8 @@ from chalicelib.domain.campaigns import Calling, CampaignState, NewCampaign, cam
 from chalicelib.domain.lanes import WORK
 from chalicelib.domain.lists import ListStart, ListState, members_of_row
 from chalicelib.domain.orders import order_id_of
-from chalicelib.flows import enrol, gather, mount, sum_up, take_in
+from chalicelib.domain.programme import NewProgramme
+from chalicelib.flows import enrol, gather, mount, set_up, sum_up, take_in
 from tests.flows.crash_play import Play
 from tests.flows.crash_steps import Step, refused
 from tests.stage import NOON, body, new_client, place_at
@@ -90,6 +91,12 @@ def two_clients(play: Play) -> None:
         person = {"name": "Wang", "phone": f"+861380013800{number}", "places": {"home": home}}
         new = new_client(person=person)
         play.act(partial(enrol.enrol, play.on.world, "maison", f"vic-{number}", new))
+
+
+def counting_households(play: Play) -> None:
+    """Their brand gives one gift to a household in three days."""
+    new = NewProgramme.model_validate({"caps": [{"per": "household", "at_most": 1, "days": 3}]})
+    play.act(lambda: set_up.set_up(play.on.world, "maison", new, "brand", None))
 
 
 def mounted(audience: Any, **changes: Any) -> Step:

@@ -65,6 +65,7 @@ from tests.flows.crash_campaigns import (
     ONE_A_PAGE,
     RIGHT,
     WRONG,
+    counting_households,
     ended_as,
     everybody_is_enrolled_once,
     handed_in,
@@ -1683,7 +1684,7 @@ story(
 )  # fmt: skip
 story(
     "a_campaign_is_placed_paused_and_goes_on",
-    two_clients, mounted({"rule": {"tier_at_least": "standard", "open_occasion": "easter"}}), minutes(3),
+    two_clients, counting_households, mounted({"rule": {"tier_at_least": "standard", "open_occasion": "easter"}}), minutes(3),
     told("plan"), minutes(3), told("place", settled=False), told("pause"), minutes(2), told("place"), minutes(3), reported, minutes(3),
     cancel(order_key("vic-1")), cancel(order_key("vic-2")), minutes(6),
     ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
