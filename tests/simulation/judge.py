@@ -63,6 +63,8 @@ class Judge:
         self.left: dict[tuple[str, str], int] = {}
         self.room: dict[tuple[str, str], int] = {}
         self.taken: Counter[tuple[str, str]] = Counter()
+        self.orphans: set[str] = set()
+        """References of jobs that were given up for lost and turned up."""
         self.counted: dict[Counted, int] = {}
         """What each counter of a quota, or of a permit for one delivery, says."""
         self.held: Counter[Counted] = Counter()
@@ -208,7 +210,7 @@ class Judge:
                 if was is None or assignment is None or was["slot_id"] != assignment["slot_id"]:
                     slots.add(slot)
         self._quotas(name, market_id, was, assignment, counters)
-        self._one_live_booking(name, leg)
+        self._one_live_booking(name, old_leg, leg)
         self._has_evidence(name, order, old or {}, assignment, was)
 
     def _quotas(
@@ -300,8 +302,17 @@ class Judge:
         if ways is not None and "door" not in ways:
             self.found("custody", f"{name} is said to be delivered, and was left at the gate")
 
-    def _one_live_booking(self, name: str, leg: dict[str, Any]) -> None:
-        live = [b for b in leg.get("bookings", ()) if _is_live(b)]
+    def _one_live_booking(self, name: str, old_leg: dict[str, Any], leg: dict[str, Any]) -> None:
+        """Not counted: a job that a look-up did not find, that another was booked for, and whose courier reports on it
+        after all. That is called off; whether two had the gift's job at once is seen at the couriers (`job_taken`)."""
+        was = {b["reference"]: b["state"] for b in old_leg.get("bookings", ())}
+        bookings = leg.get("bookings", ())
+        self.orphans |= {
+            b["reference"]
+            for b in bookings
+            if b["state"] == "cancelling" and was.get(b["reference"]) == "lost"
+        }
+        live = [b for b in bookings if _is_live(b) and b["reference"] not in self.orphans]
         if len(live) > 1:
             self.found("one_live_booking", f"{name} has {[b['reference'] for b in live]}")
 
