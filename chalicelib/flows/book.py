@@ -532,8 +532,9 @@ def _lost(order: Order, now: datetime, booking: Booking) -> tuple[Order, list[Ch
     leg = order.leg.with_booking(gone)
     is_unwanted = order.is_unwanted or order.wish is not None
     if order.leg.assignment is not None and is_unwanted:  # and nobody will try again
-        freed = unassigned(order.model_copy(update={"legs": replace_leg(order.legs, leg)}), now, ())
-        return moved(freed, now), [*check.give_back(order, order.leg.assignment.slot_id)]
+        freed = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
+        after = moved(unassigned(freed, now, (Reason.COURIER_REFUSED,)), now)
+        return after, [*check.give_back(order, order.leg.assignment.slot_id)]
     if tried < ATTEMPTS or order.leg.assignment is None:
         return moved(order, now, legs=replace_leg(order.legs, leg)), []
     with_lost = order.model_copy(update={"legs": replace_leg(order.legs, leg)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib.domain.deeds import DeskDeed, desk_collection, desk_deed_of_row, desk_deed_row
-from chalicelib.domain.errors import Lost
+from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.ports import Keep, World
 from chalicelib.domain.shapes import stamp
@@ -24,7 +24,8 @@ def suspend(
 ) -> None:
     """Plan nothing more for that courier, or again. Raises `Missing`."""
     courier = enlist.member(world, market_id, "couriers", courier_id)
-    assert isinstance(courier, Courier)
+    if not isinstance(courier, Courier):
+        raise Missing(f"no courier {courier_id!r}")
     _note(world, market_id, "suspended" if suspended else "resumed", courier_id, who, why)
     if courier.suspended is not suspended:
         enlist.put_courier(world, courier.model_copy(update={"suspended": suspended}))

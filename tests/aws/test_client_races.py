@@ -16,9 +16,10 @@ from chalicelib.aws import clients
 from chalicelib.domain.client_rows import contacts_of_brand, data_key_of_client
 from chalicelib.domain.clients import Consent, Purpose, client_id_of
 from chalicelib.domain.errors import Clashing, CordonError, Delayed, Forgotten
-from chalicelib.domain.orders import Order, OrderWish, is_over
+from chalicelib.domain.orders import Order, is_over
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import World
+from chalicelib.domain.wishes import OrderWish
 from chalicelib.flows import agree, enlist, enrol, forget, look
 from chalicelib.flows.give import give
 from tests import stage
