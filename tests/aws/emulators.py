@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from chalicelib.aws import clients
 from sandbox.emulator import REGION, Emulator
@@ -34,6 +36,12 @@ def moto() -> Iterator[None]:
 def ministack() -> Iterator[None]:
     """What the sandbox runs on."""
     with Emulator() as emulator, _told(emulator.environment):
+        # the first request of a service loads it, which on a busy machine takes longer than our clients wait
+        patient, ours = Config(read_timeout=60), boto3.Session()
+        ours.client("dynamodb", config=patient).list_tables()
+        ours.client("kms", config=patient).list_keys()
+        ours.client("secretsmanager", config=patient).list_secrets()
+        ours.client("sqs", config=patient).list_queues()
         yield
 
 
