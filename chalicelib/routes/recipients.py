@@ -217,7 +217,7 @@ def _page(
     request: Any,
     order: Order | None,
     status: int,
-    token: str = "",
+    token: str = "",  # nosec B107 - none, and no secret
     said: str = "",
     code: CodeView | None = None,
 ) -> Response:
