@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady campaign-bench
+.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady campaign-bench board-bench
 
 setup: $(STAMP) node_modules/.installed
 
@@ -86,6 +86,10 @@ steady: setup
 # a campaign of 10,000 clients on the embedded AWS: list, dry run, placing; some ten minutes on two cores of one's own
 campaign-bench: setup
 	@$(PYTHON) -m bench.campaign
+
+# a board of 5,000 open orders and 20,000 zones on the embedded AWS, and in a browser where there is one
+board-bench: setup
+	@$(PYTHON) -m bench.board
 
 cost: setup
 	@$(PYTHON) -m tests.ledger
