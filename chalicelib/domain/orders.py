@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
-from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 from pydantic.functional_validators import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
@@ -22,7 +22,18 @@ from chalicelib.domain.instead import UNMET, Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, replace_leg
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.safeguards import Safeguard
-from chalicelib.domain.shapes import Instant, Shape, Slug, Text, Window, is_absent, rounded_up
+from chalicelib.domain.shapes import (
+    Instant,
+    Shape,
+    Slug,
+    Text,
+    Window,
+    as_name,
+    by_name,
+    is_absent,
+    names_of,
+    rounded_up,
+)
 from chalicelib.domain.substitution import Substitution, WasView
 from chalicelib.domain.verdicts import Decision, Delivery, Reason
 
@@ -54,21 +65,7 @@ class Tier(IntEnum):
     DIAMOND = 5
 
 
-def _tier(name: object) -> Tier:
-    """A tier by its name; a bare number says nothing to whoever reads the order."""
-    if isinstance(name, Tier):
-        return name
-    if isinstance(name, str) and name.upper() in Tier.__members__:
-        return Tier[name.upper()]
-    raise ValueError(f"one of {', '.join(tier.name.lower() for tier in Tier)} was expected")
-
-
-TierName = Annotated[
-    Tier,
-    BeforeValidator(_tier),
-    PlainSerializer(lambda v: Tier(v).name.lower(), return_type=str),
-    WithJsonSchema({"type": "string", "enum": [tier.name.lower() for tier in Tier]}),
-]
+TierName = Annotated[Tier, by_name(Tier), as_name(Tier), names_of(Tier)]
 
 
 class Fallback(StrEnum):

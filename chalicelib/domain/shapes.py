@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from functools import cache, lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -18,8 +19,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
@@ -201,6 +204,29 @@ def folded(name: str) -> str:
 def stamp(moment: datetime) -> str:
     """A moment as a key sorts it: UTC, microseconds, always the same length."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def by_name(kind: type[IntEnum]) -> BeforeValidator:
+    """Reads a rank by its name, in any case; a bare number says nothing to whoever reads it, and is refused."""
+
+    def read(name: object) -> IntEnum:
+        if isinstance(name, kind):
+            return name
+        if isinstance(name, str) and name.upper() in kind.__members__:
+            return kind[name.upper()]
+        raise ValueError(f"one of {', '.join(rank.name.lower() for rank in kind)} was expected")
+
+    return BeforeValidator(read)
+
+
+def as_name(kind: type[IntEnum]) -> PlainSerializer:
+    """Writes a rank as its name."""
+    return PlainSerializer(lambda rank: kind(rank).name.lower(), return_type=str)
+
+
+def names_of(kind: type[IntEnum]) -> WithJsonSchema:
+    """Says which names there are."""
+    return WithJsonSchema({"type": "string", "enum": [rank.name.lower() for rank in kind]})
 
 
 def is_absent(value: object) -> bool:

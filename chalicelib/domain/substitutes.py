@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import Field, PlainSerializer, WithJsonSchema, model_validator
-from pydantic.functional_validators import BeforeValidator
+from pydantic import Field, model_validator
 
 from chalicelib.domain.gifts import Gift, Item, ItemClass
 from chalicelib.domain.orders import Contact, Order, PickUp, in_pool
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.safeguards import Contactless
-from chalicelib.domain.shapes import Instant, Shape, Slug, fold, is_absent
+from chalicelib.domain.shapes import Instant, Shape, Slug, as_name, by_name, fold, is_absent, names_of
 from chalicelib.domain.verdicts import Reason
 
 FOOD: Final = frozenset(
@@ -50,20 +49,7 @@ class Say(IntEnum):
     CLIENT = 2
 
 
-def _say(name: object) -> Say:
-    if isinstance(name, Say):
-        return name
-    if isinstance(name, str) and name.upper() in Say.__members__:
-        return Say[name.upper()]
-    raise ValueError(f"one of {', '.join(say.name.lower() for say in Say)} was expected")
-
-
-SayName = Annotated[
-    Say,
-    BeforeValidator(_say),
-    PlainSerializer(lambda v: Say(v).name.lower(), return_type=str),
-    WithJsonSchema({"type": "string", "enum": [say.name.lower() for say in Say]}),
-]
+SayName = Annotated[Say, by_name(Say), as_name(Say), names_of(Say)]
 
 
 class Alternative(Shape):
