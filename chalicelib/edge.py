@@ -235,6 +235,11 @@ def if_match(request: Any) -> int:
     return version_of(value)
 
 
+def if_match_given(request: Any) -> int | None:
+    """As `if_match`; None where the header is absent."""
+    return if_match(request) if header(request, "if-match") is not None else None
+
+
 def version_of(value: str) -> int:
     """The version that an ETag names, written \"v7\". Raises `Malformed`."""
     tag = value.strip().strip('"')

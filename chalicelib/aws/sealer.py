@@ -132,9 +132,7 @@ class KmsSealer:
                 key = self._made(place, purpose)
             else:
                 raise Forgotten(f"the data key of the client {owner!r} is gone")
-            if len(self._owners) >= OWNERS_REMEMBERED:
-                self._owners.pop(next(iter(self._owners)))
-            self._owners[owner] = now, key
+            _remember(self._owners, owner, (now, key), OWNERS_REMEMBERED)
             return key
 
     def _opened_by_kms(self, wrapped: bytes) -> bytes:
@@ -173,7 +171,7 @@ class KmsSealer:
         return key
 
 
-def _remember(known: dict[_Name, _Known], name: _Name, what: _Known) -> None:
-    if len(known) >= REMEMBERED:
+def _remember(known: dict[_Name, _Known], name: _Name, what: _Known, most: int = REMEMBERED) -> None:
+    if len(known) >= most:
         known.pop(next(iter(known)))
     known[name] = what

@@ -36,8 +36,6 @@ BUSY: Final = frozenset({4, 80007, 130429, 131048, 131056, 133016})
 """Rate limits: of the app, the account, the number, the pair of numbers. Nothing was sent."""
 UNSURE: Final = frozenset({1, 2, 131000, 131016})
 """Meta does not know either."""
-OPTED_OUT: Final = "131050"
-"""The user wants no marketing from this business."""
 BUTTONS: Final = 3
 """Reply buttons in one message; more become a list."""
 ROWS: Final = 10

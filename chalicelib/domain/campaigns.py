@@ -7,8 +7,6 @@ nothing says who that is.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -21,7 +19,7 @@ from chalicelib.domain.gifts import Gift
 from chalicelib.domain.lists import Member
 from chalicelib.domain.orders import Fallback, OrderState, PickUp, Tier, TierName
 from chalicelib.domain.places import Market, Place, district_key
-from chalicelib.domain.shapes import Instant, LocalTime, Shape, Slug, Text, Window, zone_info
+from chalicelib.domain.shapes import Instant, LocalTime, Shape, Slug, Text, Window, id_of, zone_info
 from chalicelib.domain.tallies import Tally
 from chalicelib.domain.verdicts import Decision, Reason
 
@@ -315,8 +313,7 @@ class CampaignPage(Shape):
 
 def campaign_id_of(brand_id: str, idempotency_key: str) -> str:
     """The id that follows from brand and key: the same request is the same campaign."""
-    digest = hashlib.sha256(f"campaign\x00{brand_id}\x00{idempotency_key}".encode()).digest()
-    return "cmp_" + base64.b32encode(digest).decode().lower()[:26]
+    return id_of("cmp_", "campaign", brand_id, idempotency_key)
 
 
 def order_name(campaign_id: str, client: str) -> str:

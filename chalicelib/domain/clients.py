@@ -4,8 +4,6 @@ client's own, so that to forget the key is to forget the person.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -14,7 +12,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from chalicelib.domain.orders import Phone
 from chalicelib.domain.places import Place
-from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone
+from chalicelib.domain.shapes import Instant, Shape, Slug, Text, TimeZone, id_of
 
 SCHEMA = 1
 """The version of the stored shape."""
@@ -210,5 +208,4 @@ def view(client: Client, person: Person | None) -> ClientView:
 
 def client_id_of(brand_id: str, reference: str) -> str:
     """The id that follows from the brand and its name for the client: the same client, however often it is sent in."""
-    digest = hashlib.sha256(f"{brand_id}\x00{reference}".encode()).digest()
-    return "cli_" + base64.b32encode(digest).decode().lower()[:26]
+    return id_of("cli_", brand_id, reference)

@@ -11,7 +11,6 @@ whoever finds a cap reached looks at the orders first, and strikes those that ca
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
@@ -119,11 +118,6 @@ def pruned(ledger: Ledger, caps: Sequence[Cap], earliest: date) -> Ledger:
         return ledger
     kept = tuple(each for each in ledger.gifts if each.day > earliest - span and not each.struck)
     return ledger.model_copy(update={"gifts": kept})
-
-
-def occasions(gifts: Iterable[Given]) -> Counter[str | None]:
-    """How many for each occasion."""
-    return Counter(each.occasion for each in gifts if not each.struck)
 
 
 # --- how it is kept -------------------------------------------------------------------------------------------

@@ -13,8 +13,6 @@ order is its id, its tier, the end of its window, and why.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,7 +27,7 @@ from chalicelib.domain.orders import Order, OrderState, TierName, in_pool
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import Key, Row
-from chalicelib.domain.shapes import Instant, Shape, Slug, Window, stamp
+from chalicelib.domain.shapes import Instant, Shape, Slug, Window, id_of, stamp
 from chalicelib.domain.snapshots import Pointer
 from chalicelib.domain.uploads import Difference, UploadFault
 from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
@@ -330,8 +328,7 @@ def _affected(
 
 def impact_id_of(source: str, market_id: str, idempotency_key: str) -> str:
     """The id that follows from who asks and the key: the same request is the same job."""
-    digest = hashlib.sha256("\x00".join((source, market_id, idempotency_key)).encode()).digest()
-    return "imp_" + base64.b32encode(digest).decode().lower()[:26]
+    return id_of("imp_", source, market_id, idempotency_key)
 
 
 def impact_key(impact_id: str) -> Key:

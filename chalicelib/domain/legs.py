@@ -233,6 +233,13 @@ class Booking(Shape):
             self.is_live or (self.state is BookingState.LOST and not self.track.has_ended)
         )
 
+    def asked_to_let_go(self, reason: str, now: datetime) -> Booking:
+        """The same with its end wished for. Not booked: whether there is anything to end has to be found out first."""
+        ended: dict[str, object] = {"cancel_reason": reason}
+        if self.state is BookingState.BOOKED:
+            ended |= {"state": BookingState.CANCELLING, "next_look": now}
+        return self.model_copy(update=ended)
+
     @property
     def can_be_ended(self) -> bool:
         """True while the courier has neither the gift nor said its last word on an end."""

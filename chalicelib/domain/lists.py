@@ -16,7 +16,6 @@ is for. How it is read: `domain.columns`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -272,8 +271,3 @@ def members_of_row(row: Row) -> tuple[Member, ...]:
 
 def faults_key(list_id: str, page: int) -> Key:
     return Key(collection(list_id), f"faults#{page:04d}")
-
-
-def is_lapsed(row: Row, now: datetime) -> bool:
-    """Its time is over, though the table has not cleaned it up yet."""
-    return row.expires_at is not None and row.expires_at <= now.timestamp()

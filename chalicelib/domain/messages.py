@@ -77,7 +77,6 @@ class Skipped(StrEnum):
 
 
 OPEN_TRIES: Final = frozenset({TryState.ATTEMPTED, TryState.UNKNOWN})
-TAKEN: Final = frozenset({TryState.ACCEPTED, TryState.DELIVERED, TryState.READ})
 _FURTHER: Final = (TryState.ACCEPTED, TryState.DELIVERED, TryState.READ)
 
 

@@ -10,7 +10,6 @@ follows from the order's. Its code is sealed; who brings a code is found by a ke
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
@@ -20,7 +19,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from chalicelib.domain.digital import DigitalKind
-from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, zone_info
+from chalicelib.domain.shapes import Instant, Shape, Slug, TimeZone, short_name, zone_info
 
 SCHEMA = 1
 """The version of the stored shape."""
@@ -121,4 +120,4 @@ def code_name(salt: bytes, partner: str, code: str) -> str:
 def request_name(salt: bytes, idempotency_key: str) -> str:
     """By which a repeated request is known again."""
     digest = hmac.new(salt, f"request\x00{idempotency_key}".encode(), hashlib.sha256).digest()
-    return base64.b32encode(digest).decode().lower()[:26]
+    return short_name(digest)

@@ -6,6 +6,8 @@ or another system that may add fields tomorrow, and ignores what it does not kno
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import unicodedata
 from datetime import UTC, datetime, time, timedelta
@@ -204,6 +206,17 @@ def folded(name: str) -> str:
 def stamp(moment: datetime) -> str:
     """A moment as a key sorts it: UTC, microseconds, always the same length."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def short_name(digest: bytes) -> str:
+    """130 bits of a digest, in lower-case base32 without padding: safe in URLs."""
+    return base64.b32encode(digest).decode().lower()[:26]
+
+
+def id_of(prefix: str, *said: str) -> str:
+    """The id that follows from what was said, by SHA-256: the same is the same thing, wherever it lands, and nothing of
+    what was said can be read off it."""
+    return prefix + short_name(hashlib.sha256("\x00".join(said).encode()).digest())
 
 
 def by_name(kind: type[IntEnum]) -> BeforeValidator:

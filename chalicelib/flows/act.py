@@ -204,8 +204,7 @@ def _moved_since(world: World, order: Order, version: int) -> str:
     """Where it is now, and who moved it, if a dispatcher did."""
     said = f'the order is {order.state.value} at "v{order.version}" by now, If-Match named "v{version}"'
     mine = [deed for deed in deeds_of(world, order.order_id) if deed.version > version]
-    by = mine
-    return f"{said}; {by[-1].who} has {by[-1].what.value.replace('_', ' ')} it" if by else said
+    return f"{said}; {mine[-1].who} has {mine[-1].what.value.replace('_', ' ')} it" if mine else said
 
 
 def _refuse_moved(order: Order) -> None:
@@ -241,12 +240,7 @@ def _freed(
             stopped=stop,
         )
         return [*check.give_back(order, leg.assignment.slot_id)], after
-    changed: dict[str, object] = {"cancel_reason": BY_HAND}
-    if (
-        live.state is BookingState.BOOKED
-    ):  # else whether there is anything to cancel has to be found out first
-        changed |= {"state": BookingState.CANCELLING, "next_look": now}
-    halted = leg.with_booking(live.model_copy(update=changed))
+    halted = leg.with_booking(live.asked_to_let_go(BY_HAND, now))
     return [], moved(order, now, legs=replace_leg(order.legs, halted), stopped=stop)
 
 

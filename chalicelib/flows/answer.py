@@ -30,9 +30,7 @@ def act(world: World, brand_id: str | None, order_id: str, wish: DigitalAction, 
     is not possible any more, `Invalid` for a gift that cannot be given.
     """
     for _ in range(TRIES):
-        order = (
-            look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
-        )
+        order = look.order_for(world, brand_id, order_id)
         row = world.table.get(pass_rows.pass_key(order_id))
         passed = None if row is None else pass_rows.pass_of_row(row)
         if _is_done(order, wish):

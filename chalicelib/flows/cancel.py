@@ -29,7 +29,7 @@ def cancel(
     Raises `Stale` when the order has moved since it was read, `Clashing` when it has ended or the courier has
     the gift already.
     """
-    order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
+    order = look.order_for(world, brand_id, order_id)
     over = order.state in ENDED and order.state is not OrderState.CANCELLED
     if (
         order.cancel_asked_at is not None and not over

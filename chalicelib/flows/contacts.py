@@ -13,9 +13,9 @@ from chalicelib.domain.client_rows import (
 )
 from chalicelib.domain.clients import Client
 from chalicelib.domain.contacts import Contact, unreadable
-from chalicelib.domain.errors import Lost
-from chalicelib.domain.ports import Keep, Row, World
+from chalicelib.domain.ports import World
 from chalicelib.domain.retention import is_gone
+from chalicelib.flows.make_secret import secret_of
 
 
 def name_of(world: World, brand_id: str, contact: Contact) -> str:
@@ -46,19 +46,4 @@ def clients_of(
 
 def _salt(world: World, brand_id: str) -> bytes:
     """The brand's secret: made once, and never changed, or nobody would be found any more."""
-    name = f"contacts#{brand_id}"
-    known: bytes | None = world.memory.get(name)
-    if known is None:
-        row = world.table.get(contact_salt_key(brand_id)) or _made(world, brand_id, name)
-        known = world.memory[name] = world.sealer.unseal(row.sealed, name)
-    return known
-
-
-def _made(world: World, brand_id: str, name: str) -> Row:
-    sealed = world.sealer.seal(world.token().encode(), name, owner=owner_of_brand(brand_id))
-    row = Row(contact_salt_key(brand_id), 1, "{}", sealed=sealed)
-    try:
-        world.table.write(Keep(row, was=None))
-    except Lost as lost:  # another process was quicker
-        return lost.found or row
-    return row
+    return secret_of(world, contact_salt_key(brand_id), f"contacts#{brand_id}", owner_of_brand(brand_id))

@@ -14,7 +14,7 @@ from chalicelib.domain.acts import BRAND
 from chalicelib.domain.associates import Associate
 from chalicelib.domain.client_rows import client_key, client_of_row
 from chalicelib.domain.clients import Client, Person, client_id_of
-from chalicelib.domain.errors import Delayed, Fault, Forgotten, Invalid, Lost, Missing
+from chalicelib.domain.errors import Delayed, Fault, Forgotten, Invalid, Lost
 from chalicelib.domain.given import Given
 from chalicelib.domain.jurisdictions import stays_in
 from chalicelib.domain.orders import NewOrder, Order, Recipient, Tier, fingerprint_of, order_id_of, placed
@@ -22,8 +22,15 @@ from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.standing import Standing, held, standing_key, standing_of_row
 from chalicelib.domain.wishes import OrderWish
-from chalicelib.flows import cap, enlist, enrol, rank, stand_in
-from chalicelib.flows.place import faults_of, private_of, relay_faults_of, repeated, safeguard_faults_of
+from chalicelib.flows import cap, enrol, rank, stand_in
+from chalicelib.flows.place import (
+    faults_of,
+    market_of,
+    private_of,
+    relay_faults_of,
+    repeated,
+    safeguard_faults_of,
+)
 
 TRIES = 10
 """As often as others may be giving to the same client at the same moment."""
@@ -86,13 +93,7 @@ def drafted(
     if wish.client is None:
         raise Invalid("/client: a client was expected", [Fault("/client", "a client was expected")])
     now = world.clock()
-    try:
-        market = enlist.market(world, wish.market)
-    except Missing:
-        detail = "a market that exists was expected"
-        raise Invalid(
-            f"/market: no market {wish.market!r}", [Fault("/market", detail, wish.market)]
-        ) from None
+    market = market_of(world, wish.market)
     client_id = client_id_of(brand_id, wish.client)
     order_key = facts.order_key(order_id_of(brand_id, idempotency_key))
     keys = [order_key, client_key(client_id), standing_key(client_id), programme_key(brand_id)]

@@ -237,11 +237,7 @@ def _where_it_is(order: Order, now: datetime) -> Order:
     live = order.leg.live_booking
     if live is None or not live.can_be_ended or live.cancel_reason:
         return order
-    stopped: dict[str, object] = {"cancel_reason": Reason.GIFT_ELSEWHERE.value}
-    # else whether there is anything to cancel has to be found out first
-    if live.state is BookingState.BOOKED:
-        stopped |= {"state": BookingState.CANCELLING, "next_look": now}
-    return order.with_booking(live.model_copy(update=stopped))
+    return order.with_booking(live.asked_to_let_go(Reason.GIFT_ELSEWHERE.value, now))
 
 
 def _hinted(booking: Booking, said: Iterable[Event], now: datetime) -> Booking:

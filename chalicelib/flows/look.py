@@ -40,6 +40,11 @@ def any_order(world: World, order_id: str) -> Order:
     return facts.load_order(world.table, order_id)
 
 
+def order_for(world: World, brand_id: str | None, order_id: str) -> Order:
+    """The order as that brand may have it; None: for the control room, whoever's it is. Raises `Missing`."""
+    return any_order(world, order_id) if brand_id is None else own_order(world, brand_id, order_id)
+
+
 def orders_of(world: World, brand_id: str, limit: int, after: str | None) -> tuple[list[Order], str | None]:
     """The brand's orders, the last placed first, and where the next page starts."""
     page = world.table.find_shelved(f"brand#{brand_id}", limit, after)

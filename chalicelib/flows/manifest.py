@@ -31,9 +31,7 @@ def record(
     piece cannot take.
     """
     for _ in range(TRIES):
-        order = (
-            look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
-        )
+        order = look.order_for(world, brand_id, order_id)
         visit = order.appointment
         if visit is None:
             raise Clashing("only a visit by appointment has a manifest, this order brings a gift")

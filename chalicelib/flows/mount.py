@@ -7,13 +7,10 @@ ids of the orders, which follow from campaign and client.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import NamedTuple
 
-from chalicelib.domain import lists
 from chalicelib.domain.campaign_rows import (
     campaign_key,
     campaign_of_row,
@@ -42,8 +39,10 @@ from chalicelib.domain.campaigns import (
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing, Stale
 from chalicelib.domain.lanes import PATIENCE
 from chalicelib.domain.lists import PAGE, ListState, members_row
+from chalicelib.domain.orders import fingerprint_of
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Keep, Row, World
+from chalicelib.domain.retention import is_gone
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.tallies import Tally, summed
 from chalicelib.flows import enlist, take_in, walk
@@ -81,8 +80,7 @@ def mount(world: World, brand_id: str, idempotency_key: str, new: NewCampaign) -
     """A new campaign, or the one that the same request began. Raises `Invalid` for what cannot be placed on that day in
     that market, or when the key was used with another body, and `Clashing` for one campaign too many."""
     campaign_id = campaign_id_of(brand_id, idempotency_key)
-    # keyed, because the body holds personal data
-    fingerprint = hmac.new(idempotency_key.encode(), new.model_dump_json().encode(), sha256).hexdigest()[:32]
+    fingerprint = fingerprint_of(idempotency_key, new)
     row = world.table.get(campaign_key(campaign_id))
     if row is not None:
         return _repeated(world, campaign_of_row(row), fingerprint)
@@ -336,7 +334,7 @@ def _begun(campaign: Campaign, task: str, now: datetime) -> list[Keep]:
 def campaign_of(world: World, brand_id: str, campaign_id: str) -> Campaign:
     """The brand's own campaign as it is now. Raises `Missing`."""
     row = world.table.get(campaign_key(campaign_id))
-    found = None if row is None or lists.is_lapsed(row, world.clock()) else campaign_of_row(row)
+    found = None if row is None or is_gone(row.expires_at, world.clock()) else campaign_of_row(row)
     if found is None or found.brand_id != brand_id:
         raise Missing(f"no campaign {campaign_id!r}")
     return found
@@ -349,7 +347,7 @@ def campaigns_of(
     page = world.table.find_shelved(shelf(brand_id), limit, after)
     rows = {row.key: row for row in world.table.get_many(page.keys)}
     now = world.clock()
-    there = [rows[key] for key in page.keys if key in rows and not lists.is_lapsed(rows[key], now)]
+    there = [rows[key] for key in page.keys if key in rows and not is_gone(rows[key].expires_at, now)]
     return [campaign_of_row(row) for row in there], page.after
 
 

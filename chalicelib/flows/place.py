@@ -29,13 +29,7 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
     was used with another body.
     """
     now = world.clock()
-    try:
-        market = enlist.market(world, new.market)
-    except Missing:
-        raise Invalid(
-            f"/market: no market {new.market!r}",
-            [Fault("/market", "a market that exists was expected", new.market)],
-        ) from None
+    market = market_of(world, new.market)
     order = placed(new, brand_id, idempotency_key, market, now)
     faults = [*faults_of(market, new, now), *relay_faults_of(market, new, now), *safeguard_faults_of(new)]
     if faults:
@@ -60,13 +54,27 @@ def place(world: World, brand_id: str, idempotency_key: str, new: NewOrder) -> t
     return order, False
 
 
-def repeated(world: World, before: Order, fingerprint: str) -> Order:
-    """The order that stands there, if the same was asked. Nudged again: the first nudge may be lost."""
+def market_of(world: World, name: str) -> Market:
+    """The market that an order names. Raises `Invalid` where there is none."""
+    try:
+        return enlist.market(world, name)
+    except Missing:
+        detail = "a market that exists was expected"
+        raise Invalid(f"/market: no market {name!r}", [Fault("/market", detail, name)]) from None
+
+
+def refuse_another(before: Order, fingerprint: str) -> None:
+    """Raises `Invalid` where the order that stands under this key was asked for otherwise."""
     if before.fingerprint != fingerprint:
         raise Invalid(
             "this Idempotency-Key was used with another body",
             [Fault("", "the same key goes with the same body; a new gift needs a new key")],
         ) from None
+
+
+def repeated(world: World, before: Order, fingerprint: str) -> Order:
+    """The order that stands there, if the same was asked. Nudged again: the first nudge may be lost."""
+    refuse_another(before, fingerprint)
     world.queues.nudge(Topic.DISPATCH, [before.market_id])
     return before
 

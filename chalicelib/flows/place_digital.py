@@ -12,7 +12,7 @@ from chalicelib.domain.associates import Associate
 from chalicelib.domain.client_rows import client_key
 from chalicelib.domain.clients import client_id_of
 from chalicelib.domain.digital import DigitalGift
-from chalicelib.domain.errors import Clashing, Delayed, Fault, Forgotten, Invalid, Lost, Missing
+from chalicelib.domain.errors import Clashing, Delayed, Fault, Forgotten, Invalid, Lost
 from chalicelib.domain.gifts import Gift, Item, ItemClass
 from chalicelib.domain.given import Given
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
@@ -35,7 +35,8 @@ from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.standing import standing_key
-from chalicelib.flows import cap, enlist, enrol, give, hand_out, stand_in
+from chalicelib.flows import cap, enrol, give, hand_out, stand_in
+from chalicelib.flows.place import market_of, refuse_another
 
 TRIES = 10
 """As often as others may be giving to the same client at the same moment."""
@@ -73,13 +74,7 @@ def place_digital(
         if before is not None:
             return _repeated(world, facts.order_of_row(before), fingerprint), True
         now = world.clock()
-        try:
-            market = enlist.market(world, new.market)
-        except Missing:
-            raise Invalid(
-                f"/market: no market {new.market!r}",
-                [Fault("/market", "a market that exists was expected", new.market)],
-            ) from None
+        market = market_of(world, new.market)
         gift = stand_in.giveable(world, brand_id, new.gift, now)
         if gift is None:
             detail = "a digital gift of yours was expected that is not over"
@@ -193,10 +188,6 @@ def first_view(order: Order) -> OrderView:
 
 
 def _repeated(world: World, before: Order, fingerprint: str) -> Order:
-    if before.fingerprint != fingerprint:
-        raise Invalid(
-            "this Idempotency-Key was used with another body",
-            [Fault("", "the same key goes with the same body; a new gift needs a new key")],
-        )
+    refuse_another(before, fingerprint)
     world.queues.nudge(Topic.TELL, [before.order_id])
     return before

@@ -17,19 +17,19 @@ from typing import Any
 
 from chalicelib.domain import facts, rooms
 from chalicelib.domain.assignment import Choices, Limit, Pair, Problem
-from chalicelib.domain.errors import Lost
 from chalicelib.domain.fleet import Permit
 from chalicelib.domain.legs import MEASURES, Assignment, QuotaTaken
 from chalicelib.domain.limits import sorted_out
 from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Address
 from chalicelib.domain.planning import planned
-from chalicelib.domain.ports import Keep, Row, Take, World
+from chalicelib.domain.ports import Take, World
 from chalicelib.domain.quotas import MOST, Need, Needs, local_days, needed, once, sealed_household
 from chalicelib.domain.rationing import Rationing
 from chalicelib.domain.rooms import Size
 from chalicelib.domain.verdicts import Decision, Delivery, Reason, Verdict
 from chalicelib.flows import check
+from chalicelib.flows.make_secret import secret_of
 
 
 @dataclass
@@ -343,20 +343,4 @@ def takes(market_id: str, needs: Needs) -> list[Take]:
 
 def _salt(world: World, market_id: str) -> bytes:
     """The market's secret: made once, kept sealed, and never changed, or a household would have two counters a day."""
-    name = f"salt#{market_id}"
-    known: bytes | None = world.memory.get(name)
-    if known is None:
-        row = world.table.get(facts.salt_key(market_id)) or _made(world, market_id, name)
-        known = world.memory[name] = world.sealer.unseal(row.sealed, name)
-    return known
-
-
-def _made(world: World, market_id: str, name: str) -> Row:
-    # not under an hour's key, which lapses: the secret is for as long as the market
-    sealed = world.sealer.seal(world.token().encode(), name, owner=f"market#{market_id}")
-    row = Row(facts.salt_key(market_id), 1, "{}", sealed=sealed)
-    try:
-        world.table.write(Keep(row, was=None))
-    except Lost as lost:  # another process was quicker
-        return lost.found or row
-    return row
+    return secret_of(world, facts.salt_key(market_id), f"salt#{market_id}", f"market#{market_id}")

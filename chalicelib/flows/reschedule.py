@@ -10,7 +10,7 @@ from __future__ import annotations
 from chalicelib.domain import facts
 from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
-from chalicelib.domain.legs import BookingState, replace_leg
+from chalicelib.domain.legs import replace_leg
 from chalicelib.domain.orders import Order, OrderState, Rescheduling, first_window, moved
 from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.shapes import Window
@@ -37,7 +37,7 @@ def reschedule(
     it is under way or over, goes with others or by a hand-over point, or a cap of the brand's is reached then, and
     `Invalid` for a window that is closed.
     """
-    order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
+    order = look.order_for(world, brand_id, order_id)
     known = order.rescheduling
     if known is not None and (known.asked_from, known.window) == (version, window):
         _nudge(world, order)
@@ -68,12 +68,7 @@ def reschedule(
             changes += check.give_back(order, leg.assignment.slot_id)
         leg = leg.model_copy(update={"assignment": None})
     elif not live.cancel_reason:
-        ended: dict[str, object] = {"cancel_reason": REASON}
-        if (
-            live.state is BookingState.BOOKED
-        ):  # else whether there is anything to end has to be found out first
-            ended |= {"state": BookingState.CANCELLING, "next_look": now}
-        leg = leg.with_booking(live.model_copy(update=ended))
+        leg = leg.with_booking(live.asked_to_let_go(REASON, now))
     if order.client_id is not None:
         changes += cap.moved_to(world, order, window)
     sealed = facts.sealed_anew(world.sealer, order)

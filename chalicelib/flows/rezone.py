@@ -428,12 +428,7 @@ def _step(
         )
         give_back = check.give_back(order, leg.assignment.slot_id)
         return after, [evidence, *give_back], (Topic.TELL, Topic.DISPATCH)
-    if live.state is BookingState.BOOKED:
-        stopped = live.model_copy(
-            update={"state": BookingState.CANCELLING, "cancel_reason": "not_cleared", "next_look": now}
-        )
-    else:  # attempted or unknown: whether there is anything to cancel has to be found out first
-        stopped = live.model_copy(update={"cancel_reason": "not_cleared"})
+    stopped = live.asked_to_let_go("not_cleared", now)
     after = moved(
         order,
         now,

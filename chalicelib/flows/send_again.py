@@ -39,7 +39,7 @@ def send_again(
     nothing has ended, the gift is not in the shop, its end was asked for, it went out too often or a cap of
     the brand's is reached, and `Invalid` for a window that is closed.
     """
-    order = look.any_order(world, order_id) if brand_id is None else look.own_order(world, brand_id, order_id)
+    order = look.order_for(world, brand_id, order_id)
     if order.leg.begun_from == version and order.window == window:
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
         world.queues.nudge(Topic.TELL, [order_id])

@@ -15,7 +15,7 @@ from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.digital import DigitalFallback, DigitalGift, FallbackMode
 from chalicelib.domain.errors import Forgotten, Lost, Missing
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
-from chalicelib.domain.legs import BookingState, replace_leg
+from chalicelib.domain.legs import replace_leg
 from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState, moved, owes_digital
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Change, Keep, Row, World
@@ -199,12 +199,7 @@ def moved_by(order: Order, digital: Digital) -> Order:
     changes: dict[str, Any] = {"digital": digital, "evidence_count": order.evidence_count + 1}
     live = order.leg.live_booking
     if digital.outcome is DigitalOutcome.WANTED and live is not None and not live.cancel_reason:
-        ended: dict[str, object] = {"cancel_reason": REASON}
-        if (
-            live.state is BookingState.BOOKED
-        ):  # else whether there is anything to end has to be found out first
-            ended |= {"state": BookingState.CANCELLING, "next_look": digital.at}
-        leg = order.leg.with_booking(live.model_copy(update=ended))
+        leg = order.leg.with_booking(live.asked_to_let_go(REASON, digital.at))
         changes["legs"] = replace_leg(order.legs, leg)
     elif digital.is_given and order.state is OrderState.ASSIGNED:
         changes["legs"] = replace_leg(order.legs, order.leg.model_copy(update={"assignment": None}))

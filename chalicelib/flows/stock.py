@@ -19,6 +19,7 @@ from chalicelib.domain.pass_answers import SHORTEST, CodesAnswer, CodesPart, Gif
 from chalicelib.domain.pass_rows import CodesLoaded
 from chalicelib.domain.passes import code_name, plain
 from chalicelib.domain.ports import Change, Count, Keep, Row, World
+from chalicelib.flows.make_secret import secret_of
 
 TRIES = 5
 AT_ONCE = 90
@@ -213,23 +214,7 @@ def _loaded(world: World, gift: DigitalGift, codes: dict[str, str]) -> int:
 
 def salt_of(world: World, partner: str) -> bytes:
     """The secret by which that partner's codes are named: made once, and never changed, or no code would be found."""
-    name = f"codes#{partner}"
-    known: bytes | None = world.memory.get(name)
-    if known is None:
-        row = world.table.get(pass_rows.salt_key(partner)) or _made(world, partner, name)
-        known = world.memory[name] = world.sealer.unseal(row.sealed, name)
-    return known
-
-
-def _made(world: World, partner: str, name: str) -> Row:
-    owner = pass_rows.secrets_of(partner)
-    sealed = world.sealer.seal(world.token().encode(), name, owner=owner)
-    row = Row(pass_rows.salt_key(partner), 1, "{}", sealed=sealed)
-    try:
-        world.table.write(Keep(row, was=None))
-    except Lost as lost:  # another process was quicker
-        return lost.found or row
-    return row
+    return secret_of(world, pass_rows.salt_key(partner), f"codes#{partner}", pass_rows.secrets_of(partner))
 
 
 def seal_code(world: World, partner: str, name: str, code: str) -> bytes:

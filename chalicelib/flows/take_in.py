@@ -37,6 +37,7 @@ from chalicelib.domain.lists import (
 )
 from chalicelib.domain.ports import Change, Drop, Keep, Require, Row, World
 from chalicelib.domain.purchases import NewPurchase
+from chalicelib.domain.retention import is_gone
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.snapshots import PIECE_BYTES, Have, squeeze
 from chalicelib.domain.spreadsheets import Unreadable, decoded, lines, table
@@ -84,7 +85,7 @@ def _takes_parts(found: Roster, now: datetime) -> bool:
 def list_of(world: World, brand_id: str, list_id: str) -> Roster:
     """The brand's own list as it is now. Raises `Missing`, also for one that has lapsed."""
     row = world.table.get(lists.list_key(list_id))
-    found = None if row is None or lists.is_lapsed(row, world.clock()) else lists.list_of_row(row)
+    found = None if row is None or is_gone(row.expires_at, world.clock()) else lists.list_of_row(row)
     if found is None or found.brand_id != brand_id:
         raise Missing(f"no list {list_id!r}")
     if found.state is ListState.ENROLLING:
@@ -98,7 +99,7 @@ def lists_of(world: World, brand_id: str, limit: int, after: str | None) -> tupl
     page = world.table.find_shelved(lists.shelf(brand_id), limit, after)
     rows = {row.key: row for row in world.table.get_many(page.keys)}
     now = world.clock()
-    there = [rows[key] for key in page.keys if key in rows and not lists.is_lapsed(rows[key], now)]
+    there = [rows[key] for key in page.keys if key in rows and not is_gone(rows[key].expires_at, now)]
     return [lists.list_of_row(row) for row in there], page.after
 
 

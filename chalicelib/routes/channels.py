@@ -32,7 +32,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         brand = caller(request, Role.BRAND).owner
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         stated = edge.body_of(request, ChannelStatement)
         after = connect.connect(wiring.world(), brand, kind, stated, version)
         return edge.answer(view(after), headers={"ETag": f'"v{after.version}"'})

@@ -31,7 +31,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         who = caller(request, Role.BRAND)
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         new = edge.body_of(request, NewClient)
         client = enrol.enrol(wiring.world(), who.owner, reference, new, version=version, by=who.actor)
         return _told(client)

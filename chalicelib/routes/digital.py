@@ -37,7 +37,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         brand = caller(request, Role.BRAND).owner
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         new = edge.body_of(request, NewDigitalGift)
         return _gift(stock.put_gift(wiring.world(), brand, gift, new, version))
 

@@ -37,7 +37,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         who = caller(request, Role.BRAND)
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         new = edge.body_of(request, NewProgramme)
         found = set_up(wiring.world(), who.owner, new, who.actor, version)
         return edge.answer(found, headers={"ETag": f'"v{found.version}"'})
@@ -125,7 +125,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         brand = caller(request, Role.BRAND).owner
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         new = edge.body_of(request, NewAssociate)
         world = wiring.world()
         found = act_for.put_associate(world, brand, associate_id, new, version)

@@ -36,7 +36,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         brand = caller(request, Role.BRAND)
-        version = edge.if_match(request) if edge.header(request, "if-match") is not None else None
+        version = edge.if_match_given(request)
         new = edge.body_of(request, NewSubstitutes)
         found = substitute.put_substitutes(wiring.world(), brand.owner, new, version)
         return edge.answer(found, headers={"ETag": f'"v{found.version}"'})
