@@ -113,7 +113,7 @@ OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-b
 
 
 def furnish(operator: Client, now: datetime) -> None:
-    """A market with three compounds, one crew with fresh tests, and slots from now to tomorrow night."""
+    """A market with three compounds, one crew with fresh tests, and slots for a day from this hour."""
     market = f"/v1/markets/{shanghai.MARKET_ID}"
     operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json(exclude_defaults=True)))
     yesterday = (now - timedelta(days=1)).isoformat()
@@ -257,9 +257,9 @@ In another terminal, in this directory:
 
 {command}
 
-The gift goes from {KITCHEN} to {OPEN}, which is open to the lobby. {SEALED} is sealed, and anywhere else nobody has
-ruled on: change the compound in {order}, and GIFT, and see. It takes about three
-minutes to the door. The board, for whoever dispatches, and all the rest from a terminal:
+The gift goes from {KITCHEN} to {OPEN}, which is open to the lobby. {SEALED} is sealed but for its gate, and
+anywhere else nobody has ruled on: change the compound in {order}, and GIFT, and see. It takes
+about three minutes to the door. The board, for whoever dispatches, and all the rest from a terminal:
 
   .venv/bin/python -m cli keys link --yes mei
   .venv/bin/python -m cli --help
