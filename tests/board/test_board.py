@@ -152,7 +152,8 @@ def test_a_poll_draws_nothing_anew_and_keeps_the_place_of_whoever_types(desk: An
     assert set(answers) == {304}
     assert page.evaluate("() => document.querySelector('table.queue tbody tr').dataset.mine") == "yes"
     town.close("Garden Court")
-    soon(page, lambda: 200 in answers, "something changed")
+    # a count that was not answered is asked for again after half a minute (board.ASK_AGAIN)
+    soon(page, lambda: 200 in answers, "something changed", 40)
     soon(
         page,
         lambda: page.evaluate("() => document.activeElement?.matches('a.order') ?? false"),
