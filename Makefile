@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady campaign-bench board-bench
+.PHONY: browser demo sealed trouble sixteen programme run test test-long audit package deploy rollback rehearse bench minute setup cost openapi courier fmt lint clean steady campaign-bench board-bench
 
 setup: $(STAMP) node_modules/.installed
 
@@ -15,6 +15,10 @@ $(STAMP): requirements.txt requirements-dev.lock .ci/python
 node_modules/.installed: package.json package-lock.json
 	@npm ci --silent
 	@touch $@
+
+# the tests in a browser want Debian's chromium: brought where this is root, else they skip and name it
+browser:
+	@.ci/browser
 
 demo: setup
 	@$(PYTHON) -m sandbox demo
@@ -35,14 +39,14 @@ programme: setup
 run: setup
 	@$(PYTHON) -m sandbox run
 
-test: setup lint
+test: setup browser lint
 	@$(PYTHON) -m cli.openapi --check
 	@$(PYTHON) -m cli.partner_api --check
 	@$(PYTHON) -m cli.static --check
 	@$(PYTHON) -m pytest -m "not long" -n auto --dist loadfile
 
 # the simulated days come last and alone: they take every core themselves
-test-long: setup lint
+test-long: setup browser lint
 	@$(PYTHON) -m cli.openapi --check
 	@$(PYTHON) -m cli.partner_api --check
 	@$(PYTHON) -m cli.audit

@@ -14,10 +14,10 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROLES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-needs_browser = pytest.mark.skipif(
-    not CHROMIUM.exists(),
-    reason=f"{CHROMIUM} is missing: apt-get install chromium (Debian's package) and again",
-)
+NO_BROWSER = f"{CHROMIUM} is missing: apt-get install chromium (Debian's package) and again"
+needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=NO_BROWSER)
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""Root has no sandbox of its own; the map is drawn in software."""
 
 
 @contextmanager
@@ -26,10 +26,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-        )
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         try:
             yield opened
         finally:

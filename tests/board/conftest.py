@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.board.town import Town, running
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-"""Root has no sandbox of its own; the map is drawn in software."""
+from tests.browser import CHROMIUM, NO_BROWSER
+from tests.browser import browser as a_browser
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     if not CHROMIUM.exists():
-        pytest.skip("no browser: apt-get install chromium brings /usr/bin/chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield made
-        made.close()
+        pytest.skip(NO_BROWSER)
+    with a_browser() as opened:
+        yield opened
 
 
 @pytest.fixture
