@@ -12,8 +12,9 @@ from tests.browser import CHROMIUM, NO_BROWSER
 from tests.browser import browser as a_browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """One for a file: Playwright allows one at a time in a process, and other files have theirs."""
     if not CHROMIUM.exists():
         pytest.skip(NO_BROWSER)
     with a_browser() as opened:
