@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from chalicelib import journal
 from chalicelib.domain.ports import World
 
 if TYPE_CHECKING:
+    from chalicelib.domain.assignment import Problem
+    from chalicelib.domain.weights import Weights
     from chalicelib.settings import Settings
 
 _world: World | None = None
@@ -39,19 +42,26 @@ def _random() -> secrets.SystemRandom:
     return secrets.SystemRandom()
 
 
+class _Engine:
+    """`ports.Solver`: only a function that plans loads it."""
+
+    def assign(self, problem: Problem, weights: Weights) -> Sequence[int]:
+        from chalicelib.solver import FlowSolver
+
+        return FlowSolver().assign(problem, weights)
+
+
 def real(told: Settings | None = None) -> World:
     """The world on AWS, as told or from the environment."""
-    from chalicelib import feeds, locales, settings
+    from chalicelib import channels, feeds, locales, settings
     from chalicelib.aws.line import UrllibLine
     from chalicelib.aws.mail import SesMailer
     from chalicelib.aws.queues import SqsQueues
     from chalicelib.aws.sealer import KmsSealer
     from chalicelib.aws.secrets import SecretsManagerSecrets
     from chalicelib.aws.table import DynamoTable
-    from chalicelib.channels import email, webhook, whatsapp
     from chalicelib.couriers import Folder
     from chalicelib.rulebooks import Shelf
-    from chalicelib.solver import FlowSolver
 
     told = told or settings.read()
     journal.measure_in(told.metrics)
@@ -61,11 +71,11 @@ def real(told: Settings | None = None) -> World:
         queues=SqsQueues(told.queue_urls(), told.letter_urls(), traceparent=journal.traceparent),
         line=UrllibLine(),
         sealer=KmsSealer(told.seal_key, table),
-        solver=FlowSolver(),
+        solver=_Engine(),
         secrets=SecretsManagerSecrets(told.secret, told.signing_key),
         dialects=Folder(),
-        channels={"webhook": webhook},
-        client_channels={"whatsapp": whatsapp, "email": email},
+        channels=channels.to_brands(),
+        client_channels=channels.to_clients(),
         mailer=SesMailer(),
         words=locales.Shelf("messages"),
         feeds=feeds.Folder(),

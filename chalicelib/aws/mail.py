@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.aws.calls import BUSY, call, code_of
 from chalicelib.aws.clients import client
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Throttled, Unanswered
-from chalicelib.domain.saying import Mail
+
+if TYPE_CHECKING:
+    from chalicelib.domain.saying import Mail
 
 LATER: Final = frozenset({"LimitExceededException", "SendingPausedException"})
 """Refused for now: more than the account may send, or somebody has paused it."""

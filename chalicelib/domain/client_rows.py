@@ -19,13 +19,15 @@ brand#<brand>          key                 the data key of such secrets, wrapped
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.clients import Client, Consent, Person
 from chalicelib.domain.errors import Forgotten
 from chalicelib.domain.ports import Key, Row, Sealer
 from chalicelib.domain.retention import MARK, kept_until
 from chalicelib.domain.shapes import stamp
+
+if TYPE_CHECKING:  # the sealer needs the name of a row, and no client
+    from chalicelib.domain.clients import Client, Consent, Person
 
 CLIENT: Final = "client"
 DATA_KEY: Final = "key"
@@ -97,6 +99,8 @@ def client_row(client: Client) -> Row:
 
 
 def client_of_row(row: Row) -> Client:
+    from chalicelib.domain.clients import Client
+
     found = Client.model_validate_json(row.body)
     return found.model_copy(update={"sealed": row.sealed, "version": row.version})
 
@@ -109,4 +113,6 @@ def unseal_person(sealer: Sealer, client: Client) -> Person:
     """Raises `Forgotten` when the client's data key is gone, or the sealed part is."""
     if not client.sealed:
         raise Forgotten(f"nothing personal is left of the client {client.client_id!r}")
+    from chalicelib.domain.clients import Person
+
     return Person.model_validate_json(sealer.unseal(client.sealed, client.client_id))

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from chalicelib.domain.fleet import Proof
-from chalicelib.domain.gifts import Gift
-from chalicelib.domain.legs import Event
-from chalicelib.domain.orders import Contact, Recipient
-from chalicelib.domain.places import Place
-from chalicelib.domain.policies import Handover
-from chalicelib.domain.shapes import Money
+if TYPE_CHECKING:  # values that name nouns and make none: the API, which books nothing, loads them without
+    from chalicelib.domain.fleet import Proof
+    from chalicelib.domain.gifts import Gift
+    from chalicelib.domain.legs import Event
+    from chalicelib.domain.orders import Contact, Recipient
+    from chalicelib.domain.places import Place
+    from chalicelib.domain.policies import Handover
+    from chalicelib.domain.shapes import Money
 
 Trust = Literal["signed", "shared_secret", "hint"]
 """How far a callback is believed. A hint moves nothing until a look-up at the courier confirms it."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Noun = TypeVar("Noun")
 
 
 class Folder(Mapping[str, Noun]):
-    """What the files of `package` hold under the name `member`, by the names of the files."""
+    """What the files of `package` hold under the name `member`, or None: the files themselves; by their names."""
 
-    def __init__(self, package: str, member: str, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, package: str, member: str | None, names: Callable[[], Sequence[str]]) -> None:
         self._package, self._member, self._names = package, member, names
 
     def __getitem__(self, name: str) -> Noun:
@@ -19,7 +19,8 @@ class Folder(Mapping[str, Noun]):
             raise KeyError(name)
         from importlib import import_module
 
-        found: Noun = getattr(import_module(f"{self._package}.{name}"), self._member)
+        file: Any = import_module(f"{self._package}.{name}")
+        found: Noun = file if self._member is None else getattr(file, self._member)
         return found
 
     def __contains__(self, name: object) -> bool:

@@ -10,13 +10,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from chalicelib.domain.dialect import Account, Dialect, Reply, Request
 from chalicelib.domain.errors import Unreached
-from chalicelib.domain.notices import MessageEvent, Notice, Outcome
 
-if TYPE_CHECKING:  # the API plans nothing, and reads no list
+if TYPE_CHECKING:  # a port says what goes through it, and whoever is in need of that imports it
     from chalicelib.domain.assignment import Problem
+    from chalicelib.domain.dialect import Account, Dialect, Reply, Request
     from chalicelib.domain.feeds import Feed
+    from chalicelib.domain.notices import MessageEvent, Notice, Outcome
     from chalicelib.domain.rulebooks import Book
     from chalicelib.domain.saying import ClientChannel, Mail
     from chalicelib.domain.weights import Weights

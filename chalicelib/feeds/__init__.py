@@ -6,12 +6,15 @@ that an upload states. `Folder` imports one when it is asked for: only the funct
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.domain import folders
-from chalicelib.domain.feeds import Feed
-from chalicelib.domain.uploads import Format
+
+if TYPE_CHECKING:
+    from chalicelib.domain.feeds import Feed  # noqa: F401 - what the folder holds, named as a string below
 
 
-class Folder(folders.Folder[Feed]):
+class Folder(folders.Folder["Feed"]):
     """Every feed here, by the format it reads."""
 
     def __init__(self) -> None:
@@ -20,4 +23,6 @@ class Folder(folders.Folder[Feed]):
 
 def _names() -> tuple[str, ...]:
     """All but our own format, which needs no reading."""
+    from chalicelib.domain.uploads import Format  # here: only who publishes asks
+
     return tuple(known.value for known in Format if known is not Format.CORDON)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.rulebooks import Book
+if TYPE_CHECKING:
+    from chalicelib.domain.rulebooks import Book
 
 FOLDER = Path(__file__).resolve().parent
 
 
-class Shelf(Mapping[str, Book]):
+class Shelf(Mapping[str, "Book"]):
     """Every book here, by name. Each is read and checked once a process."""
 
     def __getitem__(self, book_id: str) -> Book:
@@ -36,4 +38,6 @@ def _names() -> tuple[str, ...]:
 
 @cache
 def _read(book_id: str) -> Book:
+    from chalicelib.domain.rulebooks import Book  # here: most functions read none
+
     return Book.model_validate_json((FOLDER / f"{book_id}.json").read_bytes())
