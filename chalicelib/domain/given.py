@@ -112,7 +112,8 @@ def without(ledger: Ledger, order_id: str) -> Ledger:
 
 
 def pruned(ledger: Ledger, caps: Sequence[Cap], earliest: date) -> Ledger:
-    """A household's, without what no cap can count any more: behind a building's one door many may live."""
+    """A household's, without what no cap can count any more: behind a building's one door many may live. `caps`: all of
+    households, whatever they are for, for the row holds the gifts of every occasion."""
     span = timedelta(days=max((cap.days or 1 for cap in caps), default=1))
     if any(cap.days is None for cap in caps):
         return ledger

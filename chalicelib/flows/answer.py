@@ -164,17 +164,26 @@ def _asked(world: World, order: Order, passed: Pass | None, wish: DigitalAction,
         raise Clashing(
             f"{passed.gift!r} is offered; the client's answer, or the end of the offer, comes first"
         )
+    books = _entered(world, order)
     if wish.action is DigitalStep.OFFER:
         minutes = 24 * 60 if told is None else told.offer_minutes
         until = now + timedelta(minutes=minutes)
-        after = stand_in.offered(world, order, gift, WhyDigital.ASKED, until, passed, now)
+        after = stand_in.offered(world, order, gift, WhyDigital.ASKED, until, passed, now, books)
     elif lets_go:
         after = stand_in.wanted(world, order, gift, WhyDigital.ASKED, passed, now)
     else:
-        after = stand_in.given(world, order, gift, WhyDigital.ASKED, passed, now)
+        after = stand_in.given(world, order, gift, WhyDigital.ASKED, passed, now, books)
     if after is None:
         raise Clashing(f"none of {gift.reference!r} is left")
     return after
+
+
+def _entered(world: World, order: Order) -> list[Change]:
+    """What enters an order in its client's books again that may count no more, for it had come to nothing. Raises
+    `Clashing` for a cap that is reached without it."""
+    from chalicelib.flows import cap  # here: of those who answer few have ended
+
+    return cap.moved_to(world, order, order.window) if order.state in cap.CAME_TO_NOTHING else []
 
 
 def _sent_as_offered(world: World, order: Order, passed: Pass, now: datetime) -> Order:

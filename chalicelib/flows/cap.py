@@ -32,7 +32,8 @@ from chalicelib.domain.given import (
     without,
     years_of,
 )
-from chalicelib.domain.orders import Order, OrderState, is_over
+from chalicelib.domain.instead import DigitalOutcome
+from chalicelib.domain.orders import Order, OrderState, is_over, owes_digital
 from chalicelib.domain.places import Address
 from chalicelib.domain.ports import Change, Keep, Key, Require, Row, World
 from chalicelib.domain.programme import Cap, programme_key, programme_of_row
@@ -43,7 +44,8 @@ from chalicelib.flows import contacts
 from chalicelib.flows.place import HORIZON, LONGEST
 
 CAME_TO_NOTHING = frozenset({OrderState.CANCELLED, OrderState.STRANDED, OrderState.RETURNED})
-"""Ends in which the client has got nothing; who sends one out again enters it again."""
+"""Ends in which the client has got nothing, and gets nothing in its place; who sends one out again, or something in its
+place after all, enters it again."""
 SHOWN = 5
 DAY = timedelta(days=1)
 
@@ -97,7 +99,7 @@ def books(
             if year == given.day.year:
                 after = entered(ledger, new, struck)
                 if is_home:
-                    after = pruned(after, book.caps, earliest)
+                    after = pruned(after, [cap for cap in caps if cap.per == "household"], earliest)
             elif any(gift.order_id == given.order_id for gift in ledger.gifts):
                 after = without(ledger, given.order_id)
             else:
@@ -111,8 +113,8 @@ def books(
 
 
 def moved_to(world: World, order: Order, window: Window) -> list[Change]:
-    """The changes that enter a gift anew which is sent out again, or in another window; none where it is for nobody
-    who is known. Raises as `books` does."""
+    """The changes that enter a gift anew which is sent out again, has something in its place, or goes in another window;
+    none where it is for nobody who is known. Raises as `books` does."""
     if order.client_id is None:
         return []
     keys = [client_key(order.client_id), programme_key(order.brand_id)]
@@ -125,7 +127,8 @@ def moved_to(world: World, order: Order, window: Window) -> list[Change]:
     known = (gift for row in books_of_all_years for gift in ledger_of_row(row).gifts)
     was = next((gift for gift in known if gift.order_id == order.order_id), None)
     day = day_of(client, window.start)
-    if was is not None and was.day == day and not was.struck:
+    may_be_struck = order.state in CAME_TO_NOTHING  # at this moment, by whoever gives to the same client
+    if was is not None and was.day == day and not was.struck and not may_be_struck:
         return []
     plain = was or Given(order_id=order.order_id, day=day, occasion=order.occasion)
     given = plain.model_copy(update={"day": day, "struck": False})
@@ -166,7 +169,8 @@ def _struck(world: World, read: Sequence[_Book], given: Given) -> list[str]:
         return []
     ids = sorted({gift.order_id for found in reached for gift in found.gifts})
     rows = world.table.get_many([facts.order_key(order_id) for order_id in ids])
-    struck = [order.order_id for order in map(facts.order_of_row, rows) if _came_to_nothing(order)]
+    now = world.clock()
+    struck = [order.order_id for order in map(facts.order_of_row, rows) if _came_to_nothing(order, now)]
     for book in read:
         left = [gift for gift in book.gifts if gift.order_id not in struck]
         for cap in book.caps:
@@ -175,8 +179,14 @@ def _struck(world: World, read: Sequence[_Book], given: Given) -> list[str]:
     return struck
 
 
-def _came_to_nothing(order: Order) -> bool:
-    return order.state in CAME_TO_NOTHING and is_over(order)
+def _came_to_nothing(order: Order, now: datetime) -> bool:
+    if order.state not in CAME_TO_NOTHING or not is_over(order):
+        return False
+    if order.state is not OrderState.STRANDED:
+        return True
+    # a gift that needs no courier is a gift as well: while one is offered, or owed, it is not over
+    is_offered = order.digital is not None and order.digital.outcome is DigitalOutcome.OFFERED
+    return not (is_offered or order.wants_digital or owes_digital(order, now))
 
 
 def _refused(found: Full) -> Clashing:

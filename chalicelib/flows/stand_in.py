@@ -8,6 +8,7 @@ the pool it goes on being planned, and a courier that comes free takes it. Then 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,12 +128,14 @@ def offered(
     until: datetime,
     before: Pass | None,
     now: datetime,
+    more: Sequence[Change] = (),
 ) -> Order | None:
-    """The order with an offer out, for which one is kept. None: there is none left, and nothing was written."""
+    """The order with an offer out, for which one is kept. None: there is none left, and nothing was written. `more`: what
+    is written with it."""
     until = min(until, gift.ends_at)
     digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.OFFERED, at=now, until=until)
     passed = hand_out.passed_of(gift, order, PassState.OFFERED, now, until, before)
-    return _taken(world, order, gift, passed, digital)
+    return _taken(world, order, gift, passed, digital, more)
 
 
 def wanted(
@@ -145,18 +148,31 @@ def wanted(
 
 
 def given(
-    world: World, order: Order, gift: DigitalGift, why: WhyDigital, before: Pass | None, now: datetime
+    world: World,
+    order: Order,
+    gift: DigitalGift,
+    why: WhyDigital,
+    before: Pass | None,
+    now: datetime,
+    more: Sequence[Change] = (),
 ) -> Order | None:
-    """The order with the gift given. A place that it had is given back by the same write. None as above."""
+    """The order with the gift given. A place that it had is given back by the same write. None and `more` as above."""
     digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.GIVEN, at=now)
     passed = hand_out.passed_of(gift, order, PassState.GIVEN, now, None, before)
-    return _taken(world, order, gift, passed, digital)
+    return _taken(world, order, gift, passed, digital, more)
 
 
-def _taken(world: World, order: Order, gift: DigitalGift, passed: Pass, digital: Digital) -> Order | None:
+def _taken(
+    world: World,
+    order: Order,
+    gift: DigitalGift,
+    passed: Pass,
+    digital: Digital,
+    more: Sequence[Change] = (),
+) -> Order | None:
     after, freed = moved_by(order, digital), _freed(order) if digital.is_given else []
     piece = hand_out.evidence(order, digital)
-    if hand_out.take(world, gift, facts.keep_order(after), passed, piece, freed) is None:
+    if hand_out.take(world, gift, facts.keep_order(after), passed, piece, [*freed, *more]) is None:
         return None
     return noted(world, after)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +13,15 @@ import pytest
 
 from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
-from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost
+from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
 from chalicelib.domain.given import client_ledger_key, ledger_of_row
 from chalicelib.domain.orders import Order, OrderState, Outlook, Tier, moved
+from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.ports import Change, Keep
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Decision
-from chalicelib.flows import cancel, enrol, forget
+from chalicelib.flows import answer, cancel, enrol, forget
 from chalicelib.flows.acts import acts_for
 from chalicelib.flows.count_in import count_in
 from chalicelib.flows.give import drafted, give
@@ -27,6 +29,7 @@ from chalicelib.flows.grant import NewGrant, grant
 from chalicelib.flows.reschedule import reschedule
 from chalicelib.flows.send_again import send_again
 from chalicelib.flows.set_up import set_up
+from tests import digital
 from tests.flows.test_standing import bought
 from tests.stage import NOON, Stage, client_wish, new_client, place_at, stage
 
@@ -263,6 +266,21 @@ def test_a_household_is_counted_whoever_of_it_is_given_to_and_however_it_is_writ
     with pytest.raises(Clashing, match="go to a household"):
         given(on, "key-2", client="vic-2")
     given(on, "key-3", client="vic-3")
+
+
+def test_a_gift_for_one_occasion_leaves_those_of_another_in_the_households_book() -> None:
+    on = stage()
+    with_caps(
+        on,
+        {"per": "household", "at_most": 1, "days": 366, "occasion": "birthday"},
+        {"per": "household", "at_most": 9, "days": 7},
+    )
+    enrolled(on)
+    given(on, "key-1")
+    on.clock.forward(days=50)
+    given(on, "key-2", occasion="new-year", window=in_days(51))
+    with pytest.raises(Clashing, match="'birthday' within 366 days"):
+        given(on, "key-3", window=in_days(52))
 
 
 def test_ten_birthday_cakes_from_ten_brands_and_not_one_more_from_any() -> None:
@@ -585,6 +603,64 @@ def test_what_is_sent_out_again_counts_again_and_may_be_one_too_many() -> None:
     ]
     with pytest.raises(Clashing):
         given(on, "key-3", window=in_days(13))
+
+
+def one_in_a_week(**fallback: Any) -> Stage:
+    """A client who may get one gift in seven days, and three passes that may stand in for one."""
+    on = stage()
+    digital.put(on.world, "YOGA", digital.yoga())
+    said = {"caps": [{"per": "client", "at_most": 1, "days": 7}], "fallback": fallback or None}
+    set_up(on.world, "maison", NewProgramme.model_validate(said), "brand", None)
+    enrolled(on)
+    return on
+
+
+def in_its_place(on: Stage, order: Order, step: str, gift: str | None = None) -> Order:
+    wish = DigitalAction(action=DigitalStep(step), gift=gift)
+    return answer.act(on.world, "maison", order.order_id, wish, on.order(order.order_id).version)
+
+
+def test_a_gift_is_not_over_for_a_cap_while_something_is_offered_in_its_place() -> None:
+    on = one_in_a_week(gift="YOGA", mode="offer", offer_minutes=1440)
+    first = stranded(on, given(on, "key-1", fallback="digital"))
+    with pytest.raises(Clashing, match="at most 1 gifts within 7 days"):
+        given(on, "key-2")  # it is owed, and nobody has looked yet
+    on.settle()
+    assert on.order(first.order_id).digital is not None
+    with pytest.raises(Clashing, match="at most 1 gifts within 7 days"):
+        given(on, "key-2")
+    in_its_place(on, first, "decline")
+    assert given(on, "key-2")
+
+
+def test_nothing_goes_in_the_place_of_a_gift_once_another_has_filled_the_cap() -> None:
+    on = one_in_a_week()
+    first = stranded(on, given(on, "key-1"))
+    second = given(on, "key-2")
+    for step in ("send", "offer"):
+        with pytest.raises(Clashing, match="at most 1 gifts within 7 days"):
+            in_its_place(on, first, step, "YOGA")
+    assert (digital.left(on.world), on.order(first.order_id).digital) == (3, None)
+    cancel.cancel(on.world, "maison", second.order_id, second.version)
+    assert in_its_place(on, first, "send", "YOGA").state is OrderState.FULFILLED_DIGITALLY
+    assert (first.order_id, "2022-04-11", False) in entries(on, first)
+    with pytest.raises(Clashing):
+        given(on, "key-3")
+
+
+@pytest.mark.parametrize("how", ["in its place", "again"])
+def test_of_two_gifts_that_come_back_and_come_new_at_one_moment_one_goes(how: str) -> None:
+    on = one_in_a_week()
+    first = stranded(on, given(on, "key-1"))
+    between: Any = Between(on.plain.table)
+    between.first = lambda: given(on, "key-2")
+    on.world = replace(on.world, table=between)
+    with pytest.raises((Stale, Clashing)):
+        if how == "again":
+            send_again(on.world, "maison", first.order_id, first.window, first.version)
+        else:
+            in_its_place(on, first, "send", "YOGA")
+    assert on.order(first.order_id).state is OrderState.STRANDED
 
 
 def test_another_window_is_another_day_in_the_books() -> None:
