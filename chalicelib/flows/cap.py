@@ -113,8 +113,8 @@ def books(
 
 
 def moved_to(world: World, order: Order, window: Window) -> list[Change]:
-    """The changes that enter a gift anew which is sent out again, has something in its place, or goes in another window;
-    none where it is for nobody who is known. Raises as `books` does."""
+    """The changes that enter a gift anew which is sent out again, has something in its place, or goes in another
+    window; none where it is for nobody who is known. Raises as `books` does."""
     if order.client_id is None:
         return []
     keys = [client_key(order.client_id), programme_key(order.brand_id)]

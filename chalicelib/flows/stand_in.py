@@ -130,8 +130,8 @@ def offered(
     now: datetime,
     more: Sequence[Change] = (),
 ) -> Order | None:
-    """The order with an offer out, for which one is kept. None: there is none left, and nothing was written. `more`: what
-    is written with it."""
+    """The order with an offer out, for which one is kept. None: there is none left, and nothing was written. `more`:
+    what is written with it."""
     until = min(until, gift.ends_at)
     digital = Digital(gift=gift.reference, why=why, outcome=DigitalOutcome.OFFERED, at=now, until=until)
     passed = hand_out.passed_of(gift, order, PassState.OFFERED, now, until, before)

@@ -655,11 +655,12 @@ def test_of_two_gifts_that_come_back_and_come_new_at_one_moment_one_goes(how: st
     between: Any = Between(on.plain.table)
     between.first = lambda: given(on, "key-2")
     on.world = replace(on.world, table=between)
+    comes_back = {
+        "again": lambda: send_again(on.world, "maison", first.order_id, first.window, first.version),
+        "in its place": lambda: in_its_place(on, first, "send", "YOGA"),
+    }[how]
     with pytest.raises((Stale, Clashing)):
-        if how == "again":
-            send_again(on.world, "maison", first.order_id, first.window, first.version)
-        else:
-            in_its_place(on, first, "send", "YOGA")
+        comes_back()
     assert on.order(first.order_id).state is OrderState.STRANDED
 
 
