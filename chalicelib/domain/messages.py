@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from chalicelib.domain.clients import ChannelKind
+from chalicelib.domain.clients import ChannelKind, Client
 from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.orders import Fallback, Order, OrderState, is_over
-from chalicelib.domain.shapes import Instant, Shape, stamp
+from chalicelib.domain.shapes import Instant, Shape, Window, stamp, zone_info
 from chalicelib.domain.substitutes import Proposal, Say, State
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind
 
@@ -274,6 +275,12 @@ def also_owed_of(
         kind, about = MessageKind.SUBSTITUTE_PROPOSED, f"proposal-{proposal.number}"
         if proposal.state is State.OPEN and proposal.needs is Say.CLIENT and (kind, about) not in said:
             yield Owed(proposal.number, kind, proposal.proposed_at, about)
+
+
+def clock_of(client: Client, window: Window) -> ZoneInfo:
+    """By which clock a client reads these hours: that of the place they are at, whatever its own is. Its own, where
+    nobody has said what that is."""
+    return zone_info(client.time_zone if window.time_zone == "UTC" else window.time_zone)
 
 
 def until_of(kind: MessageKind, owed_at: datetime, window_end: datetime | None) -> datetime | None:

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain import facts
-from chalicelib.domain.client_rows import client_key, owner_of_brand
-from chalicelib.domain.clients import ChannelKind, Client, Purpose
+from chalicelib.domain.client_rows import PROOF, client_key, owner_of_brand
+from chalicelib.domain.clients import ChannelKind, Client, Consent, Purpose
+from chalicelib.domain.consents import AHEAD
 from chalicelib.domain.contacts import by_whatsapp
 from chalicelib.domain.dialect import Account, Callback
 from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, TooLarge, Unauthorised
@@ -66,6 +67,7 @@ STOPS = frozenset(
     }
 )
 """The one word that ends all messages, in the languages that are spoken here; the whole text has to be it."""
+BOTH = (Purpose.MARKETING, Purpose.SERVICE)
 MARKETING_ONLY = "131050"
 """Meta's word for a client who wants no marketing."""
 
@@ -223,7 +225,7 @@ def _hear_said(world: World, brand_id: str, word: Word) -> None:
         _take_answer(world, client, message, pressed[1], pressed[2], word)
         return
     if word.text.strip().casefold().rstrip(".!。！") in STOPS:
-        _stop(world, client, word)
+        _stop(world, brand_id, client, word)
         return
     text = json.dumps({"text": word.text, "form": word.form}, ensure_ascii=False).encode()
     talk = Talk(at=word.at, channel=ChannelKind.WHATSAPP, form=word.form)
@@ -248,7 +250,7 @@ def _take_answer(
         speak.heard(world, client, message.home, message.bucket, word.event_id, word.at)
         return
     if choice is Choice.STOP:
-        _stop(world, client, word)
+        _stop(world, message.brand_id, client, word)
         result = "stopped"
     else:
         result = oblige.oblige(world, client, message, choice, start, word.at)
@@ -341,11 +343,31 @@ def _wish(world: World, client: Client, word: Word) -> None:
     # `resume` lets Meta carry marketing again; whether the client agrees to it the brand has to ask
 
 
-def _stop(world: World, client: Client, word: Word) -> None:
-    """Nothing more, of either kind; and one last message that says so."""
-    _withdraw(world, client, (Purpose.MARKETING, Purpose.SERVICE), word)
-    oblige.confirm_stop(world, client, word.at)
+def _stop(world: World, brand_id: str, client: Client, word: Word) -> None:
+    """Nothing more, of either kind; and one last message that says so. Whoever shares the number reads the same
+    telephone: to them it ends as well."""
+    after = _withdraw(world, client, BOTH, word)
+    for other in _called(world, brand_id, word.names):
+        if other.client_id != client.client_id:
+            _withdraw(world, other, BOTH, word)
+    now = world.clock()
+    if not any(after.agrees_to(purpose, now) for purpose in BOTH):
+        oblige.confirm_stop(world, after, word.at)
 
 
-def _withdraw(world: World, client: Client, purposes: Sequence[Purpose], word: Word) -> None:
-    agree.withdraw(world, client.client_id, purposes, word.at, f"whatsapp-{word.event_id}")
+def _withdraw(world: World, client: Client, purposes: Sequence[Purpose], word: Word) -> Client:
+    """The client as it agrees now. To what it has agreed again since, a word of before says nothing: Meta repeats for a
+    week, and whoever once saw a payload has its proof for ever."""
+    name = f"whatsapp-{word.event_id}"
+    ended = [each for each in purposes if not _is_renewed(world, client, each, word.at, name)]
+    return agree.withdraw(world, client.client_id, ended, word.at, name) if ended else client
+
+
+def _is_renewed(world: World, client: Client, purpose: Purpose, at: datetime, name: str) -> bool:
+    """True when what stands was agreed to after that moment; within what the brand's clock may run ahead, when the same
+    word has been taken before."""
+    granted = next((c.granted_at for c in client.consents if c.purpose is purpose), at)
+    if not at < granted <= at + AHEAD:
+        return granted > at
+    rows = world.table.read(client.client_id, PROOF).rows
+    return any(Consent.model_validate_json(row.body).withdrawal == name for row in rows)

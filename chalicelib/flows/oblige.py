@@ -5,19 +5,22 @@ What is asked for late, twice, or of a gift that is past it changes nothing, and
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Missing, Stale
+from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.message_rows import MESSAGE, TALKS, message_bucket
-from chalicelib.domain.messages import Message, until_of
+from chalicelib.domain.messages import Message, clock_of, until_of
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
-from chalicelib.domain.shapes import Window, zone_info
+from chalicelib.domain.shapes import Window, stamp
 from chalicelib.domain.substitutes import Say
 from chalicelib.domain.templates import Choice, MessageKind
 from chalicelib.flows import speak
+from chalicelib.flows.phrase import windows_of
 from chalicelib.flows.reschedule import reschedule, why_not
 
 DAYS_OFFERED = 3
@@ -38,23 +41,19 @@ def oblige(
         return "noted"
     if choice is Choice.OTHER_TIME:
         return _name_times(world, client, order, window_of(order), at)
-    if choice in MOVES and _is_outdated(world, order, at):
+    wanted = _wanted(client, order, message, choice, start)
+    if choice in MOVES and not _is_so(order, wanted) and _is_outdated(world, client, order, choice, at):
         return "outdated"
-    if choice is Choice.NOT_AT_HOME:
-        later = tomorrow(client, window_of(order))
-        moved = _moved(world, order, later)
-        if moved == "moved":
-            _name_times(world, client, order, later, at)
-        return moved
-    if choice is Choice.AT:
-        window = window_of(order)
-        if start is None:
+    if choice in (Choice.NOT_AT_HOME, Choice.AT):
+        if wanted is None:
             return "unreadable"
-        return _moved(
-            world,
-            order,
-            window.model_copy(update={"start": start, "end": start + (window.end - window.start)}),
-        )
+        if choice is Choice.NOT_AT_HOME and not (_is_so(order, wanted) or _told(order, message)):
+            # of hours that stand no more: which day is meant, nobody can tell
+            return _name_times(world, client, order, window_of(order), at)
+        moved = _moved(world, order, wanted)
+        if moved == "moved" and choice is Choice.NOT_AT_HOME:
+            _name_times(world, client, order, wanted, at)
+        return moved
     return _instead(world, order, message, choice)
 
 
@@ -69,8 +68,8 @@ def window_of(order: Order) -> Window:
 
 
 def tomorrow(client: Client, window: Window, days: int = 1) -> Window:
-    """The same hours by the client's clock, so many days later."""
-    zone = zone_info(client.time_zone)
+    """The same hours by the clock on the wall there, so many days later."""
+    zone = clock_of(client, window)
     first = window.start.astimezone(zone)
     later = datetime.combine(first.date() + timedelta(days=days), first.time(), zone)
     start = later.astimezone(window.start.tzinfo)
@@ -85,14 +84,15 @@ def other_windows(client: Client, window: Window, now: datetime) -> list[Window]
         for shift in (timedelta(), length):
             moved = tomorrow(client, window, days)
             moved = moved.model_copy(update={"start": moved.start + shift, "end": moved.end + shift})
-            is_same_day = _day(client, moved.start) == _day(client, moved.end - timedelta(seconds=1))
+            zone = clock_of(client, window)
+            is_same_day = _day(zone, moved.start) == _day(zone, moved.end - timedelta(seconds=1))
             if moved.start > now and moved.start != window.start and is_same_day:
                 found.append(moved)
     return found[: 2 * DAYS_OFFERED]
 
 
-def _day(client: Client, moment: datetime) -> object:
-    return moment.astimezone(zone_info(client.time_zone)).date()
+def _day(zone: ZoneInfo, moment: datetime) -> date:
+    return moment.astimezone(zone).date()
 
 
 def _name_times(world: World, client: Client, order: Order, window: Window, at: datetime) -> str:
@@ -143,7 +143,7 @@ def _number(at: datetime) -> int:
 
 def _moved(world: World, order: Order, window: Window) -> str:
     """What came of the wish for that window. Raises `Lost` where the order moved meanwhile: it is wished again."""
-    if window == window_of(order) or (order.rescheduling is not None and order.rescheduling.window == window):
+    if _is_so(order, window):
         return "moved"  # by whoever stopped before it was on record
     try:
         reschedule(world, None, order.order_id, window, order.version, "client")
@@ -156,10 +156,54 @@ def _moved(world: World, order: Order, window: Window) -> str:
     return "moved"
 
 
-def _is_outdated(world: World, order: Order, at: datetime) -> bool:
-    """True when a later word of the client's about this order has been taken already."""
+def _wanted(
+    client: Client, order: Order, message: Message, choice: Choice, start: datetime | None
+) -> Window | None:
+    """The window that the client asks for, if it asks for one. Who is not at home is so in the hours that the message
+    told: the same word read twice asks for the same day."""
+    window = window_of(order)
+    if choice is Choice.NOT_AT_HOME:
+        told = next(iter(windows_of(message.about)), (window.start, window.end))
+        return tomorrow(client, window.model_copy(update={"start": told[0], "end": told[1]}))
+    if choice is not Choice.AT or start is None:
+        return None
+    return window.model_copy(update={"start": start, "end": start + (window.end - window.start)})
+
+
+def _is_so(order: Order, wanted: Window | None) -> bool:
+    """True when that is the window that it has, or that was asked for last."""
+    asked = None if order.rescheduling is None else order.rescheduling.window
+    return wanted is not None and wanted in (window_of(order), asked)
+
+
+def _told(order: Order, message: Message) -> bool:
+    """True when the hours that the message told are those that stand."""
+    window = window_of(order)
+    return (window.start, window.end) in windows_of(message.about)
+
+
+def _is_outdated(world: World, client: Client, order: Order, choice: Choice, at: datetime) -> bool:
+    """True when a later word of the client's about this order has been taken already; of its hours, when another window
+    was asked for since, on the order's page or by its brand."""
     known = speak.messages_in(world.table.read(order.order_id, MESSAGE).rows)
-    return any(answer.at > at and answer.choice in MOVES for message in known for answer in message.answers)
+    if any(answer.at > at and answer.choice in MOVES for message in known for answer in message.answers):
+        return True
+    asked = order.rescheduling
+    if choice is Choice.DIGITAL or asked is None or asked.asked_at <= at:
+        return False
+    pressed = (
+        _wanted(client, order, message, answer.choice, answer.start)
+        for message in known
+        for answer in message.answers
+    )
+    # what a button asked for counts from when that was pressed, which is above
+    return all(window is None or window.start != asked.window.start for window in pressed)
+
+
+def _is_another_offer(order: Order, message: Message) -> bool:
+    """True when what is offered now is not what the message offered: nobody has answered that yet."""
+    now = order.digital
+    return now is not None and now.outcome is DigitalOutcome.OFFERED and stamp(now.at) != message.about
 
 
 def _instead(world: World, order: Order, message: Message, choice: Choice) -> str:
@@ -185,6 +229,8 @@ def _instead(world: World, order: Order, message: Message, choice: Choice) -> st
             )
         elif message.kind is not MessageKind.DIGITAL_OFFERED:
             return "noted"
+        elif _is_another_offer(order, message):
+            return "outdated"
         elif choice is Choice.YES:
             answer.accept(world, order.order_id)
         else:

@@ -8,7 +8,7 @@ from datetime import datetime
 from chalicelib.domain.clients import Client, Person
 from chalicelib.domain.errors import Forgotten
 from chalicelib.domain.message_rows import ChannelAccount
-from chalicelib.domain.messages import Message
+from chalicelib.domain.messages import Message, clock_of
 from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.domain.saying import Button, Saying
@@ -56,7 +56,7 @@ def phrase(
         subject=words.say(template.subject, brand=stated.sender),
         text=text,
         values=values,
-        buttons=_buttons(words, client, message, template),
+        buttons=_buttons(words, client, order, message, template),
         in_session=in_session,
         link=_link(world, order, language),
         link_title=words.say(SEE_YOUR_GIFT),
@@ -105,9 +105,9 @@ def _values(
     sender: str,
 ) -> Mapping[str, str] | None:
     said = {"name": person.name, "brand": sender}
-    zone = zone_info(client.time_zone)
     if order is not None:
         window = order.leg.client_window or order.window
+        zone = clock_of(client, window)
         said |= {
             "day": day_of(words, window.start.astimezone(zone).date()),
             "start": window.start.astimezone(zone).strftime("%H:%M"),
@@ -127,8 +127,12 @@ def _values(
     return {name: said[name] for name in wanted} if all(said.get(name) for name in wanted) else None
 
 
-def _buttons(words: Words, client: Client, message: Message, template: Template) -> tuple[Button, ...]:
+def _buttons(
+    words: Words, client: Client, order: Order | None, message: Message, template: Template
+) -> tuple[Button, ...]:
     zone, found = zone_info(client.time_zone), []
+    if order is not None:
+        zone = clock_of(client, order.leg.client_window or order.window)
     for choice in template.choices:
         if choice is not Choice.AT:
             found.append(Button(choice.value, words.say(TITLES[choice])))
