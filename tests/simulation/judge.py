@@ -498,7 +498,7 @@ class Judge:
             self.found("conservation", "two wishes were answered with one order")
         for name, order in self.orders.items():
             self._closed(name, order)
-        for name in self.seats.unended(self.day.clock.now):
+        for name in self.seats.unended(self.day.clock.now, self._is_on_its_way):
             self.found("seats", f"what was offered for {name} is kept, and nobody waits for an answer")
         for courier in self.spared.still_open(self.day.clock.now):
             self.found("peace", f"{courier} answers, and is left in peace at the end of the day")
@@ -510,6 +510,10 @@ class Judge:
                     self.found(
                         "ends", f"{job.reference} is {booking['state']}, and its courier is still at it"
                     )
+
+    def _is_on_its_way(self, name: str) -> bool:
+        """A courier has the order, by what Cordon knows."""
+        return any(_is_live(booking) for booking in _leg(self.orders[name]).get("bookings", ()))
 
     def _closed(self, name: str, order: dict[str, Any]) -> None:
         state, leg, now = order["history"][-1]["state"], _leg(order), self.day.clock.now

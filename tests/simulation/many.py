@@ -82,6 +82,8 @@ def _batch(seeds: list[int]) -> Tally:
             tally.failures.append(
                 Failure(seed, broken.invariant, broken.detail, tuple(day.plan.names()), struck)
             )
+        except Exception as error:  # a day that cannot be judged is one that failed, and has a seed too
+            tally.failures.append(Failure(seed, "no day", repr(error), tuple(day.plan.names()), ()))
         tally.days += 1
         tally.mishaps += day.trouble.counts
         tally.states += day.judge.states

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,11 +77,20 @@ class Seats:
         """Everything is in stock: the list is loaded after the counter is made."""
         return brand == "maison" or bool(self.left.get(brand)) or bool(self.passes)
 
-    def unended(self, now: datetime) -> list[str]:
-        """Orders whose offer is over and was not taken back, at the end of the day."""
+    def unended(self, now: datetime, waits: Callable[[str], bool]) -> list[str]:
+        """Orders for which one is kept at the end of the day, and nobody is waited for any more.
+
+        `waits`: true while a courier has not let go of that order. An offer has its hour; what is kept until a
+        courier lets go has none.
+        """
         return [
             name
             for name, p in self.passes.items()
-            if p.get("state") == "offered"
-            and datetime.fromisoformat(p["offered_until"]) < now - timedelta(minutes=5)
+            if p.get("state") == "offered" and not self._waits(p, now, waits)
         ]
+
+    def _waits(self, one: dict[str, Any], now: datetime, waits: Callable[[str], bool]) -> bool:
+        until = one.get("offered_until")
+        if until is None:
+            return waits(one["order_id"])
+        return bool(datetime.fromisoformat(until) >= now - timedelta(minutes=5))
