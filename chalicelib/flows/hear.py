@@ -177,7 +177,9 @@ def _folded(
             becomes["next_look"] = booking.next_look  # what was confirmed before puts off no look into a hint
         heard = booking.model_copy(update={"track": track, **becomes})
         changed = changed.with_booking(heard)
-        if heard.state is BookingState.CANCELLING and not booking.is_live:
+        # one that was on its way to let go and then came to an end is nobody's orphan, whatever is heard late
+        was_given_up = not booking.is_live and booking.state is not BookingState.CANCELLING
+        if heard.state is BookingState.CANCELLING and was_given_up:
             world.log("orphan_found", order=order.order_id, courier=booking.courier_id)
             heard = heard.model_copy(update={"cancel_reason": ORPHAN, "next_look": now})
             changed = changed.with_booking(heard)

@@ -57,6 +57,25 @@ def test_what_was_said_before_a_courier_let_go_and_arrives_after_it_revives_noth
     assert on.live_bookings(order_id) == 0
 
 
+def test_a_pick_up_heard_after_the_end_of_what_was_called_off_makes_no_orphan_and_is_on_record() -> None:
+    on = stage()
+    order_id, reference = booked(on)
+    on.company.deaf.add("cancel")
+    cancel(on.world, "maison", order_id, on.order(order_id).version)
+    on.settle()
+    assert on.order(order_id).leg.bookings[0].state is BookingState.CANCELLING
+    on.clock.forward(minutes=60)
+    late = callback(reference, "picked_up", on.clock())
+    on.clock.forward(minutes=20)
+    receive.receive(on.world, "SHA", "paper-co", callback(reference, "delivered", on.clock()))
+    on.settle()
+    receive.receive(on.world, "SHA", "paper-co", late)
+    on.settle()
+    order = on.order(order_id)
+    assert order.leg.bookings[0].cancel_reason != "orphan"
+    assert {Step.PICK_UP, Step.HAND_OVER} <= {piece.step for piece in look.evidence_of(on.plain, order_id)}
+
+
 def test_a_job_that_goes_on_after_its_courier_let_go_of_it_is_still_found_alive() -> None:
     on = stage()
     order_id, reference = booked(on)
