@@ -59,12 +59,13 @@ from chalicelib.routes import (
     digital,
     disclosure,
     entrance,
+    key_shapes,
     lists,
-    operators,
+    market_shapes,
+    order_shapes,
     recipients,
-    valuables,
     visits,
-    webhooks,
+    webhook_shapes,
 )
 from chalicelib.routes.answers import Answer, ProposalList
 from chalicelib.routes.deed_shapes import BoardView, NewDeed
@@ -179,7 +180,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "List your orders, the last placed first",
         "Orders",
         ("brand", "operator"),
-        answer=brands.OrderList,
+        answer=order_shapes.OrderList,
         query=PAGE | {"brand": "operators name the brand"},
         problems=(400, 422),
     ),
@@ -205,7 +206,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Send a gift out again that was returned or stranded, in a new window: a further leg of the same order",
         "Orders",
         ("brand", "operator"),
-        body=brands.AnotherAttempt,
+        body=order_shapes.AnotherAttempt,
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
         status=202,
@@ -235,7 +236,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Give an order that nobody has set out with another window",
         "Appointments",
         ("brand", "associate", "operator"),
-        body=visits.AnotherWindow,
+        body=order_shapes.AnotherWindow,
         answer=disclosure.BrandOrder,
         operators_answer=OrderView,
         status=202,
@@ -270,8 +271,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Every decision about an order and what it rests on",
         "Orders",
         ("brand", "operator"),
-        answer=brands.BrandEvidenceList,
-        operators_answer=brands.EvidenceList,
+        answer=order_shapes.BrandEvidenceList,
+        operators_answer=order_shapes.EvidenceList,
         pages=brands.KINDS[1:],
         problems=(404,),
     ),
@@ -286,14 +287,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Read the codes the courier asks for: at pick-up of the shop, at the door of the client",
         "Orders",
         ("brand",),
-        answer=brands.Codes,
+        answer=order_shapes.Codes,
         problems=(404,),
     ),
     ("POST", "/v1/orders/{order_id}/codes"): Operation(
         "Have another hand-over code made for a safeguarded gift: the former one is worth nothing then",
         "Valuables",
         ("brand",),
-        answer=valuables.NewCode,
+        answer=order_shapes.NewCode,
         status=201,
         problems=(404, 409),
     ),
@@ -635,13 +636,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Be told: a new endpoint, its secret shown this once",
         "Webhooks",
         ("brand",),
-        body=webhooks.NewEndpoint,
+        body=webhook_shapes.NewEndpoint,
         answer=subscribe.EndpointWithSecret,
         status=201,
         problems=(400, 409, 422),
     ),
     ("GET", "/v1/webhooks"): Operation(
-        "Your endpoints", "Webhooks", ("brand",), answer=webhooks.EndpointList
+        "Your endpoints", "Webhooks", ("brand",), answer=webhook_shapes.EndpointList
     ),
     ("GET", "/v1/webhooks/{endpoint_id}"): Operation(
         "One endpoint", "Webhooks", ("brand",), answer=subscribe.EndpointView, problems=(404,)
@@ -663,8 +664,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Tell it again, with the same ids",
         "Webhooks",
         ("brand",),
-        body=webhooks.ReplayQuestion,
-        answer=webhooks.ReplayAnswer,
+        body=webhook_shapes.ReplayQuestion,
+        answer=webhook_shapes.ReplayAnswer,
         status=202,
         problems=(400, 404, 409, 422),
     ),
@@ -672,7 +673,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "What was sent there, and how each try ended",
         "Webhooks",
         ("brand",),
-        answer=webhooks.NoticeList,
+        answer=webhook_shapes.NoticeList,
         query=PAGE,
         problems=(400, 404, 422),
     ),
@@ -843,7 +844,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         pages=lists.KINDS[1:],
         problems=(404,),
     ),
-    ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=operators.MarketList),
+    ("GET", "/v1/markets"): Operation("Every market", "Markets", BOTH, answer=market_shapes.MarketList),
     ("GET", "/v1/markets/{market_id}"): Operation(
         "One market", "Markets", BOTH, answer=Market, problems=(404,)
     ),
@@ -859,7 +860,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "The whole fleet, and what each slot has left",
         "Fleet",
         BOTH,
-        answer=operators.FleetView,
+        answer=market_shapes.FleetView,
         problems=(404,),
     ),
     ("GET", "/v1/markets/{market_id}/plan"): Operation(
@@ -874,7 +875,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Compounds that couriers could not get into within a day: closures that nobody has announced",
         "Markets",
         ("operator",),
-        answer=operators.SuspicionList,
+        answer=market_shapes.SuspicionList,
         problems=(404,),
     ),
     ("DELETE", "/v1/markets/{market_id}/suspicions/{suspicion_id}"): Operation(
@@ -1025,13 +1026,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "A new key, its secret shown this once",
         "Keys",
         ("operator",),
-        body=operators.NewKey,
-        answer=operators.CreatedKey,
+        body=key_shapes.NewKey,
+        answer=key_shapes.CreatedKey,
         status=201,
         problems=(400, 422),
     ),
     ("DELETE", "/v1/keys/{key_hash}"): Operation(
-        "Disable a key", "Keys", ("operator",), answer=operators.DisabledKey, problems=(404,)
+        "Disable a key", "Keys", ("operator",), answer=key_shapes.DisabledKey, problems=(404,)
     ),
 }
 

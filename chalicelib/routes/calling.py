@@ -1,16 +1,23 @@
-"""Who is calling, and what that key may do. The authorizer answers once per key; each view checks the role.
+"""Who is calling, what that key may do, and what its holder is told of an order.
 
-A source's key may be for some markets only. Any other, whether it exists or not, is not found. A brand may say who of
-its staff is acting, in the header X-Acting-Staff: it answers for that, we write it down.
+The authorizer answers once per key; each view checks the role. A source's key may be for some markets only. Any other,
+whether it exists or not, is not found. A brand may say who of its staff is acting, in the header X-Acting-Staff: it
+answers for that, we write it down.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from chalicelib import edge
+from chalice.app import Response
+
+from chalicelib import edge, wiring
 from chalicelib.domain.errors import Forbidden, Malformed, Missing
 from chalicelib.domain.keys import Caller, Role
+
+if TYPE_CHECKING:
+    from chalicelib.domain.orders import Order, OrderView
 
 STAFF = "x-acting-staff"
 
@@ -37,6 +44,43 @@ def caller(request: Any, *roles: Role) -> Caller:
     if market_id is not None and not found.speaks_of(market_id):
         raise Missing(f"no market {market_id!r}")
     return found
+
+
+def check_own(who: Caller, order_id: str) -> None:
+    """An associate sees and changes what is for his own clients. Raises `Missing`."""
+    if who.role is Role.ASSOCIATE:
+        from chalicelib.flows import act_for  # here and below: importing the app stays small
+
+        act_for.order_for(wiring.world(), who, order_id)
+
+
+def brand_of(who: Caller) -> str | None:
+    """Whose orders those are; None: the control room's, which are everybody's."""
+    return None if who.role is Role.OPERATOR else who.owner
+
+
+def seen(who: Caller, order: Order) -> OrderView:
+    """The order as this caller may read it."""
+    from chalicelib.domain.orders import view
+    from chalicelib.routes import disclosure
+
+    whole = view(order)
+    return whole if who.role is Role.OPERATOR else disclosure.order(whole)
+
+
+def told(who: Caller, order: Order, status: int = 200) -> Response:
+    """The order as this caller may read it, and its version."""
+    return edge.answer(seen(who, order), status, {"ETag": f'"v{order.version}"'})
+
+
+def placed(first: OrderView, *, repeated: bool) -> Response:
+    """The answer to whoever placed an order, the same at each repeat."""
+    from chalicelib.routes import disclosure
+
+    headers: Mapping[str, str] = {"ETag": '"v1"', "Location": f"/v1/orders/{first.order_id}"}
+    if repeated:
+        headers = {**headers, "Idempotent-Replayed": "true"}
+    return edge.answer(disclosure.order(first), 202, headers)
 
 
 def staff_of(who: Caller) -> str:

@@ -6,16 +6,37 @@ A cursor is bound to its scope (which list, whose): carried to another list it d
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from chalicelib.domain.errors import Malformed
 from chalicelib.domain.ports import World
+from chalicelib.domain.shapes import Shape
 
 if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer
 
 LENGTH = 2000
 """Characters a cursor has at most."""
+
+
+class PageOf(Shape):
+    """How long a page is."""
+
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+def after(world: World, scope: str, request: Any) -> str | None:
+    """Where the page that was asked for starts; None: at the beginning. Raises `Malformed` as `read` does."""
+    query: Mapping[str, str] = request.query_params or {}
+    return read(world, scope, query["cursor"]) if "cursor" in query else None
+
+
+def following(world: World, scope: str, more: str | None) -> str | None:
+    """The cursor for what is left; None where nothing is."""
+    return None if more is None else sign(world, scope, more)
 
 
 def sign(world: World, scope: str, after: str) -> str:

@@ -13,9 +13,8 @@ from chalice.app import Blueprint, Response
 from chalicelib import edge, wiring
 from chalicelib.domain.errors import Forbidden, Missing
 from chalicelib.domain.keys import Role
-from chalicelib.domain.orders import view
-from chalicelib.routes import cursors, disclosure
-from chalicelib.routes.calling import caller
+from chalicelib.routes import cursors
+from chalicelib.routes.calling import brand_of, caller, placed, told
 
 if TYPE_CHECKING:
     from chalicelib.domain.pass_answers import GiftView
@@ -52,21 +51,19 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/digital-gifts", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_digital_gifts() -> Response:
-        from chalicelib.domain.client_answers import Limit
         from chalicelib.domain.pass_answers import GiftList
         from chalicelib.flows import stock
 
         request = bp.current_request
         brand = caller(request, Role.BRAND).owner
-        query: Mapping[str, str] = request.query_params or {}
-        limit = edge.query_of(request, Limit).limit
+        limit = edge.query_of(request, cursors.PageOf).limit
         world, scope = wiring.world(), f"digital-gifts|{brand}"
-        after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
+        after = cursors.after(world, scope, request)
         gifts, more = stock.gifts_of(world, brand, limit, after)
         page = GiftList(
             data=tuple(gifts),
             has_more=more is not None,
-            next_cursor=None if more is None else cursors.sign(world, scope, more),
+            next_cursor=cursors.following(world, scope, more),
         )
         return edge.answer(page)
 
@@ -97,10 +94,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         order, repeated = place_digital.place_digital(
             world, who.owner, key, new, who.actor, associate=associate
         )
-        headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
-        if repeated:
-            headers["Idempotent-Replayed"] = "true"
-        return edge.answer(disclosure.order(place_digital.first_view(order)), 202, headers)
+        return placed(place_digital.first_view(order), repeated=repeated)
 
     @bp.route("/v1/orders/{order_id}/digital", methods=["POST"], authorizer=authorizer)
     @edge.spoken
@@ -112,11 +106,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         who = caller(request, Role.BRAND, Role.OPERATOR)
         version = edge.if_match(request)
         wish = edge.body_of(request, DigitalAction)
-        brand_id = who.owner if who.role is Role.BRAND else None
-        order = answer.act(wiring.world(), brand_id, order_id, wish, version)
-        seen = view(order)
-        told = disclosure.order(seen) if who.role is Role.BRAND else seen
-        return edge.answer(told, 202, {"ETag": f'"v{order.version}"'})
+        return told(who, answer.act(wiring.world(), brand_of(who), order_id, wish, version), 202)
 
     @bp.route("/v1/redemptions", methods=["POST"], authorizer=authorizer)
     @edge.spoken

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from chalice.app import Blueprint, Response
-from pydantic import (
-    BaseModel,
-    Field,
-    RootModel,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, RootModel, StringConstraints, TypeAdapter, ValidationError
 
 from chalicelib import edge, wiring
-from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Fault, Invalid, Missing
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
-from chalicelib.domain.keys import Caller, Markets, Role, hash_of
-from chalicelib.domain.places import Market
-from chalicelib.domain.shapes import Shape, Slug
-from chalicelib.domain.suspicion import Suspicion
-from chalicelib.flows import enlist
+from chalicelib.domain.keys import Caller, Role, hash_of
+from chalicelib.domain.shapes import Slug
 from chalicelib.routes import cursors
 from chalicelib.routes.calling import caller
 
@@ -38,96 +24,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 BOTH = (Role.OPERATOR, Role.SOURCE)
 
 
-class MarketList(Shape):
-    """Every market, by name."""
-
-    data: tuple[Market, ...]
-    has_more: bool = False
-
-
-class SuspicionList(Shape):
-    """Compounds that couriers could not get into within a day, the latest first. Two reports hold what goes there."""
-
-    data: tuple[Suspicion, ...]
-    has_more: bool = False
-
-
-class FleetView(Shape):
-    """A market's fleet at one reading; `left` is what each slot still holds."""
-
-    couriers: tuple[Courier, ...]
-    crews: tuple[Crew, ...]
-    permits: tuple[Permit, ...]
-    slots: tuple[Slot, ...]
-    left: dict[str, int]
-    breakers: tuple[Breaker, ...] = Field(
-        default=(),
-        description="Of couriers that fail: nothing is planned for one until its time of peace is over.",
-    )
-    uses_left: dict[str, int] = Field(description="Of each permit for a single use.")
-    taken: dict[str, int] = Field(
-        default={},
-        description="Of slots that state their room: millilitres by `volume#<slot>`, grams by `weight#<slot>`.",
-    )
-    records: dict[str, Record] = Field(
-        default={},
-        description="Of couriers, their gifts of the last 24 weeks: how many came within the hours asked for.",
-    )
-
-
-class PageOf(Shape):
-    """How long a page is."""
-
-    limit: int = Field(default=20, ge=1, le=100)
-
-
-class NewKey(Shape):
-    """Whom a key is for. A brand's key has the brand as its owner."""
-
-    role: Role
-    owner: Slug
-    markets: Markets | None = Field(
-        default=None, description="All that a source may see and change; absent: every market."
-    )
-    associate_id: Slug | None = Field(
-        default=None, description="Of an associate: which of those that the brand, its owner, has named."
-    )
-
-    @model_validator(mode="after")
-    def _of_its_role(self) -> NewKey:
-        if self.markets is not None and self.role is not Role.SOURCE:
-            raise ValueError("markets go with the role source; others have none of their own")
-        if (self.associate_id is not None) != (self.role is Role.ASSOCIATE):
-            raise ValueError("an associate_id goes with the role associate, and with no other")
-        return self
-
-
-class CreatedKey(Shape):
-    """The secret is shown this once."""
-
-    secret: str
-    key_hash: str
-    role: Role
-    owner: str
-    markets: tuple[str, ...] | None = None
-    associate_id: str | None = None
-
-
-class DisabledKey(Shape):
-    """A key that opens nothing any more."""
-
-    key_hash: str
-    role: Role
-    owner: str
-    disabled: bool
-
-
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 _HASH: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")])
 
 
 def blueprint(authorizer: Any) -> Blueprint:
-    """The routes, behind that authorizer."""
+    """The routes, behind that authorizer. Shapes and flows are imported inside the views: importing the app stays
+    small."""
     bp = Blueprint("operators")
 
     def who(*roles: Role) -> Caller:
@@ -138,6 +41,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_markets() -> Response:
+        from chalicelib.flows import enlist
+        from chalicelib.routes.market_shapes import MarketList
+
         asks = who(*BOTH)
         found = (market for market in enlist.markets(wiring.world()) if asks.speaks_of(market.market_id))
         return edge.answer(MarketList(data=tuple(found)))
@@ -145,12 +51,17 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_market(market_id: str) -> Response:
+        from chalicelib.flows import enlist
+
         who(*BOTH)
         return edge.answer(enlist.market(wiring.world(), _named(market_id)))
 
     @bp.route("/v1/markets/{market_id}", methods=["PUT"], authorizer=authorizer)
     @edge.spoken
     def put_market(market_id: str) -> Response:
+        from chalicelib.domain.places import Market
+        from chalicelib.flows import enlist
+
         who(Role.OPERATOR)
         market = _stated(bp.current_request, Market, market_id=market_id)
         return edge.answer(enlist.put_market(wiring.world(), market))
@@ -160,12 +71,18 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}/fleet", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_fleet(market_id: str) -> Response:
+        from chalicelib.flows import enlist
+        from chalicelib.routes.market_shapes import fleet_view
+
         who(*BOTH)
-        return edge.answer(_fleet_view(enlist.fleet(wiring.world(), _named(market_id))))
+        return edge.answer(fleet_view(enlist.fleet(wiring.world(), _named(market_id))))
 
     @bp.route("/v1/markets/{market_id}/couriers/{courier_id}", methods=["PUT"], authorizer=authorizer)
     @edge.spoken
     def put_courier(market_id: str, courier_id: str) -> Response:
+        from chalicelib.domain.fleet import Courier
+        from chalicelib.flows import enlist
+
         who(*BOTH)
         courier = _stated(bp.current_request, Courier, market_id=market_id, courier_id=courier_id)
         return edge.answer(enlist.put_courier(wiring.world(), courier))
@@ -173,6 +90,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}/crews/{crew_id}", methods=["PUT"], authorizer=authorizer)
     @edge.spoken
     def put_crew(market_id: str, crew_id: str) -> Response:
+        from chalicelib.domain.fleet import Crew
+        from chalicelib.flows import enlist
+
         who(*BOTH)
         crew = _stated(bp.current_request, Crew, market_id=market_id, crew_id=crew_id)
         return edge.answer(enlist.put_crew(wiring.world(), crew))
@@ -180,6 +100,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}/permits/{permit_id}", methods=["PUT"], authorizer=authorizer)
     @edge.spoken
     def put_permit(market_id: str, permit_id: str) -> Response:
+        from chalicelib.domain.fleet import Permit
+        from chalicelib.flows import enlist
+
         who(*BOTH)
         permit = _stated(bp.current_request, Permit, market_id=market_id, permit_id=permit_id)
         return edge.answer(enlist.put_permit(wiring.world(), permit))
@@ -187,6 +110,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/markets/{market_id}/slots/{slot_id}", methods=["PUT"], authorizer=authorizer)
     @edge.spoken
     def put_slot(market_id: str, slot_id: str) -> Response:
+        from chalicelib.domain.fleet import Slot
+        from chalicelib.flows import enlist
+
         who(*BOTH)
         slot = _stated(bp.current_request, Slot, market_id=market_id, slot_id=slot_id)
         return edge.answer(enlist.put_slot(wiring.world(), slot))
@@ -217,7 +143,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def get_plan(market_id: str) -> Response:
         who(Role.OPERATOR)
-        from chalicelib.flows import explain  # here: importing the app stays small
+        from chalicelib.flows import enlist, explain
 
         world, name = wiring.world(), _named(market_id)
         enlist.market(world, name)
@@ -228,6 +154,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     def list_suspicions(market_id: str) -> Response:
         who(Role.OPERATOR)
         from chalicelib.flows import suspect
+        from chalicelib.routes.market_shapes import SuspicionList
 
         found = suspect.suspicions(wiring.world(), _named(market_id))
         return edge.answer(SuspicionList(data=tuple(found)))
@@ -266,7 +193,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def get_rules(market_id: str) -> Response:
         who(*BOTH)
-        from chalicelib.flows import consult  # here and below: importing the app stays small
+        from chalicelib.flows import consult
 
         pointer = consult.in_force(wiring.world(), _named(market_id))
         return edge.answer(pointer, headers={"ETag": f'"v{pointer.version}"'})
@@ -343,10 +270,8 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request, who_asks, world = bp.current_request, who(*BOTH), wiring.world()
         found = inquire.impact_of(world, _named(market_id), _named(impact_id), _source(who_asks))
-        limit = edge.query_of(request, PageOf).limit
-        query: Mapping[str, str] = request.query_params or {}
-        scope = f"impact|{found.impact_id}"
-        after = int(cursors.read(world, scope, query["cursor"])) if "cursor" in query else 0
+        limit = edge.query_of(request, cursors.PageOf).limit
+        after = int(cursors.after(world, f"impact|{found.impact_id}", request) or 0)
         return edge.answer(_told(who_asks, found, limit, after))
 
     # --- keys -----------------------------------------------------------------------------------------------
@@ -354,6 +279,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/keys", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def create_key() -> Response:
+        from chalicelib.flows import enlist
+        from chalicelib.routes.key_shapes import CreatedKey, NewKey
+
         who(Role.OPERATOR)
         wanted = edge.body_of(bp.current_request, NewKey)
         secret = enlist.create_key(wiring.world(), **dict(wanted))
@@ -363,6 +291,9 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/keys/{key_hash}", methods=["DELETE"], authorizer=authorizer)
     @edge.spoken
     def disable_key(key_hash: str) -> Response:
+        from chalicelib.flows import enlist
+        from chalicelib.routes.key_shapes import DisabledKey
+
         who(Role.OPERATOR)
         key = enlist.disable_key(wiring.world(), _named(key_hash, _HASH))
         shown = DisabledKey(key_hash=key.key_hash, role=key.role, owner=key.owner, disabled=key.disabled)
@@ -402,34 +333,14 @@ def _in_words(report: PlanReport) -> PlanView:
 
 def _member(request: Any, market_id: str, kind: str, name: str) -> Response:
     """One of the fleet: shown, or taken out."""
+    from chalicelib.flows import enlist
+
     caller(request, *BOTH)
     world, market_id, name = wiring.world(), _named(market_id), _named(name)
     if request.method == "DELETE":
         enlist.remove(world, market_id, kind, name)
         return Response("", status_code=204, headers={"Cache-Control": "no-store"})
     return edge.answer(enlist.member(world, market_id, kind, name))
-
-
-def _fleet_view(fleet: Fleet) -> FleetView:
-    return FleetView(
-        couriers=tuple(fleet.couriers.values()),
-        crews=tuple(fleet.crews.values()),
-        permits=tuple(fleet.permits.values()),
-        slots=tuple(fleet.slots.values()),
-        left=fleet.left,
-        breakers=tuple(fleet.breakers.values()),
-        uses_left={
-            name: fleet.uses_left.get(name, 1) for name, permit in fleet.permits.items() if permit.single_use
-        },
-        taken=fleet.taken,
-        records={
-            name: Record(
-                on_time=sum(each.on_time for each in periods.values()),
-                late=sum(each.late for each in periods.values()),
-            )
-            for name, periods in fleet.records.items()
-        },
-    )
 
 
 def _source(who: Caller) -> str | None:

@@ -18,8 +18,7 @@ from chalicelib.domain.errors import Clashing, Delayed, Invalid, Malformed, Miss
 from chalicelib.domain.keys import Role
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.words import LANGUAGES
-from chalicelib.routes.brands import check_own
-from chalicelib.routes.calling import caller
+from chalicelib.routes.calling import caller, check_own
 
 if TYPE_CHECKING:
     from chalicelib.domain.orders import Order

@@ -9,9 +9,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import edge, wiring
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.keys import Role
-from chalicelib.domain.orders import view
-from chalicelib.routes import disclosure
-from chalicelib.routes.calling import caller
+from chalicelib.routes.calling import caller, told
 
 
 def blueprint(authorizer: Any) -> Blueprint:
@@ -86,6 +84,6 @@ def blueprint(authorizer: Any) -> Blueprint:
             evidence=said.evidence,
             actor=who.actor,
         )
-        return edge.answer(disclosure.order(view(order)), 202, {"ETag": f'"v{order.version}"'})
+        return told(who, order, 202)
 
     return bp

@@ -8,16 +8,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
 from chalicelib.domain.keys import Role
-from chalicelib.domain.orders import view
-from chalicelib.domain.shapes import Shape
-from chalicelib.routes.calling import caller
-
-
-class NewCode(Shape):
-    """The code of a gift of great value, for its client alone."""
-
-    order_id: str
-    hand_over_code: str
+from chalicelib.routes.calling import caller, told
 
 
 def blueprint(authorizer: Any) -> Blueprint:
@@ -52,14 +43,14 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows.prove import NewProof, prove
 
         request = bp.current_request
-        caller(request, Role.OPERATOR)
-        order = prove(wiring.world(), order_id, edge.body_of(request, NewProof))
-        return edge.answer(view(order), headers={"ETag": f'"v{order.version}"'})
+        who = caller(request, Role.OPERATOR)
+        return told(who, prove(wiring.world(), order_id, edge.body_of(request, NewProof)))
 
     @bp.route("/v1/orders/{order_id}/codes", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def make_code_anew(order_id: str) -> Response:
         from chalicelib.flows.prove import made_anew
+        from chalicelib.routes.order_shapes import NewCode
 
         brand = caller(bp.current_request, Role.BRAND)
         code = made_anew(wiring.world(), brand.owner, order_id)

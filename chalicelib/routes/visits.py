@@ -10,22 +10,11 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.appointments import Count
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import Order, OrderView, first_view, view
-from chalicelib.domain.shapes import Shape, Window
-from chalicelib.flows import look
-from chalicelib.routes import disclosure
-from chalicelib.routes.brands import check_own, placed_for
-from chalicelib.routes.calling import caller
+from chalicelib.routes.brands import placed_for
+from chalicelib.routes.calling import brand_of, caller, check_own, placed, told
 
 CALENDAR = "text/calendar"
-
-
-class AnotherWindow(Shape):
-    """When the client would have it instead."""
-
-    window: Window
 
 
 def blueprint(authorizer: Any) -> Blueprint:
@@ -37,44 +26,44 @@ def blueprint(authorizer: Any) -> Blueprint:
     def make_appointment() -> Response:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
-        from chalicelib.domain.wishes import NewAppointment  # here: importing the app stays small
+        from chalicelib.domain.orders import first_view
+        from chalicelib.domain.wishes import NewAppointment  # here and below: importing the app stays small
 
         key = edge.idempotency_key(request)
         wish = edge.body_of(request, NewAppointment)
         order, repeated = placed_for(who, key, wish.as_order())
-        headers = {"ETag": '"v1"', "Location": f"/v1/orders/{order.order_id}"}
-        if repeated:
-            headers["Idempotent-Replayed"] = "true"
-        return edge.answer(disclosure.order(first_view(order)), 202, headers)
+        return placed(first_view(order), repeated=repeated)
 
     @bp.route("/v1/orders/{order_id}/manifest", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def count_pieces(order_id: str) -> Response:
+        from chalicelib.domain.appointments import Count
         from chalicelib.flows.manifest import record
 
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE, Role.OPERATOR)
         check_own(who, order_id)
         counted = edge.body_of(request, Count)
-        order = record(wiring.world(), _brand(who), order_id, counted.pieces, _actor(who))
-        return _told(who, order, 200)
+        return told(who, record(wiring.world(), brand_of(who), order_id, counted.pieces, _actor(who)))
 
     @bp.route("/v1/orders/{order_id}/reschedule", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def reschedule_order(order_id: str) -> Response:
         from chalicelib.flows.reschedule import reschedule
+        from chalicelib.routes.order_shapes import AnotherWindow
 
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE, Role.OPERATOR)
         check_own(who, order_id)
         version = edge.if_match(request)
         wish = edge.body_of(request, AnotherWindow)
-        order = reschedule(wiring.world(), _brand(who), order_id, wish.window, version, _actor(who))
-        return _told(who, order, 202)
+        order = reschedule(wiring.world(), brand_of(who), order_id, wish.window, version, _actor(who))
+        return told(who, order, 202)
 
     @bp.route("/v1/orders/{order_id}/calendar", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def get_calendar(order_id: str) -> Response:
+        from chalicelib.flows import look
         from chalicelib.pages.appointment import entry_of
         from chalicelib.pages.calendar import written
 
@@ -87,17 +76,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     return bp
 
 
-def _brand(who: Caller) -> str | None:
-    return None if who.role is Role.OPERATOR else who.owner
-
-
 def _actor(who: Caller) -> str:
     from chalicelib.domain.acts import CORDON
 
     return CORDON if who.role is Role.OPERATOR else who.actor
-
-
-def _told(who: Caller, order: Order, status: int) -> Response:
-    seen: OrderView = view(order)
-    told = seen if who.role is Role.OPERATOR else disclosure.order(seen)
-    return edge.answer(told, status, {"ETag": f'"v{order.version}"'})

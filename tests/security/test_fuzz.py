@@ -115,5 +115,5 @@ def test_an_answer_that_is_not_as_described_is_found(fuzz: Fuzz, monkeypatch: py
     monkeypatch.setattr(enlist, "markets", broken)
     assert "500" in str(fuzz.try_spoiled(route, "operator control-room", nothing))
     monkeypatch.setattr(enlist, "markets", lambda world: [])
-    monkeypatch.setattr("chalicelib.routes.operators.MarketList", lambda **told: {"colour": 1})
+    monkeypatch.setattr("chalicelib.routes.market_shapes.MarketList", lambda **told: {"colour": 1})
     assert "colour" in str(fuzz.try_spoiled(route, "operator control-room", nothing))
