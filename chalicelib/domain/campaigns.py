@@ -210,8 +210,8 @@ class CampaignReport(Shape):
 
     as_of: Instant
     tally: Tally = Field(
-        description="Outcomes are the orders' states, and `refused` where there is none. A reason is why an order is "
-        "held or stranded, or why there is none."
+        description="Outcomes are the orders' states, `refused` where placing gave none, and `not_placed` where it has "
+        "not come to that client. A reason is why an order is held or stranded, or why it was refused."
     )
 
 

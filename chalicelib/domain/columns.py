@@ -19,15 +19,17 @@ from pydantic import TypeAdapter, ValidationError
 from chalicelib.domain.clients import NewClient, Purpose
 from chalicelib.domain.lists import FAULTS, ListFault, ListKind, ListStart, Member
 from chalicelib.domain.purchases import COUNTS
-from chalicelib.domain.shapes import Money, Shape, Slug, in_hundredths
+from chalicelib.domain.shapes import Money, Shape, Slug, in_minor_units
 from chalicelib.domain.spreadsheets import is_formula
 
+NAMES: Final = 100
+"""Columns by which faults are counted."""
 HOME: Final = "home"
 """What a client's place is called that has no name."""
 _CONSENTS: Final = {f"consent_{purpose.value}": purpose for purpose in Purpose}
 _WORD = re.compile(r"(?!.*\d{6})[A-Za-z][A-Za-z0-9_./ -]{0,39}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
-_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
+_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,3}(\.\d{1,15})?", re.ASCII)
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 
@@ -133,6 +135,8 @@ class Found:
         """One more."""
         self.count += 1
         name = column or "(whole)"
+        if len(self.by_column) >= NAMES and name not in self.by_column:
+            name = "(others)"  # of a first row with ten thousand names the list itself has to stay one row
         self.by_column[name] = self.by_column.get(name, 0) + 1
         if len(self.listed) < FAULTS:
             self.listed.append(ListFault(row=row, column=column, detail=detail, value=value))
@@ -147,6 +151,8 @@ class Reader:
         self.columns = {column.name: column for column in OF_KIND[start.kind]}
         self.found = Found()
         self.rows = 0
+        self.lines = 0
+        """Rows that say something, and those that cannot be read."""
         self._met: dict[str, int] = {}
 
     def head(self, names: Iterable[str]) -> bool:
@@ -299,7 +305,7 @@ class Reader:
             is_word = re.fullmatch(r"[A-Z]{3}", cells["currency"]) is not None
             self.found.add(number, "currency", wanted, repr(cells["currency"]) if is_word else None)
             return None
-        amount = in_hundredths(cells["spent"], currency) if _AMOUNT.fullmatch(cells["spent"]) else None
+        amount = in_minor_units(cells["spent"], currency) if _AMOUNT.fullmatch(cells["spent"]) else None
         if amount is None:
             self.fault(number, "spent")
         today = (self.begun_at + EASTERNMOST).date()

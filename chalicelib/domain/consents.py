@@ -18,8 +18,9 @@ def merged(
     """The last word for each purpose once these are on record, and those to be written down as proof.
 
     What was withdrawn stays withdrawn when the same consent is sent in again without that: a brand's nightly list
-    must not undo what its client told a channel. Raises `Invalid` for one in the future, and for another proof of the
-    same moment.
+    must not undo what its client told a channel. Nor does another consent that was given before that moment, whichever
+    of the two is told first: the client's last word was no. Raises `Invalid` for one in the future, and for
+    another proof of the same moment.
     """
     last = {consent.purpose: consent for consent in before}
     proofs: list[Consent] = []
@@ -33,11 +34,27 @@ def merged(
             if consent.withdrawn_at is None or known.withdrawn_at is not None:
                 continue
             consent = consent.model_copy(update={"locale": known.locale})
+        elif known is not None and _ends(known, consent):
+            consent = _ended(consent, known)
+        elif known is not None and _ends(consent, known):
+            known = last[consent.purpose] = _ended(known, consent)
+            proofs.append(known)
         proofs.append(consent)
         if known is None or known.granted_at <= consent.granted_at:
             last[consent.purpose] = consent
     in_order = sorted(last.values(), key=lambda consent: consent.purpose)
     return tuple(in_order), tuple(proofs)
+
+
+def _ends(withdrawn: Consent, other: Consent) -> bool:
+    """That the one was withdrawn after the other, a later one, had been given, and takes that back as well."""
+    if withdrawn.withdrawn_at is None or other.withdrawn_at is not None:
+        return False
+    return withdrawn.granted_at < other.granted_at <= withdrawn.withdrawn_at
+
+
+def _ended(consent: Consent, by: Consent) -> Consent:
+    return consent.model_copy(update={"withdrawn_at": by.withdrawn_at, "withdrawal": by.withdrawal})
 
 
 def _fault(at: int, detail: str) -> Invalid:

@@ -144,6 +144,23 @@ def in_hundredths(said: object, currency: str) -> Money | None:
     return Money(amount=int(amount), currency=currency) if is_amount else None
 
 
+_PLACES = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""ISO 4217: how many decimals a currency has, where that is not two."""
+
+
+def in_minor_units(said: str, currency: str) -> Money | None:
+    """An amount that is stated in units, such as 120000.50; None for one with more decimals than its currency has: what
+    looks like 120 with three may be as many thousand."""
+    whole, _, rest = said.partition(".")
+    places = _PLACES.get(currency, 2)
+    amount = int(whole + rest.ljust(places, "0"))
+    return Money(amount=amount, currency=currency) if len(rest) <= places and amount <= MOST else None
+
+
 SECOND = timedelta(seconds=1)
 
 

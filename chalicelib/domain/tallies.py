@@ -11,6 +11,8 @@ from chalicelib.domain.shapes import Shape
 
 DISTRICTS: Final = 300
 """In one count by name; the rest stands under `OTHERS`. A row holds them, and no city has so many."""
+SPELLED: Final = 64
+"""Characters of a district's name; whoever writes more has written an address there, and stands under `OTHERS`."""
 OTHERS: Final = "others"
 Counts = dict[str, int]
 
@@ -39,6 +41,8 @@ def of_one(
     outcome: str, reasons: Iterable[str] = (), district: str | None = None, tier: str | None = None
 ) -> Tally:
     """The count of one client."""
+    if district is not None and len(district) > SPELLED:
+        district = OTHERS
     return Tally(
         clients=1,
         outcomes={outcome: 1},

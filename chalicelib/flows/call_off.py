@@ -13,7 +13,7 @@ from chalicelib.domain.campaigns import Campaign, order_name
 from chalicelib.domain.errors import Clashing, Delayed, Stale
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.lists import Member
-from chalicelib.domain.orders import Order, order_id_of
+from chalicelib.domain.orders import ENDED, Order, OrderState, order_id_of
 from chalicelib.domain.ports import World
 from chalicelib.domain.tallies import Tally, of_one
 from chalicelib.flows.cancel import cancel
@@ -48,10 +48,16 @@ def orders_of(world: World, campaign: Campaign, members: Sequence[Member]) -> di
     return {client: found[order_id] for client, order_id in ids.items() if order_id in found}
 
 
+def _has_gone(order: Order) -> bool:
+    """Its end was asked for, and its courier set out all the same."""
+    is_over = order.state in ENDED and order.state is not OrderState.CANCELLED
+    return is_over or order.state in (OrderState.PICKED_UP, OrderState.RETURNING)
+
+
 def _ended(world: World, campaign: Campaign, order: Order) -> str:
     for _ in range(TRIES):
         if order.cancel_asked_at is not None:
-            return CANCELLED
+            return TOO_LATE if _has_gone(order) else CANCELLED
         try:
             by = f"campaign:{campaign.campaign_id}"
             cancel(world, campaign.brand_id, order.order_id, order.version, by=by)

@@ -47,7 +47,10 @@ def grant(world: World, client: Client, new: NewGrant, by: str) -> Grant:
         if len(standing) >= MOST_GRANTS:
             raise Clashing(f"at most {MOST_GRANTS} grants stand at the same time")
         given = Grant(**dict(new), granted_at=now, by=by)
-        after = before.model_copy(update={"grants": (*before.grants[-MOST_GRANTS:], given)})
+        # of those that are over the latest stay; one that stands may be older than all of them
+        over = [each for each in before.grants if each.ends_at <= now][-(MOST_GRANTS - len(standing)) :]
+        kept = tuple(each for each in before.grants if each in (*standing, *over))
+        after = before.model_copy(update={"grants": (*kept, given)})
         if _is_saved(world, on, before, after, "grant", given.grant, by):
             return given
         client = enrol.client_of(world, client.brand_id, client.reference)

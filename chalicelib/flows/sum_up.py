@@ -25,12 +25,12 @@ def page(world: World, campaign: Campaign, lane: Lane) -> Walked:
     """The next page of clients: the states of their orders, by tier, district and reason."""
     members = members_on(world, campaign, lane.page)
     tally = Tally()
-    outcomes, orders = _outcomes(world, campaign, lane.page, members)
+    outcomes, orders, placed = _outcomes(world, campaign, lane.page, members)
     for outcome in outcomes:
         order = orders.get(outcome.client)
-        if order is None:
-            state = REFUSED if outcome.reasons else NOT_PLACED
-            tally = tally.plus(of_one(state, outcome.reasons))
+        if order is None:  # what a dry run says of somebody refuses nobody
+            why = placed[outcome.client].reasons if outcome.client in placed else ()
+            tally = tally.plus(of_one(REFUSED if why else NOT_PLACED, why))
             continue
         district, tier = _district(world, order), order.tier.name.lower()
         tally = tally.plus(of_one(order.state.value, outcome.reasons, district, tier))
@@ -56,7 +56,7 @@ def outcomes(
 
 def _outcomes(
     world: World, campaign: Campaign, page: int, members: Sequence[Member]
-) -> tuple[list[ClientOutcome], dict[str, Order]]:
+) -> tuple[list[ClientOutcome], dict[str, Order], dict[str, Placed]]:
     keys = [told_key(campaign.campaign_id, page), out_key(campaign.campaign_id, page)]
     rows = {row.key: row for row in world.table.get_many(keys)}
     foreseen: dict[str, Foreseen] = {}
@@ -66,10 +66,16 @@ def _outcomes(
     if (row := rows.get(keys[1])) is not None:
         placed = {one.client: one for one in out_of_row(row).data}
     orders = orders_of(world, campaign, members)
-    return [
-        _outcome(member, foreseen.get(member.client), placed.get(member.client), orders.get(member.client))
-        for member in members
-    ], orders
+    return (
+        [
+            _outcome(
+                member, foreseen.get(member.client), placed.get(member.client), orders.get(member.client)
+            )
+            for member in members
+        ],
+        orders,
+        placed,
+    )
 
 
 def _outcome(

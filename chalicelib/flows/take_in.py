@@ -36,7 +36,7 @@ from chalicelib.domain.lists import (
     Roster,
 )
 from chalicelib.domain.ports import Change, Drop, Keep, Require, Row, World
-from chalicelib.domain.purchases import NewPurchase
+from chalicelib.domain.purchases import NewPurchase, Purchase, purchase_key
 from chalicelib.domain.retention import is_gone
 from chalicelib.domain.shapes import zone_info
 from chalicelib.domain.snapshots import PIECE_BYTES, Have, squeeze
@@ -278,6 +278,8 @@ def _rows_of(world: World, found: Roster, reader: Reader) -> Iterator[ClientRow 
             return
         if not any(cell.strip() for cell in row):
             continue
+        if _is_one_too_many(number, reader):
+            return
         try:
             cells = cells_of_row(names, row)
         except ValueError as error:
@@ -288,10 +290,12 @@ def _rows_of(world: World, found: Roster, reader: Reader) -> Iterator[ClientRow 
 
 def _of_lines(text: str, reader: Reader) -> Iterator[ClientRow | Member]:
     for number, said in enumerate(lines(text), start=1):
+        if said is not None and not said:
+            continue
+        if _is_one_too_many(number, reader):
+            return
         if said is None:
             reader.found.add(number, None, "a JSON object was expected, each name in it once")
-            continue
-        if not said:
             continue
         try:
             cells = cells_of_object(said, reader.columns)
@@ -301,11 +305,19 @@ def _of_lines(text: str, reader: Reader) -> Iterator[ClientRow | Member]:
         yield from _one(number, cells, reader)
 
 
+def _is_one_too_many(number: int, reader: Reader) -> bool:
+    """True where a list has no such row any more. It is refused, and what comes after is not read: there may be
+    millions, and no run lives long enough."""
+    reader.lines += 1
+    if reader.lines <= ROWS:
+        return False
+    reader.found.add(number, None, f"at most {ROWS} rows were expected; send it in as several lists")
+    return True
+
+
 def _one(number: int, cells: dict[str, str], reader: Reader) -> Iterator[ClientRow | Member]:
     read = reader.read(number, cells)
-    if reader.rows == ROWS + 1:
-        reader.found.add(number, None, f"at most {ROWS} rows were expected; send it in as several lists")
-    if read is not None and reader.rows <= ROWS:
+    if read is not None:
         yield read
 
 
@@ -389,8 +401,11 @@ def _enrol(world: World, found: Roster, page: int) -> Walked:
     """Everybody on that page, each once however often this is done."""
     key = lists.rows_key(found.list_id, page)
     row = world.table.get(key)
-    if row is None:
-        return Walked()  # lapsed, or done by somebody whose step is the one that counts
+    if row is None or is_gone(row.expires_at, world.clock()):
+        # lapsed: they are told, for nobody enrols them. Or done by somebody whose step is the one that counts
+        lost = min(PAGE, found.rows - page * PAGE)
+        gone = () if row is None else (Drop(key, row.version),)
+        return Walked(Tally(clients=lost, outcomes={"refused": lost}, reasons={"lapsed": lost}), gone)
     rows = _PAGE.validate_json(world.sealer.unseal(row.sealed, _page_context(found, page)))
     tally, members = Tally(), []
     for one in rows:
@@ -405,29 +420,36 @@ def _enrol(world: World, found: Roster, page: int) -> Walked:
 def _enrolled(world: World, found: Roster, one: ClientRow) -> tuple[str, str | None]:
     """What became of a row, and why nothing did."""
     before = world.table.get(client_key(client_id_of(found.brand_id, one.reference)))
-    if before is not None and not found.changes_clients and not client_of_row(before).is_leaving:
-        return "unchanged", None
+    if before is not None and not found.changes_clients:
+        stands = client_of_row(before)
+        if not stands.is_leaving:
+            return "unchanged", None if one.spent is None else _counted(world, found, stands, one.spent)
     try:
         client = enrol(world, found.brand_id, one.reference, one.client, replaces=True)
     except (Clashing, Forgotten):
         return "refused", "erased"
     except Invalid:
         return "refused", "invalid"
-    reason = None if one.spent is None else _counted(world, client, one.spent)
+    reason = None if one.spent is None else _counted(world, found, client, one.spent)
     if before is None:
         return "enrolled", reason
     return ("unchanged" if client.version == before.version else "changed"), reason
 
 
-def _counted(world: World, client: Client, spent: Spent) -> str | None:
-    """Count in what the row says was spent, under a name that follows from the day: sent in again it counts once."""
+def _counted(world: World, found: Roster, client: Client, spent: Spent) -> str | None:
+    """Count in what the row says was spent, under a name that follows from day and currency: sent in again it counts
+    once. Why it was not, where another sum was counted for that day, or it cannot be."""
     noon = datetime.combine(spent.on, time(12), zone_info(client.time_zone))
-    bought = NewPurchase(
-        purchase=f"list.{spent.on.isoformat()}", at=min(noon, world.clock()), amount=spent.value
-    )
+    name = f"list.{spent.on.isoformat()}.{spent.value.currency}"
+    bought = NewPurchase(purchase=name, at=min(noon, found.begun_at), amount=spent.value)
     try:
         count_in(world, client, (bought,), BRAND)
-    except (Clashing, Invalid):
+    except Clashing:
+        row = world.table.get(purchase_key(client.client_id, name))
+        known = None if row is None else Purchase.model_validate_json(row.body)
+        # the same sum at another hour: the list of a day that was not at its noon, or a client who has moved
+        return None if known is not None and known.amount == spent.value else "spent_not_counted"
+    except Invalid:
         return "spent_not_counted"
     return None
 

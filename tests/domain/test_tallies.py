@@ -33,6 +33,13 @@ def test_a_tally_of_more_districts_than_a_city_has_keeps_the_largest_and_still_a
     assert sum(sum(counts.values()) for counts in whole.districts.values()) == whole.clients
 
 
+def test_a_tally_fits_into_a_row_however_long_the_names_of_its_districts_are() -> None:
+    many = [of_one("yes", district=f"{n:03d}" + "路" * length) for n in range(400) for length in (61, 190)]
+    whole = summed(many)
+    assert whole.districts[OTHERS]["yes"] >= 400
+    assert len(whole.model_dump_json().encode()) < 80_000  # a campaign keeps two, and its hours, in 400 KB
+
+
 def test_a_tally_is_a_table() -> None:
     whole = summed([of_one("yes", district="310101", tier="gold"), of_one("no", ["no_slots"])])
     assert as_rows(whole) == [

@@ -21,7 +21,7 @@ from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, Topic
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.purchases import NewPurchase
-from chalicelib.flows import enlist, enrol, mount, set_up, sum_up, sweep, take_in
+from chalicelib.flows import enlist, enrol, mount, receive, set_up, sum_up, sweep, take_in
 from chalicelib.flows.count_in import count_in
 from chalicelib.flows.give import give
 from tests import drive
@@ -412,8 +412,6 @@ def test_what_is_not_given_yet_is_cancelled_if_that_is_wished(on: Stage) -> None
     (first, *_) = sorted(orders(on), key=lambda order: order.order_id)
     (job,) = [b.reference for b in first.leg.bookings]
     carried = on.company.move(job, "picked_up", on.clock.now)
-    from chalicelib.flows import receive
-
     receive.receive(on.world, "SHA", "paper-co", carried)
     drive.settle(on.world)
     off = called_off(on, campaign, "cancelled")
@@ -427,6 +425,19 @@ def test_what_is_not_given_yet_is_cancelled_if_that_is_wished(on: Stage) -> None
         OrderState.CANCELLED: 3, OrderState.PICKED_UP: 1,
     }  # fmt: skip
     assert not on.plain.table.find_due("lanes", NOON + timedelta(days=9), 10).keys
+
+
+def test_what_its_courier_sets_out_with_all_the_same_is_not_counted_as_cancelled(on: Stage) -> None:
+    campaign = placed(on, mounted(on, named(*enrolled(on, *range(2)))))
+    drive.settle(on.world)
+    (first, _) = orders(on)
+    (job,) = [b.reference for b in first.leg.bookings]
+    on.company.deaf.add("cancel")
+    assert called_off(on, campaign, "cancelled").called_off.outcomes == {"cancelled": 2}  # type: ignore[union-attr]
+    receive.receive(on.world, "SHA", "paper-co", on.company.move(job, "picked_up", on.clock.now))
+    on.minutes(7)
+    assert on.order(first.order_id).state is OrderState.PICKED_UP
+    assert now(on, campaign).called_off.outcomes == {"cancelled": 1, "too_late": 1}  # type: ignore[union-attr]
 
 
 def test_what_a_run_places_that_was_at_it_when_the_campaign_was_called_off_is_cancelled_too(
@@ -499,6 +510,19 @@ def test_a_report_counts_orders_by_state_tier_district_and_reason(on: Stage) -> 
     assert report.tally.reasons == {"zone_unknown": 1, "unknown_client": 1}
     assert mount.ask_report(on.world, campaign).number == 2
     assert mount.report_of(on.plain, campaign) == report, "the last one stays until the next is there"
+
+
+def test_a_report_refuses_nobody_whom_placing_has_not_come_to(on: Stage) -> None:
+    clients = enrolled(on, 1)
+    clients += enrolled(on, 2, person={"places": {"home": place_at("Nowhere")}})
+    campaign = mounted(on, named(*clients))
+    assert told(on, campaign) == {"vic-2": ("zone_unknown",)}  # the dry run: it would wait
+    for _ in range(2):
+        mount.ask_report(on.world, campaign)
+        settle(on)
+        tally = mount.report_of(on.plain, campaign).tally
+        assert (tally.outcomes, tally.reasons) == ({"not_placed": 2}, {})
+        campaign = called_off(on, campaign, "kept")
 
 
 def test_clients_are_told_page_by_page(on: Stage) -> None:

@@ -121,6 +121,28 @@ def test_what_was_withdrawn_is_not_given_again_by_an_old_list(world: World) -> N
     assert again.agrees_to(Purpose.SERVICE, NOON + DAY)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_consent_that_was_given_before_a_withdrawal_is_taken_back_by_it_whichever_is_told_first(
+    world: World, order: tuple[int, int]
+) -> None:
+    told = [
+        {**consent(), "withdrawn_at": (NOON - timedelta(hours=2)).isoformat(), "withdrawal": "message-9"},
+        consent(at=NOON - timedelta(hours=4), evidence="form-8"),  # a list of the day says so
+    ]
+    for at in (*order, *order):
+        client = enrol(world, "maison", "vic-1", new(consents=[told[at]]), replaces=True)
+    assert not client.agrees_to(Purpose.SERVICE, NOON)
+    assert client.version == 2, "told again it changes nothing"
+    proofs = world.table.read(client.client_id, "consent#").rows
+    kept = [Consent.model_validate_json(row.body) for row in proofs]
+    assert [(one.evidence, one.withdrawal) for one in kept] == [
+        ("form-7", "message-9"),
+        ("form-8", "message-9"),
+    ]
+    later = Consent.model_validate(consent(at=NOON - timedelta(hours=1), evidence="form-9"))
+    assert agree(world, VIC, [later]).agrees_to(Purpose.SERVICE, NOON)
+
+
 def test_every_consent_leaves_proof_that_outlives_it_for_its_term(world: World) -> None:
     enrol(world, "maison", "vic-1", new(consents=[consent()]))
     client = withdraw(world, VIC, [Purpose.SERVICE], NOON, "message-9")

@@ -178,6 +178,16 @@ def test_a_grant_is_given_once_and_only_one_that_says_something() -> None:
         revoke(on.world, client, "g-9", "staff:li.wei")
 
 
+def test_a_grant_that_stands_outlives_however_many_come_and_go() -> None:
+    on, client = ready()
+    grant(on.world, client, granted(hours=9000), "staff:li.wei")
+    for number in range(55):
+        grant(on.world, client, granted("gold", 2 * number + 1, f"short-{number}"), "staff:li.wei")
+        on.clock.forward(hours=2)
+    seen = rank.view(on.world, client)
+    assert (seen.tier, seen.grant, len(seen.grants)) == (Tier.DIAMOND, "g-1", 51)
+
+
 def test_whoever_withdraws_from_being_ranked_has_no_tier_by_spend_any_more() -> None:
     on, client = ready()
     count_in(on.world, client, (bought("p-1", 10_000_000),), "brand")

@@ -14,7 +14,7 @@ from chalicelib.domain.clients import Purpose, client_id_of
 from chalicelib.domain.errors import Clashing, Invalid, Missing, TooLarge
 from chalicelib.domain.lists import ListFault, ListStart, ListState, Roster, members_of_row
 from chalicelib.domain.ports import Topic, World
-from chalicelib.flows import sweep, take_in
+from chalicelib.flows import rank, sweep, take_in
 from chalicelib.flows.enrol import client_of, enrol, person_of
 from tests import drive, fakes
 from tests.fakes import NOON
@@ -249,9 +249,74 @@ def test_all_faults_are_counted_and_the_first_thousand_can_be_read(world: World)
     assert (after, end, [fault.row for fault in last]) == (150, None, list(range(952, 1002)))
 
 
-def test_more_rows_than_a_list_has_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_a_list_has_are_refused_and_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(take_in, "ROWS", 5)
     assert one(world, file(8)).row == 7
+    junk = taken(world, b"[]\n" * 400, format="jsonl")
+    assert (junk.fault_count, junk.faults[-1].row) == (6, 6)
+
+
+def test_a_first_row_of_ten_thousand_names_is_refused_as_well(world: World) -> None:
+    found = taken(world, HEAD.encode() + b",x" * 40_000 + b"\n" + row(1).encode())
+    assert (found.state, found.fault_count) == (ListState.REFUSED, 40_000)
+    assert sum(found.faults_by_column.values()) == 40_000
+    kept = world.table.get(lists.list_key(found.list_id))
+    assert kept is not None
+    assert len(kept.body) < 50_000
+
+
+# --- what was spent -----------------------------------------------------------------------------------------
+
+SPENDS = "reference,name,country,locale,time_zone,spent,currency,spent_on\n"
+
+
+def spends(amount: str, currency: str = "CNY", day: str = "2022-04-10") -> bytes:
+    return f"{SPENDS}vic-1,Li,CN,zh-CN,Asia/Shanghai,{amount},{currency},{day}".encode()
+
+
+def spent_by(world: World) -> dict[str, int]:
+    seen = rank.view(world, client_of(world, "maison", "vic-1"))
+    return {money.currency: money.amount for money in seen.spent}
+
+
+def test_what_was_spent_on_a_day_counts_once_in_each_currency(world: World) -> None:
+    for _ in range(2):
+        for amount, currency in (("120000.50", "CNY"), ("900", "EUR"), ("250000", "JPY"), ("12.345", "KWD")):
+            found = taken(world, spends(amount, currency), currency=currency)
+            assert found.progress.reasons == {}, currency
+        world.clock.forward(hours=30)  # type: ignore[attr-defined]
+    assert spent_by(world) == {"CNY": 12_000_050, "EUR": 90_000, "JPY": 250_000, "KWD": 12_345}
+    assert taken(world, spends("7"), currency="CNY").progress.reasons == {"spent_not_counted": 1}
+
+
+def test_what_was_spent_today_is_counted_though_the_page_is_done_again_later(world: World) -> None:
+    world.clock.forward(hours=-3)  # type: ignore[attr-defined]
+    begun = sent(world, spends("100", day="2022-04-11"), currency="CNY")  # before its noon
+    topic, name = world.queues.sent.pop()  # type: ignore[attr-defined]
+    drive.run(world, topic, name)
+    rows = dict(world.table.rows)  # type: ignore[attr-defined]
+    take_in._enrol(world, take_in.list_of(world, "maison", begun.list_id), 0)  # and stopped before its step
+    assert world.table.rows != rows  # type: ignore[attr-defined]
+    world.clock.forward(hours=1)  # type: ignore[attr-defined]
+    drive.settle(world)
+    again = taken(world, spends("100", day="2022-04-11"), currency="CNY")
+    assert spent_by(world) == {"CNY": 10_000}
+    for found in (take_in.list_of(world, "maison", begun.list_id), again):
+        assert (found.state, found.progress.reasons) == (ListState.READY, {})
+
+
+def test_a_list_that_changes_nobody_counts_what_was_spent(world: World) -> None:
+    taken(world, file(2))
+    found = taken(world, spends("100"), currency="CNY", changes_clients=False)
+    assert found.progress.outcomes == {"unchanged": 1}
+    assert spent_by(world) == {"CNY": 10_000}
+
+
+def test_an_amount_has_no_more_decimals_than_its_currency(world: World) -> None:
+    for amount, currency in (("100.5", "JPY"), ("100.505", "CNY")):
+        assert one(world, spends(amount, currency), currency=currency).column == "spent"
 
 
 # --- handing in ---------------------------------------------------------------------------------------------
@@ -338,6 +403,17 @@ def test_a_list_that_nobody_could_read_within_a_day_is_given_up(world: World) ->
     drive.settle(world)
     found = take_in.list_of(world, "maison", begun.list_id)
     assert found.state is ListState.REFUSED
+    assert personal_rows(world, begun) == []
+
+
+def test_whoever_was_read_and_not_enrolled_within_a_day_is_counted_as_refused(world: World) -> None:
+    begun = sent(world, file(130))
+    drive.run(world, *world.queues.sent.pop())  # type: ignore[attr-defined]
+    world.clock.forward(hours=25)  # type: ignore[attr-defined]
+    drive.settle(world)
+    found = take_in.list_of(world, "maison", begun.list_id)
+    assert found.state is ListState.READY
+    assert (found.progress.outcomes, found.progress.reasons) == ({"refused": 130}, {"lapsed": 130})
     assert personal_rows(world, begun) == []
 
 
