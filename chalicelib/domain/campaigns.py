@@ -7,8 +7,8 @@ nothing says who that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -335,6 +335,16 @@ def _window(hours: Hours, day: date, time_zone: str) -> Window:
     zone = zone_info(time_zone)
     start, end = (datetime.combine(day, each, zone) for each in (hours.start, hours.end))
     return Window(start=start, end=end, time_zone=time_zone)
+
+
+def skipped(hours: Sequence[Hours], day: date, time_zone: str) -> list[int]:
+    """Which of these there are none of on that day: the clock is put forward in them."""
+    zone = zone_info(time_zone)
+
+    def moment(each: time) -> float:
+        return datetime.combine(day, each, zone).timestamp()
+
+    return [at for at, each in enumerate(hours) if moment(each.end) <= moment(each.start)]
 
 
 def span_of(hours: Iterable[Hours], day: date, time_zone: str) -> Window:

@@ -34,6 +34,7 @@ from chalicelib.domain.campaigns import (
     NewCampaign,
     Reporting,
     campaign_id_of,
+    skipped,
     span_of,
 )
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing, Stale
@@ -171,6 +172,9 @@ def _faults(world: World, brand_id: str, new: NewCampaign, market: Market, now: 
     if not today <= new.day <= today + LATEST:
         detail = f"a day from today on was expected, at most {LATEST.days} days ahead"
         faults.append(Fault("/day", detail, new.day.isoformat()))
+    elif none := skipped(new.hours, new.day, market.time_zone):
+        detail = "hours were expected that there are on that day: the clock is put forward in these"
+        faults += [Fault(f"/hours/{at}", detail) for at in none]
     elif found := closed(span_of(new.hours, new.day, market.time_zone), now):
         faults.append(Fault("/hours", found[0].detail, found[0].value))
     if new.audience.list_id is not None:

@@ -314,6 +314,18 @@ def test_what_cannot_be_placed_is_refused_at_once(on: Stage, changes: dict[str, 
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
 
 
+def test_hours_in_which_the_clock_is_put_forward_are_refused(on: Stage) -> None:
+    shanghai = enlist.market(on.plain, "SHA")
+    told = shanghai.model_dump() | {"market_id": "PAR", "time_zone": "Europe/Paris"}
+    enlist.put_market(on.world, Market.model_validate(told))
+    on.clock.now = NOON - timedelta(days=16)
+    day = {"market": "PAR", "day": "2022-03-27"}
+    gap = [{"start": "02:30", "end": "03:00"}, {"start": "10:00", "end": "12:00", "districts": ["310101"]}]
+    with pytest.raises(Invalid) as refused:
+        mount.mount(on.world, "maison", "gap", wanted(named("vic-1"), hours=gap, **day))
+    assert [fault.pointer for fault in refused.value.faults] == ["/hours/0"]
+
+
 def test_a_gift_in_another_currency_and_a_shop_elsewhere_are_refused(on: Stage) -> None:
     gift = body()["gift"]
     gift["items"][0]["value"] = {"amount": 100, "currency": "EUR"}

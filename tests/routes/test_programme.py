@@ -254,6 +254,14 @@ def test_an_associate_orders_for_his_own_client_and_it_is_on_record(house: House
     assert house.anna("GET", "/v1/clients/vic-1/acts").json_body["data"] == acts
 
 
+def test_an_associate_looks_at_an_address_in_nobody_elses_name(house: House) -> None:
+    order_id = placed(house.anna).json_body["order_id"]
+    seen = house.anna("POST", f"/v1/orders/{order_id}/looks", {"reason": "client-called", "staff": "bea"})
+    assert seen.status_code == 201, seen.body
+    looks = house.brand("GET", f"/v1/orders/{order_id}/looks").json_body["data"]
+    assert [(one["role"], one["staff"]) for one in looks] == [("associate", "anna")]
+
+
 def test_an_associate_sees_no_client_and_no_order_that_is_not_his_own(house: House) -> None:
     order_id = placed(house.brand).json_body["order_id"]
     plain = house.brand("POST", "/v1/orders", body(), {"Idempotency-Key": "plain"}).json_body["order_id"]
