@@ -14,9 +14,8 @@ from chalice.app import AuthRequest, AuthResponse, Chalice, CloudWatchEvent, Rat
 from pydantic import ValidationError
 
 from chalicelib import edge, journal, trace, wiring
-from chalicelib.domain import facts
 from chalicelib.domain.errors import NotANudge
-from chalicelib.domain.keys import Key, hash_of
+from chalicelib.domain.keys import Key, hash_of, key_place
 from chalicelib.domain.ports import Topic
 from chalicelib.routes import (
     board,
@@ -54,7 +53,7 @@ def _policy_of(request: AuthRequest) -> AuthResponse:
     scheme, _, secret = request.token.partition(" ")
     row = None
     if scheme.lower() == "bearer" and secret:
-        row = wiring.world().table.get(facts.access_key_key(hash_of(secret.strip())))
+        row = wiring.world().table.get(key_place(hash_of(secret.strip())))
     try:
         key = Key.model_validate_json(row.body) if row else None
     except ValidationError:  # a role that only newer code knows: nobody here

@@ -24,7 +24,7 @@ from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Invalid, Throttled, Unanswered
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.impact import ImpactQuestion
-from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.keys import Role, hash_of, key_place
 from chalicelib.domain.lists import ListStart
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
@@ -593,7 +593,7 @@ def _rules_and_keys(watch: Watch) -> None:
     body = json.dumps(
         {"key_hash": name, "role": "emperor", "owner": "x", "created_at": "2022-04-11T00:00:00Z"}
     )
-    table.write(Keep(Row(facts.access_key_key(name), 1, body), was=None))
+    table.write(Keep(Row(key_place(name), 1, body), was=None))
     arn = "arn:aws:execute-api:eu-west-1:000000000000:abc/api/GET/v1/orders"
     front.authorize({"type": "TOKEN", "authorizationToken": "Bearer newer", "methodArn": arn}, None)
 

@@ -48,9 +48,3 @@ class Jurisdictions(Shape):
     """What each country asks. Of one that is not here the strictest is assumed."""
 
     data: tuple[Jurisdiction, ...]
-
-
-class Limit(Shape):
-    """How long a page is."""
-
-    limit: int = Field(default=20, ge=1, le=100)

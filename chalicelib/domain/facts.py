@@ -8,7 +8,7 @@
     ord_...                look#<time>#<chance>           Look, at its address  (domain.looks)
     ord_...                notice#<endpoint>#<nnnn>       Notice              work: notice#, while pending; shelf: hook#
     brand#<brand>          hook#<endpoint>                Endpoint            work: hooks, while something is owed
-    key#<hash>             key                            Key
+    key#<hash>             key                            Key  (domain.keys)
     seal                   <hour>                         a wrapped data key              (aws.sealer)
     markets                market#<market>                Market
     market#<market>        lease                          Lease
@@ -51,7 +51,6 @@ from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Delayed, Forgotten, Missing, Newer
 from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
-from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.legs import HINT, MEASURES, Assignment, Event, QuotaTaken
 from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool, needs_somebody
@@ -294,14 +293,6 @@ def endpoint_of_row(row: Row) -> Endpoint:
     return (
         endpoint if endpoint.version == row.version else endpoint.model_copy(update={"version": row.version})
     )
-
-
-def access_key_row(key: AccessKey) -> Row:
-    return Row(Key(f"key#{key.key_hash}", "key"), key.version, key.model_dump_json(exclude_defaults=True))
-
-
-def access_key_key(key_hash: str) -> Key:
-    return Key(f"key#{key_hash}", "key")
 
 
 def data_key_key(hour: int) -> Key:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from chalicelib.domain import ports
 from chalicelib.domain.shapes import Instant, Shape, Slug
 
 
@@ -65,3 +66,12 @@ class Caller(Shape):
 def hash_of(secret: str) -> str:
     """SHA-256; the secrets have 256 bits of chance in them, so a slow hash would protect nothing more."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def key_place(key_hash: str) -> ports.Key:
+    """Where the key with that hash is kept."""
+    return ports.Key(f"key#{key_hash}", "key")
+
+
+def key_row(key: Key) -> ports.Row:
+    return ports.Row(key_place(key.key_hash), key.version, key.model_dump_json(exclude_defaults=True))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from chalicelib.domain import acts, given
 from chalicelib.domain.acts import BRAND, Act, Deed
 from chalicelib.domain.given import ledger_of_row
@@ -18,12 +16,6 @@ class ActList(Shape):
     data: tuple[Act, ...]
     has_more: bool
     next_cursor: str | None = None
-
-
-class Limit(Shape):
-    """How long a page is."""
-
-    limit: int = Field(default=20, ge=1, le=100)
 
 
 def acts_for(world: World, client_id: str, limit: int, after: str | None) -> tuple[list[Act], str | None]:

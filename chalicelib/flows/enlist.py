@@ -15,7 +15,7 @@ from chalicelib.domain.dialect import takes_visits
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
 from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.keys import Role, hash_of, key_place, key_row
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Take, Topic, World
 from chalicelib.domain.shapes import Shape
@@ -349,14 +349,14 @@ def create_key(
         associate_id=associate_id,
         created_at=world.clock(),
     )
-    world.table.write(Keep(facts.access_key_row(key), was=None))
+    world.table.write(Keep(key_row(key), was=None))
     return secret
 
 
 def disable_key(world: World, key_hash: str) -> AccessKey:
     """No more answers to this key, once the authorizer has forgotten it (5 minutes). Raises `Missing`."""
     for _ in range(TRIES):
-        row = world.table.get(facts.access_key_key(key_hash))
+        row = world.table.get(key_place(key_hash))
         if row is None:
             raise Missing(f"no key with the hash {key_hash!r}")
         key = AccessKey.model_validate_json(row.body)
@@ -364,7 +364,7 @@ def disable_key(world: World, key_hash: str) -> AccessKey:
             return key
         key = key.model_copy(update={"disabled": True, "version": row.version + 1})
         try:
-            world.table.write(Keep(facts.access_key_row(key), was=row.version))
+            world.table.write(Keep(key_row(key), was=row.version))
         except Lost:
             continue
         return key

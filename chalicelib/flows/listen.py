@@ -22,7 +22,7 @@ from chalicelib.domain.clients import ChannelKind, Client, Consent, Purpose
 from chalicelib.domain.consents import AHEAD
 from chalicelib.domain.contacts import by_whatsapp
 from chalicelib.domain.dialect import Account, Callback
-from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, TooLarge, Unauthorised
+from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, Unauthorised
 from chalicelib.domain.message_rows import (
     INBOX,
     REMEMBERED,
@@ -45,8 +45,6 @@ from chalicelib.domain.templates import Choice
 from chalicelib.flows import agree, contacts, enrol, oblige, speak
 from chalicelib.flows.hear import SAID
 
-LIMIT = 3 * 1024 * 1024
-"""Bytes of a payload (Meta: up to 3 MB)."""
 IN_ONE_ROW = 200 * 1024
 """Bytes of words in one row: more become several."""
 TRIES = 5
@@ -83,8 +81,6 @@ def greet(world: World, brand_id: str, callback: Callback) -> bytes:
 
 def take(world: World, brand_id: str, callback: Callback) -> None:
     """Keep what came, and nudge. A repeat is the same rows, and nudges again. Raises `Unauthorised`, `Malformed`."""
-    if len(callback.body) > LIMIT:
-        raise TooLarge(f"a payload has at most {LIMIT} bytes, this one has {len(callback.body)}")
     channel, accounts = _channel(world, brand_id)
     try:
         channel.verify(accounts, callback)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.errors import Forbidden, Malformed, Missing
+from chalicelib.domain.errors import Forbidden, Malformed, Missing, TooLarge
 from chalicelib.domain.keys import Caller, Role
 
 if TYPE_CHECKING:
+    from chalicelib.domain.dialect import Callback
     from chalicelib.domain.orders import Order, OrderView
 
 STAFF = "x-acting-staff"
@@ -81,6 +82,21 @@ def placed(first: OrderView, *, repeated: bool) -> Response:
     if repeated:
         headers = {**headers, "Idempotent-Replayed": "true"}
     return edge.answer(disclosure.order(first), 202, headers)
+
+
+def callback_of(request: Any, limit: int) -> Callback:
+    """What somebody else's system sent, untouched. Raises `TooLarge` above so many bytes."""
+    from chalicelib.domain.dialect import Callback
+
+    body: bytes = request.raw_body or b""
+    if len(body) > limit:
+        raise TooLarge(f"at most {limit} bytes are taken here, this has {len(body)}")
+    return Callback(
+        method=request.method,
+        query=dict(request.query_params or {}),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+    )
 
 
 def staff_of(who: Caller) -> str:

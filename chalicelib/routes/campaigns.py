@@ -11,7 +11,7 @@ from chalicelib import edge, wiring
 from chalicelib.domain.keys import Role
 from chalicelib.routes import cursors
 from chalicelib.routes.calling import caller
-from chalicelib.routes.lists import KINDS, TABLE, PageOf, RowsOf, after, table
+from chalicelib.routes.lists import KINDS, TABLE, RowsOf, table
 
 if TYPE_CHECKING:
     from chalicelib.domain.campaigns import Campaign
@@ -42,9 +42,10 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request, world = bp.current_request, wiring.world()
         brand = caller(request, Role.BRAND).owner
-        limit = edge.query_of(request, PageOf).limit
-        found, more = mount.campaigns_of(world, brand, limit, after(request, scope := f"campaigns|{brand}"))
-        cursor = None if more is None else cursors.sign(world, scope, more)
+        limit = edge.query_of(request, cursors.PageOf).limit
+        after = cursors.after(world, scope := f"campaigns|{brand}", request)
+        found, more = mount.campaigns_of(world, brand, limit, after)
+        cursor = cursors.following(world, scope, more)
         data = tuple(mount.view(world, campaign) for campaign in found)
         return edge.answer(CampaignPage(data=data, has_more=more is not None, next_cursor=cursor))
 
@@ -98,7 +99,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         brand = caller(request, Role.BRAND).owner
         campaign = mount.campaign_of(world, brand, campaign_id)
         rows = edge.query_of(request, RowsOf).rows
-        start = int(after(request, scope := f"campaign|{campaign_id}") or 0)
+        start = int(cursors.after(world, scope := f"campaign|{campaign_id}", request) or 0)
         found, more = sum_up.outcomes(world, campaign, rows, start)
         cursor = None if more is None else cursors.sign(world, scope, str(more))
         if edge.preferred(request, KINDS) == TABLE:

@@ -5,14 +5,17 @@ Shapes and flows are imported inside the views: whoever places an order waits fo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.errors import Missing, TooLarge
+from chalicelib.domain.errors import Missing
 from chalicelib.domain.keys import Role
-from chalicelib.routes.calling import caller
+from chalicelib.routes.calling import callback_of, caller
+
+if TYPE_CHECKING:
+    from chalicelib.domain.dialect import Callback
 
 LIMIT = 3 * 1024 * 1024
 """Bytes of what a channel sends (Meta: up to 3 MB)."""
@@ -99,17 +102,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     return bp
 
 
-def _callback(kind: str, request: Any) -> Any:
-    from chalicelib.domain.dialect import Callback
-
+def _callback(kind: str, request: Any) -> Callback:
     if kind != HEARING:
         raise Missing(f"no channel {kind!r} calls here: {HEARING} was expected")
-    body: bytes = request.raw_body or b""
-    if len(body) > LIMIT:
-        raise TooLarge(f"a payload has at most {LIMIT} bytes, this one has {len(body)}")
-    return Callback(
-        method=request.method,
-        query=dict(request.query_params or {}),
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=body,
-    )
+    return callback_of(request, LIMIT)

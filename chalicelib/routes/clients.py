@@ -47,22 +47,21 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/clients", methods=["GET"], authorizer=authorizer)
     @edge.spoken
     def list_clients() -> Response:
-        from chalicelib.domain.client_answers import ClientList, Limit
+        from chalicelib.domain.client_answers import ClientList
         from chalicelib.domain.clients import line
         from chalicelib.flows import act_for
         from chalicelib.flows.contacts import clients_of
 
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
-        query: Mapping[str, str] = request.query_params or {}
-        limit = edge.query_of(request, Limit).limit
+        limit = edge.query_of(request, cursors.PageOf).limit
         world, scope = wiring.world(), f"clients|{who.owner}"
-        after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
+        after = cursors.after(world, scope, request)
         clients, more = clients_of(world, who.owner, limit, after)
         page = ClientList(
             data=tuple(map(line, act_for.of_these(world, who, clients))),
             has_more=more is not None,
-            next_cursor=None if more is None else cursors.sign(world, scope, more),
+            next_cursor=cursors.following(world, scope, more),
         )
         return edge.answer(page)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
@@ -24,12 +23,6 @@ KINDS = ("application/json", TABLE)
 """How faults are told: to programs, or as a table for a spreadsheet; Accept says which."""
 BYTES = "application/octet-stream"
 PART_KINDS = [TABLE, "application/x-ndjson", BYTES]
-
-
-class PageOf(Shape):
-    """How long a page is."""
-
-    limit: int = Field(default=20, ge=1, le=100)
 
 
 class RowsOf(Shape):
@@ -60,9 +53,11 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request, world = bp.current_request, wiring.world()
         brand = caller(request, Role.BRAND).owner
-        limit = edge.query_of(request, PageOf).limit
-        found, more = take_in.lists_of(world, brand, limit, after(request, scope := f"lists|{brand}"))
-        cursor = None if more is None else cursors.sign(world, scope, more)
+        limit = edge.query_of(request, cursors.PageOf).limit
+        found, more = take_in.lists_of(
+            world, brand, limit, cursors.after(world, scope := f"lists|{brand}", request)
+        )
+        cursor = cursors.following(world, scope, more)
         return edge.answer(RosterPage(data=tuple(found), has_more=more is not None, next_cursor=cursor))
 
     @bp.route("/v1/lists/{list_id}", methods=["GET"], authorizer=authorizer)
@@ -107,7 +102,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         brand = caller(request, Role.BRAND).owner
         found = take_in.list_of(world, brand, list_id)
         rows = edge.query_of(request, RowsOf).rows
-        start = int(after(request, scope := f"faults|{list_id}") or 0)
+        start = int(cursors.after(world, scope := f"faults|{list_id}", request) or 0)
         some, more = take_in.faults(world, found, rows, start)
         cursor = None if more is None else cursors.sign(world, scope, str(more))
         if edge.preferred(request, KINDS) == TABLE:
@@ -141,12 +136,6 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PARTS):
         raise Missing(f"parts are numbered 1 to {PARTS}, got {text[:20]!r}")
     return int(text)
-
-
-def after(request: Any, scope: str) -> str | None:
-    """Where the page begins that the request asks for."""
-    query: Mapping[str, str] = request.query_params or {}
-    return cursors.read(wiring.world(), scope, query["cursor"]) if "cursor" in query else None
 
 
 def _check_kind(request: Any, found: Roster) -> None:

@@ -5,7 +5,6 @@ Shapes and flows are imported inside the views: whoever places an order waits fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -97,21 +96,20 @@ def blueprint(authorizer: Any) -> Blueprint:
     @edge.spoken
     def list_acts(reference: str) -> Response:
         from chalicelib.flows import act_for
-        from chalicelib.flows.acts import ActList, Limit, acts_for
+        from chalicelib.flows.acts import ActList, acts_for
 
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
-        query: Mapping[str, str] = request.query_params or {}
-        limit = edge.query_of(request, Limit).limit
+        limit = edge.query_of(request, cursors.PageOf).limit
         world = wiring.world()
         client_id = act_for.client_for(world, who, reference).client_id
         scope = f"acts|{client_id}"
-        after = cursors.read(world, scope, query["cursor"]) if "cursor" in query else None
+        after = cursors.after(world, scope, request)
         found, more = acts_for(world, client_id, limit, after)
         page = ActList(
             data=tuple(found),
             has_more=more is not None,
-            next_cursor=None if more is None else cursors.sign(world, scope, more),
+            next_cursor=cursors.following(world, scope, more),
         )
         return edge.answer(page)
 

@@ -12,7 +12,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Delayed, Invalid, Lost, Missing
 from chalicelib.domain.fleet import Courier, Crew, Permit, Proof, Slot
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.keys import Role, hash_of, key_place
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.flows import enlist
 from tests import fakes
@@ -361,7 +361,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash() -> None:
     world = empty()
     secret = enlist.create_key(world, Role.SOURCE, "city")
     assert secret.startswith("cordon_source_")
-    row = world.table.get(facts.access_key_key(hash_of(secret)))
+    row = world.table.get(key_place(hash_of(secret)))
     assert row is not None
     assert secret not in row.body
     key = AccessKey.model_validate_json(row.body)

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.keys import Role, hash_of
+from chalicelib.domain.keys import Role, hash_of, key_row
 from chalicelib.domain.lists import ListKind, ListStart
 from chalicelib.domain.orders import Moved, OrderState, Outlook, moved
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row, Topic
@@ -261,7 +261,7 @@ def _keys(on: Stage) -> dict[str, str | None]:
 
 def _write_key(on: Stage, secret: str, changes: dict[str, Any]) -> None:
     key = AccessKey(key_hash=hash_of(secret), role=Role.OPERATOR, owner="x", created_at=NOON)
-    row = facts.access_key_row(key)
+    row = key_row(key)
     body = json.dumps({**json.loads(row.body), **changes})
     _keep(on, Row(row.key, 1, body))
 

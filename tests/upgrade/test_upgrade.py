@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.domain import facts
 from chalicelib.domain.keys import Key as AccessKey
-from chalicelib.domain.keys import hash_of
+from chalicelib.domain.keys import hash_of, key_place
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Key, Row
@@ -137,7 +137,7 @@ def test_zones_of_a_former_way_are_read_and_what_follows_them_is_written_in_this
 
 
 def test_keys_of_before_open_as_before(left: Left) -> None:
-    row = left.on.world.table.get(facts.access_key_key(hash_of(left.told["brand_key"])))
+    row = left.on.world.table.get(key_place(hash_of(left.told["brand_key"])))
     assert row is not None
     assert AccessKey.model_validate_json(row.body).owner == "maison"
 
