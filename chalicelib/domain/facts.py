@@ -43,21 +43,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.errors import Delayed, Forgotten, Missing, Newer
-from chalicelib.domain.evidence import Evidence
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Record, Slot
 from chalicelib.domain.legs import HINT, MEASURES, Assignment, Event, QuotaTaken
-from chalicelib.domain.notices import Endpoint, Notice, NoticeState
 from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool, needs_somebody
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table, Take
 from chalicelib.domain.shapes import stamp
-from chalicelib.domain.suspicion import WITHIN, Suspicion
+
+if TYPE_CHECKING:  # imported where one is read: whoever places an order waits for the order alone
+    from chalicelib.domain.breaker import Breaker
+    from chalicelib.domain.evidence import Evidence
+    from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
+    from chalicelib.domain.notices import Endpoint, Notice
+    from chalicelib.domain.suspicion import Suspicion
 
 ORDER: Final = "order"
 LEFT: Final = "left"
@@ -254,6 +257,8 @@ def notice_bucket(endpoint_id: str) -> str:
 
 
 def notice_row(notice: Notice) -> Row:
+    from chalicelib.domain.notices import NoticeState
+
     pending = notice.state is NoticeState.PENDING and notice.next_attempt_at is not None
     return Row(
         key=notice_key(notice.order_id, notice.endpoint_id, notice.sequence),
@@ -267,6 +272,8 @@ def notice_row(notice: Notice) -> Row:
 
 
 def notice_of_row(row: Row) -> Notice:
+    from chalicelib.domain.notices import Notice
+
     notice = Notice.model_validate_json(row.body)
     return notice if notice.version == row.version else notice.model_copy(update={"version": row.version})
 
@@ -289,6 +296,8 @@ def endpoint_row(endpoint: Endpoint) -> Row:
 
 
 def endpoint_of_row(row: Row) -> Endpoint:
+    from chalicelib.domain.notices import Endpoint
+
     endpoint = Endpoint.model_validate_json(row.body)
     return (
         endpoint if endpoint.version == row.version else endpoint.model_copy(update={"version": row.version})
@@ -333,12 +342,17 @@ def fleet_collection(market_id: str) -> str:
     return f"fleet#{market_id}"
 
 
-FLEET_KINDS: Final[dict[str, tuple[type[Courier] | type[Crew] | type[Permit] | type[Slot], str]]] = {
-    "couriers": (Courier, "courier"),
-    "crews": (Crew, "crew"),
-    "permits": (Permit, "permit"),
-    "slots": (Slot, "slot"),
-}
+@cache
+def fleet_kinds() -> dict[str, tuple[type[Courier] | type[Crew] | type[Permit] | type[Slot], str]]:
+    """What a fleet is made of, by what a list of it is called: the noun, and its name in a key."""
+    from chalicelib.domain.fleet import Courier, Crew, Permit, Slot
+
+    return {
+        "couriers": (Courier, "courier"),
+        "crews": (Crew, "crew"),
+        "permits": (Permit, "permit"),
+        "slots": (Slot, "slot"),
+    }
 
 
 def courier_key(market_id: str, courier_id: str) -> Key:
@@ -357,6 +371,8 @@ def breaker_row(breaker: Breaker, version: int) -> Row:
 
 
 def breaker_of_row(row: Row) -> Breaker:
+    from chalicelib.domain.breaker import Breaker
+
     return Breaker.model_validate_json(row.body)
 
 
@@ -366,12 +382,16 @@ def suspicion_key(market_id: str, suspicion_id: str) -> Key:
 
 def suspicion_row(suspicion: Suspicion, version: int) -> Row:
     """It vanishes when nothing in it counts any more."""
+    from chalicelib.domain.suspicion import WITHIN
+
     key = suspicion_key(suspicion.market_id, suspicion.suspicion_id)
     body = suspicion.model_dump_json(exclude_defaults=True)
     return Row(key, version, body, expires_at=epoch(suspicion.last_at + WITHIN))
 
 
 def suspicion_of_row(row: Row) -> Suspicion:
+    from chalicelib.domain.suspicion import Suspicion
+
     return Suspicion.model_validate_json(row.body)
 
 
@@ -454,9 +474,11 @@ def load_fleet(table: Table, market_id: str, memory: dict[str, Any] | None = Non
 
 def fleet_of_rows(rows: Iterable[Row], parsed: dict[Key, tuple[str, Any]] | None = None) -> Fleet:
     """The fleet that these rows are; `parsed` keeps nouns by row and text."""
+    from chalicelib.domain.fleet import Fleet, Record
+
     parsed = {} if parsed is None else parsed
     nouns: dict[str, dict[str, Any]] = {"courier": {}, "crew": {}, "permit": {}, "slot": {}}
-    types = {name: noun for noun, name in FLEET_KINDS.values()}
+    types = {name: noun for noun, name in fleet_kinds().values()}
     left: dict[str, int] = {}
     uses_left: dict[str, int] = {}
     breakers: dict[str, Breaker] = {}

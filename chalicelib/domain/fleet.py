@@ -14,20 +14,11 @@ from pydantic import Field
 
 from chalicelib.domain.breaker import Breaker
 from chalicelib.domain.gifts import ItemClass, TemperatureRange
+from chalicelib.domain.handover import Proof as Proof  # whoever reads of a courier finds it here
 from chalicelib.domain.places import Address, district_key
 from chalicelib.domain.policies import CredentialKind
 from chalicelib.domain.shapes import Instant, LocalTime, Money, Shape, Slug, Text, Window, is_absent
 from chalicelib.domain.suspicion import Suspicion, suspicion_id_of
-
-
-class Proof(StrEnum):
-    """What a courier can bring back from a hand-over."""
-
-    PICKUP_CODE = "pickup_code"
-    RECEIPT_CODE = "receipt_code"
-    SIGNATURE = "signature"
-    IDENTITY = "identity"
-    PHOTO = "photo"
 
 
 class Listing(Shape):

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import Field
 
-from chalicelib.domain.policies import Handover
+from chalicelib.domain.handover import Handover
 from chalicelib.domain.shapes import Instant, Shape, Slug
 
 TRIES: Final = 5

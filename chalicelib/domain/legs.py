@@ -15,10 +15,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from chalicelib.domain.fleet import Proof
 from chalicelib.domain.handing import Handing, Part
+from chalicelib.domain.handover import TO_THE_CLIENT, Handover, Proof
 from chalicelib.domain.places import HandOverPoint
-from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.shapes import Instant, Money, Shape, Slug, Window
 
 

@@ -9,6 +9,10 @@ from pydantic import Field
 
 from chalicelib.domain.curfews import Curfew
 from chalicelib.domain.gifts import ItemClass
+from chalicelib.domain.handover import FETCHED as FETCHED  # whoever reads a policy finds its words here
+from chalicelib.domain.handover import NEAREST_FIRST as NEAREST_FIRST
+from chalicelib.domain.handover import TO_THE_CLIENT as TO_THE_CLIENT
+from chalicelib.domain.handover import Handover as Handover
 from chalicelib.domain.shapes import Shape, Slug, Text
 
 
@@ -25,27 +29,6 @@ class Level(IntEnum):
     SEALED = 4
     SEALED_BUILDING = 5
     NO_ACCESS = 6
-
-
-class Handover(StrEnum):
-    """How the gift may change hands, nearest to the client first."""
-
-    DOOR = "door"
-    LOBBY = "lobby"
-    GATE = "gate"
-    SHELF = "shelf"
-    COLLECTION_POINT = "collection_point"
-
-
-NEAREST_FIRST = (Handover.DOOR, Handover.LOBBY, Handover.GATE, Handover.SHELF, Handover.COLLECTION_POINT)
-
-
-FETCHED = frozenset({Handover.GATE, Handover.SHELF, Handover.COLLECTION_POINT})
-"""Hand-overs after which the client has to come out of the building."""
-
-
-TO_THE_CLIENT = frozenset({Handover.DOOR, Handover.LOBBY})
-"""Hand-overs in which the client receives; the others end at the compound: `at_gate` is not `delivered`."""
 
 
 class LastLeg(StrEnum):

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import Field
 
-from chalicelib.domain.policies import Handover
+from chalicelib.domain.handover import Handover
 from chalicelib.domain.shapes import Shape, Slug
 
 IN_PERSON: Final = frozenset({Handover.DOOR})

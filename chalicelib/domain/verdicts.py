@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import Field
 
 from chalicelib.domain.gifts import Gift
+from chalicelib.domain.handover import Handover
 from chalicelib.domain.places import Place
-from chalicelib.domain.policies import Handover
 from chalicelib.domain.safeguards import Safeguard
 from chalicelib.domain.shapes import Shape, Window
 

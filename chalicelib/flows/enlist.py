@@ -7,18 +7,18 @@ changes nothing and nudges again.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.domain import facts
-from chalicelib.domain.credentials import faults_of
-from chalicelib.domain.dialect import takes_visits
 from chalicelib.domain.errors import Clashing, Delayed, Fault, Invalid, Lost, Missing
-from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of, key_place, key_row
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Change, Count, Drop, Keep, Key, Row, Take, Topic, World
 from chalicelib.domain.shapes import Shape
+
+if TYPE_CHECKING:  # most who come here ask for the market alone
+    from chalicelib.domain.fleet import Courier, Crew, Fleet, Permit, Slot
 
 TRIES = 5
 LONGEST_SLOT = timedelta(days=7)
@@ -27,7 +27,7 @@ KEPT = timedelta(days=7)
 REMEMBERED = timedelta(seconds=60)
 """How long a process trusts the market or the courier it has read."""
 
-_Noun = TypeVar("_Noun", Courier, Crew, Permit, Slot)
+_Noun = TypeVar("_Noun", "Courier", "Crew", "Permit", "Slot")
 
 
 # --- markets ------------------------------------------------------------------------------------------------
@@ -118,6 +118,8 @@ def courier(world: World, market_id: str, courier_id: str) -> Courier:
     row = world.table.get(facts.courier_key(market_id, courier_id))
     if row is None:
         raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
+    from chalicelib.domain.fleet import Courier
+
     found = Courier.model_validate_json(row.body)
     world.memory[name] = (now, found)
     return found
@@ -125,6 +127,8 @@ def courier(world: World, market_id: str, courier_id: str) -> Courier:
 
 def put_crew(world: World, crew: Crew) -> Crew:
     """Create or replace a crew. Raises `Invalid` without its courier, and for credentials from the future."""
+    from chalicelib.domain.credentials import faults_of
+
     faults = faults_of(crew.credentials, world.clock())
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
@@ -143,6 +147,9 @@ def put_slot(world: World, slot: Slot) -> Slot:
 
     Raises `Invalid` without its crew and courier, `Clashing` when more is taken than the new capacity holds.
     """
+    from chalicelib.domain.dialect import takes_visits
+    from chalicelib.domain.fleet import Courier, Crew, Slot
+
     if slot.window.end - slot.window.start > LONGEST_SLOT:
         detail = f"a window of at most {LONGEST_SLOT.days} days was expected"
         raise Invalid(f"/window/end: {detail}", [Fault("/window/end", detail, slot.window.end.isoformat())])
@@ -234,7 +241,7 @@ def fleet(world: World, market_id: str) -> Fleet:
 
 def member(world: World, market_id: str, kind: str, name: str) -> Courier | Crew | Permit | Slot:
     """One of the fleet; `kind` is couriers, crews, permits or slots. Raises `Missing`."""
-    noun, short = facts.FLEET_KINDS[kind]
+    noun, short = facts.fleet_kinds()[kind]
     row = world.table.get(_member_key(market_id, short, name))
     if row is None:
         raise Missing(f"no {short} {name!r} in the market {market_id!r}")
@@ -244,10 +251,12 @@ def member(world: World, market_id: str, kind: str, name: str) -> Courier | Crew
 def remove(world: World, market_id: str, kind: str, name: str) -> None:
     """Take one out of the fleet. Raises `Missing`, and `Clashing` for a slot that somebody has taken from and for a
     courier or a crew that has a job: nobody could hear of it or call it off any more."""
+    from chalicelib.domain.fleet import Courier, Crew, Slot
+
     found = member(world, market_id, kind, name)
     if isinstance(found, (Courier, Crew)):
         _check_idle(world, market_id, found)
-    key = _member_key(market_id, facts.FLEET_KINDS[kind][1], name)
+    key = _member_key(market_id, facts.fleet_kinds()[kind][1], name)
     for _ in range(TRIES):
         row = world.table.get(key)
         if row is None:
@@ -269,6 +278,8 @@ def remove(world: World, market_id: str, kind: str, name: str) -> None:
 
 
 def _check_idle(world: World, market_id: str, found: Courier | Crew) -> None:
+    from chalicelib.domain.fleet import Courier
+
     way = "suspend it" if isinstance(found, Courier) else "withdraw it"
     for shard in range(market(world, market_id).shards):
         after: str | None = None

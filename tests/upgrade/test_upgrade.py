@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain import facts
+from chalicelib.domain.evidence import Evidence
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import hash_of, key_place
 from chalicelib.domain.legs import BookingState
@@ -149,4 +150,4 @@ def test_what_is_personal_opens_as_before_and_evidence_is_read(left: Left) -> No
         assert private.recipient.name == "Wang Secretive", name
         for row in left.on.world.table.read(order_id).rows:
             if row.key.sk.startswith("evidence#"):
-                assert facts.Evidence.model_validate_json(row.body).order_id == order_id
+                assert Evidence.model_validate_json(row.body).order_id == order_id
