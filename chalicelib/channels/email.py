@@ -11,12 +11,13 @@ import hashlib
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from html import escape
 from typing import Final
+from unicodedata import category
 
-from chalicelib.domain.clients import ChannelKind, Person
+from chalicelib.domain.clients import ChannelKind, Person, is_mailable
 from chalicelib.domain.dialect import Account, Reply
 from chalicelib.domain.message_rows import ChannelAccount
 from chalicelib.domain.messages import TryState
@@ -28,14 +29,25 @@ STYLE: Final = (
 )
 
 
+LEAVE: Final = "List-Unsubscribe"
+
+
+class _Policy(EmailPolicy):
+    """The library's for SMTP; of an address longer than a line it would make encoded words, which no mail program takes
+    for an address."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}\r\n".encode() if name == LEAVE else super().fold_binary(name, value)
+
+
 def address(person: Person) -> str | None:
-    return person.email
+    return person.email if person.email is not None and is_mailable(person.email) else None
 
 
 def out(account: Account, stated: ChannelAccount, to: str, saying: Saying, at: datetime) -> Mail:
     """The mail, byte for byte the same for the same message: who gets it twice sees the same Message-ID."""
     sender = stated.from_address or ""
-    mail = EmailMessage(policy=SMTP.clone(max_line_length=78))
+    mail = EmailMessage(policy=_Policy(linesep="\r\n", max_line_length=78))
     mail["From"] = Address(display_name=_line(stated.sender), addr_spec=sender)
     mail["To"] = Address(addr_spec=to)
     mail["Subject"] = _line(saying.subject)
@@ -43,6 +55,9 @@ def out(account: Account, stated: ChannelAccount, to: str, saying: Saying, at: d
     name = hashlib.sha256(saying.message_id.encode()).hexdigest()[:32]
     mail["Message-ID"] = f"<{name}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
+    if saying.link:  # a button of the mail program's own; the same address shows a person the order's page
+        mail[LEAVE] = f"<{saying.link}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(_plain(saying), charset="utf-8", cte="base64")
     mail.add_alternative(_html(saying), subtype="html", charset="utf-8", cte="base64")
     mail.set_boundary(f"=_{name}")
@@ -61,8 +76,8 @@ def read(reply: Reply) -> Sent:
 
 
 def _line(text: str) -> str:
-    """One line: nobody writes a header of his own."""
-    return " ".join(text.split())
+    """One line without signs that steer a terminal or end a text: nobody writes a header of his own."""
+    return " ".join("".join(" " if category(sign) == "Cc" else sign for sign in text).split())
 
 
 def _plain(saying: Saying) -> str:

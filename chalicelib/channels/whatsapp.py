@@ -38,6 +38,8 @@ UNSURE: Final = frozenset({1, 2, 131000, 131016})
 """Meta does not know either."""
 BUTTONS: Final = 3
 """Reply buttons in one message; more become a list."""
+LONGEST: Final = 600
+"""Characters of what is filled into a template; with its sentence it may have 1,024."""
 ROWS: Final = 10
 _STATES: Final = {
     "sent": TryState.ACCEPTED,
@@ -88,7 +90,7 @@ def _template(saying: Saying) -> dict[str, Any]:
     components: list[dict[str, Any]] = []
     if saying.values:
         said = [
-            {"type": "text", "parameter_name": name, "text": saying.values[name]}
+            {"type": "text", "parameter_name": name, "text": " ".join(saying.values[name].split())[:LONGEST]}
             for name in saying.template.parameters
         ]
         components.append({"type": "body", "parameters": said})

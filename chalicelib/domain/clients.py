@@ -4,6 +4,7 @@ client's own, so that to forget the key is to forget the person.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -29,6 +30,16 @@ Email = Annotated[
     str,
     StringConstraints(pattern=r"^[^@\s\x00-\x1f<>\"(),:;\\\[\]]{1,64}@[A-Za-z0-9.-]{1,189}\.[A-Za-z]{2,63}$"),
 ]
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = re.compile(rf"(?!.*=\?){_ATOM}(\.{_ATOM})*@([A-Za-z0-9-]+\.)+[A-Za-z]{{2,63}}", re.ASCII)
+"""RFC 5322, without what quotes, comments and encoded words allow beside it."""
+
+
+def is_mailable(address: str) -> bool:
+    """True where mail can be made out to it. `Email` lets more through, for contacts are what they are: some telephone
+    company gave out `a..b@`, and of letters beyond ASCII before the @ SES takes none."""
+    return _DOT_ATOM.fullmatch(address) is not None
 
 
 class ChannelKind(StrEnum):

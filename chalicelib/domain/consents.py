@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.domain.clients import Consent
+from chalicelib.domain.clients import Consent, Purpose
 from chalicelib.domain.errors import Fault, Invalid
 
+MESSAGES = (Purpose.MARKETING, Purpose.SERVICE)
+"""What a client agrees to no more who wants no more messages."""
 AHEAD = timedelta(minutes=5)
 """So far a brand's clock may run before ours."""
 

@@ -261,7 +261,11 @@ def also_owed_of(
     handing, at = order.leg.handing, order.history[-1].at
     if handing is not None and handing.asks_for_code and order.state in WANTS_CODE:
         owed = Owed(
-            _LEG * order.leg.leg_no + handing.codes, MessageKind.HAND_OVER_CODE, at, f"code-{handing.codes}"
+            _LEG * order.leg.leg_no + handing.codes,
+            MessageKind.HAND_OVER_CODE,
+            at,
+            f"code-{handing.codes}",
+            handing.good_until,
         )
         if (owed.kind, owed.about) not in said:
             yield owed

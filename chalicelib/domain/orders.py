@@ -376,7 +376,8 @@ class Order(Shape):
     def calendar_sequence(self) -> int:
         """How often its hours have changed: what a calendar goes by."""
         wished = 0 if self.rescheduling is None else self.rescheduling.count
-        return wished + len(self.legs) - 1 + (self.state is OrderState.CANCELLED)
+        is_off = self.state in (OrderState.CANCELLED, OrderState.FULFILLED_DIGITALLY)
+        return wished + len(self.legs) - 1 + is_off
 
     @property
     def can_be_fetched(self) -> bool:
@@ -484,7 +485,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         gift=new.gift,
         pick_up_name=new.pick_up.name,
         pick_up_place=new.pick_up.place,
-        window=new.window,
+        window=new.window.by_clock(market.time_zone),
         tier=new.tier,
         fallback=new.fallback,
         together=new.together,
@@ -496,7 +497,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
     )
     if new.safeguard is not None:
         order = order.model_copy(update={"safeguard": new.safeguard, "legs": (Leg(handing=Handing()),)})
-    return order if new.relay is None else relayed(order, new.relay, new.window)
+    return order if new.relay is None else relayed(order, new.relay, order.window)
 
 
 def relayed(order: Order, point: HandOverPoint, wished: Window) -> Order:

@@ -186,6 +186,12 @@ class Window(Shape):
             runs = f"{self.start.isoformat()} to {self.end.isoformat()}"
             raise ValueError(f"a window ends after it starts, this one runs {runs}")
 
+    def by_clock(self, time_zone: str) -> Window:
+        """The same hours, read by that clock where nobody has said by which."""
+        if "time_zone" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"time_zone": time_zone})
+
     def overlap(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """What `[start, end)` and this window share, or None."""
         low, high = max(self.start, start), min(self.end, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.channel_answers import ChannelStatement
-from chalicelib.domain.clients import ChannelKind
+from chalicelib.domain.clients import ChannelKind, is_mailable
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Missing, Stale, Unconditional
 from chalicelib.domain.message_rows import ChannelAccount, channel_key, channel_of_row, channel_row
 from chalicelib.domain.ports import Keep, World
@@ -69,6 +69,7 @@ def _check(world: World, brand_id: str, kind: ChannelKind, stated: ChannelStatem
         raise Clashing(f"no secrets are entered for {kind.value} of this brand: ask the operator")
     if stated.from_address is not None:
         domain = accounts[0].get("domain", "")
-        if stated.from_address.rpartition("@")[2].casefold() != domain.casefold():
-            detail = f"an address in the domain {domain!r} was expected"
+        is_theirs = stated.from_address.rpartition("@")[2].casefold() == domain.casefold()
+        if not (is_theirs and is_mailable(stated.from_address)):
+            detail = f"an address that mail can come from, in the domain {domain!r}, was expected"
             raise Invalid(f"/from_address: {detail}", [Fault("/from_address", detail)])

@@ -19,7 +19,7 @@ from datetime import datetime
 from chalicelib.domain import facts
 from chalicelib.domain.client_rows import PROOF, client_key, owner_of_brand
 from chalicelib.domain.clients import ChannelKind, Client, Consent, Purpose
-from chalicelib.domain.consents import AHEAD
+from chalicelib.domain.consents import AHEAD, MESSAGES
 from chalicelib.domain.contacts import by_whatsapp
 from chalicelib.domain.dialect import Account, Callback
 from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, Unauthorised
@@ -65,7 +65,6 @@ STOPS = frozenset(
     }
 )
 """The one word that ends all messages, in the languages that are spoken here; the whole text has to be it."""
-BOTH = (Purpose.MARKETING, Purpose.SERVICE)
 MARKETING_ONLY = "131050"
 """Meta's word for a client who wants no marketing."""
 
@@ -342,12 +341,12 @@ def _wish(world: World, client: Client, word: Word) -> None:
 def _stop(world: World, brand_id: str, client: Client, word: Word) -> None:
     """Nothing more, of either kind; and one last message that says so. Whoever shares the number reads the same
     telephone: to them it ends as well."""
-    after = _withdraw(world, client, BOTH, word)
+    after = _withdraw(world, client, MESSAGES, word)
     for other in _called(world, brand_id, word.names):
         if other.client_id != client.client_id:
-            _withdraw(world, other, BOTH, word)
+            _withdraw(world, other, MESSAGES, word)
     now = world.clock()
-    if not any(after.agrees_to(purpose, now) for purpose in BOTH):
+    if not any(after.agrees_to(purpose, now) for purpose in MESSAGES):
         oblige.confirm_stop(world, after, word.at)
 
 

@@ -222,6 +222,7 @@ def made_anew(world: World, brand_id: str, order_id: str) -> str:
         except Lost:
             continue
         world.log("code_made_anew", order=order_id, brand=brand_id)
+        world.queues.nudge(Topic.TELL, [order_id])  # its client may stand at the door
         return code
     raise Lost([0])
 

@@ -38,6 +38,7 @@ def reschedule(
     `Invalid` for a window that is closed.
     """
     order = look.order_for(world, brand_id, order_id)
+    window = window.by_clock((order.leg.client_window or order.window).time_zone)
     known = order.rescheduling
     if known is not None and (known.asked_from, known.window) == (version, window):
         _nudge(world, order)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from chalicelib.domain.errors import Fault, Invalid, Missing
+from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.orders import Order
 from chalicelib.domain.pass_answers import CodeView, Invitation
 from chalicelib.domain.passes import pass_id_of
@@ -65,13 +66,25 @@ def handing_over(world: World, order: Order) -> HandingOver:
 
 def given_instead(world: World, order: Order) -> Invitation | None:
     """What the client has that needs no courier; None for a parcel, and for what was taken back."""
-    if not order.is_digital:
-        return None
+    invitation = _invitation(world, order) if order.is_digital else None
+    return None if invitation is None or invitation.withdrawn else invitation
+
+
+def sessions_of(world: World, order: Order) -> Invitation | None:
+    """What its client has put into a calendar of it, also when it was taken back since; None: there never was any."""
+    was_given = order.digital is not None and order.digital.outcome in (
+        DigitalOutcome.GIVEN,
+        DigitalOutcome.WITHDRAWN,
+    )
+    invitation = _invitation(world, order) if was_given else None
+    return invitation if invitation is not None and invitation.sessions else None
+
+
+def _invitation(world: World, order: Order) -> Invitation | None:
     try:
-        invitation = redeem.invitation_of(world, redeem.pass_of(world, pass_id_of(order.order_id)))
+        return redeem.invitation_of(world, redeem.pass_of(world, pass_id_of(order.order_id)))
     except Missing:
         return None
-    return None if invitation.withdrawn else invitation
 
 
 def code_of(world: World, order: Order) -> CodeView:
@@ -101,19 +114,24 @@ def moment_of(order: Order, day: str, hour: str) -> datetime:
 
 
 def not_at_home(world: World, order: Order, version: int) -> Order:
-    """The same hours on the next day that lies ahead, on the recipient's own clock. Raises what `reschedule` raises."""
+    """The same hours on the next day that lies ahead, on the recipient's own clock. Who presses twice asks once. Raises
+    what `reschedule` raises."""
+    asked = order.rescheduling
+    if asked is not None and asked.asked_from == version and not asked.refused:
+        return order
     return reschedule(
         world, order.brand_id, order.order_id, a_day_later(order, world.clock()), version, CLIENT
     )
 
 
 def a_day_later(order: Order, now: datetime) -> Window:
-    """The same hours by the clock on the wall, a day later or on the first day after that is not over."""
+    """The same hours by the clock on the wall, a day later or on the first day after that is not over; as long as they
+    are, also in a night in which the clocks are changed."""
     shown = order.wish or order.leg.client_window or order.window
     zone = zone_info(shown.time_zone)
-    start, end = shown.start.astimezone(zone), shown.end.astimezone(zone)
-    days = max(1, (now.astimezone(zone).date() - start.date()).days)
-    later = [start + timedelta(days=days), end + timedelta(days=days)]
-    if later[0] <= now:
-        later = [moment + timedelta(days=1) for moment in later]
-    return Window(start=later[0], end=later[1], time_zone=shown.time_zone)
+    start = shown.start.astimezone(zone)
+    later = start + timedelta(days=max(1, (now.astimezone(zone).date() - start.date()).days))
+    if later <= now:
+        later += timedelta(days=1)
+    begins = later.astimezone(UTC)
+    return Window(start=begins, end=begins + (shown.end - shown.start), time_zone=shown.time_zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.domain.orders import Order
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.pages.calendar import Entry
 from chalicelib.pages.sheet import seen
 
@@ -23,13 +23,15 @@ def entry_of(
     visit = order.appointment
     changed = [order.placed_at, order.cancel_asked_at, order.leg.begun_at]
     changed.append(None if order.rescheduling is None else order.rescheduling.asked_at)
+    is_replaced = order.state is OrderState.FULFILLED_DIGITALLY  # nobody comes
+    changed.append(order.digital.at if is_replaced and order.digital is not None else None)
     return Entry(
         uid=f"{order.order_id}@cordon",
         sequence=order.calendar_sequence,
         hours=arrival if visit is None else visit.lasting(arrival),
         summary=say(DELIVERY if visit is None else VISIT).format(name=seen(order.pick_up_name)),
         changed_at=max(at for at in changed if at is not None),
-        is_cancelled=order.cancel_asked_at is not None,
+        is_cancelled=order.cancel_asked_at is not None or is_replaced,
         organizer=organizer,
         link=link,
     )

@@ -70,6 +70,7 @@ SAID: Final = {
     "late": "It can no longer be changed here. {name} will be glad to help.",
     "digital": "Thank you. You get a gift that needs no courier.",
     "waits": "Thank you. We keep trying to bring it.",
+    "stopped": "You will get no more messages.",
     "form": "This page has been open for too long. Please choose once more.",
 }
 """What came of what was asked, by the word for it in the address."""
@@ -131,6 +132,8 @@ class Page:
     minutes: int
     wish: Window | None
     wish_refused: bool
+    is_parcel: bool
+    is_written_to: bool
     in_calendar: bool
     steps: tuple[Step, ...]
     handing: tuple[Sentence, ...]
@@ -170,10 +173,11 @@ def page_of(
     heading = "Your gift from {name}" if order.appointment is None else "Your visit from {name}"
     if order.appointment is not None:
         text = VISITS.get(order.state, text)
-    if given is not None and not order.pick_up_name:
-        heading, text = "Your gift: {name}", "It is ready for you."
+    is_parcel = order.pick_up_place is not None
+    if not is_parcel:  # it comes from no shop: it is called by what it is
+        heading, text = "Your gift: {name}", "Cancelled" if given is None else "It is ready for you."
     return Page(
-        name=seen(order.pick_up_name or ("" if given is None else given.title)),
+        name=seen(order.pick_up_name or order.gift.items[0].name),
         heading=heading,
         now=text,
         tone=tone,
@@ -182,7 +186,9 @@ def page_of(
         minutes=0 if order.appointment is None else order.appointment.minutes,
         wish=order.wish,
         wish_refused=wished is not None and bool(wished.refused) and is_ahead,
-        in_calendar=is_ahead or order.state in (OrderState.PICKED_UP, OrderState.CANCELLED),
+        is_parcel=is_parcel,
+        is_written_to=order.client_id is not None,
+        in_calendar=is_parcel and (is_ahead or order.state in (OrderState.PICKED_UP, OrderState.CANCELLED)),
         steps=_steps(order, way),
         handing=_handing(order, way, onward, rest_minutes),
         can_move=can_move,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 4096
 """Bytes of a form."""
+ONE_CLICK = ("List-Unsubscribe", "One-Click")
+"""What a mail program sends that is asked to end messages (RFC 8058)."""
 NEIGHBOURS = frozenset({"same-origin", "none"})
 """What a browser calls whoever sends a form of ours; another page's is not read."""
 
@@ -103,11 +105,14 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/t/{token}", methods=["POST"], content_types=[FORM])
     @_shown
     def ask_for_change(token: str) -> Response:
-        from chalicelib.flows import links, track
+        from chalicelib.flows import links, opt_out, track
 
         request = bp.current_request
         told = _form(request)
         order = links.opened(wiring.world(), token)
+        if told.get(ONE_CLICK[0]) == ONE_CLICK[1]:  # a mail program's own button: it has no form of ours
+            opt_out.opt_out(wiring.world(), order)
+            return _page(request, order, 200, token, "stopped")
         if told.get("do") == "code" and _is_ours(request, token, told):
             return _page(request, order, 200, token, code=track.code_of(wiring.world(), order))
         said = _asked(request, order, token, told)
@@ -127,11 +132,13 @@ def blueprint(authorizer: Any) -> Blueprint:
         world = wiring.world()
         order = links.opened(world, token)
         lang = _language(bp.current_request)
-        given = track.given_instead(world, order)
-        if given is None:
+        given = track.sessions_of(world, order)
+        if given is not None:
+            entries = entries_of(given)
+        elif order.pick_up_place is not None:
             entries = [entry_of(order, Shelf("page")[lang].say, links.link_of(world, order, lang))]
         else:
-            entries = entries_of(given)
+            raise Missing("a pass is for no hour of its own")
         headers = {
             "Content-Disposition": 'attachment; filename="gift.ics"',
             "X-Content-Type-Options": "nosniff",
@@ -143,7 +150,7 @@ def blueprint(authorizer: Any) -> Blueprint:
 
 def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> str:
     """Do what the form asks for; the word for what came of it."""
-    from chalicelib.flows import answer, links, track
+    from chalicelib.flows import answer, links, opt_out, track
 
     if not _is_from_here(request):
         return "form"
@@ -162,6 +169,9 @@ def _asked(request: Any, order: Order, token: str, told: Mapping[str, str]) -> s
         elif told.get("do") == "wait":
             answer.decline(world, order.order_id)
             return "waits"
+        elif told.get("do") == "stop":
+            opt_out.opt_out(world, order)
+            return "stopped"
         else:
             return "form"
     except Malformed:

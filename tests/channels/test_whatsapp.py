@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,20 @@ def test_a_template_has_the_form_of_the_recorded_one() -> None:
     theirs = next(one for one in recorded["template"]["components"] if one["type"] == "body")
     body = next(one for one in ours["template"]["components"] if one["type"] == "body")
     assert [one.keys() for one in body["parameters"]] == [theirs["parameters"][0].keys()] * 5
+
+
+def test_what_is_filled_into_a_template_has_no_line_of_its_own_and_fits() -> None:
+    """Meta refuses lines, tabs and rows of spaces in a parameter, and a body of more than 1,024 characters."""
+    long = replace(
+        saying(MessageKind.SUBSTITUTE_PROPOSED, "en"),
+        values={"name": "Wang\n  Li\t王", "brand": "M", "gift": "Roses, " * 400},
+    )
+    request = whatsapp.out(ACCOUNTS["whatsapp"], STATED["whatsapp"], "8613800138077", long, NOW)
+    assert isinstance(request, Request)
+    said = json.loads(request.body)["template"]["components"][0]["parameters"]
+    texts = {one["parameter_name"]: one["text"] for one in said}
+    assert texts["name"] == "Wang Li 王"
+    assert sum(map(len, texts.values())) + len(long.template.text) < 1024
 
 
 @needs_shared

@@ -46,9 +46,18 @@ def test_without_secrets_there_is_no_channel(world: fakes.World) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["gifts@autre.example", "gifts@maison.example.evil.example", "gifts@evilmaison.example"]
+    "address",
+    [
+        "gifts@autre.example",
+        "gifts@maison.example.evil.example",
+        "gifts@evilmaison.example",
+        "gi..fts@maison.example",
+        "cadeaux-étoilés@maison.example",
+    ],
 )
-def test_nobody_writes_from_a_domain_that_is_not_entered_for_him(world: fakes.World, address: str) -> None:
+def test_nobody_writes_from_a_domain_that_is_not_entered_for_him_nor_from_what_is_no_address(
+    world: fakes.World, address: str
+) -> None:
     with pytest.raises(Invalid) as raised:
         connect(world, "maison", "email", EMAIL.model_copy(update={"from_address": address}), None)
     assert raised.value.faults[0].pointer == "/from_address"

@@ -16,11 +16,12 @@ from chalicelib.domain.templates import MessageKind
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import tell
 from chalicelib.flows.codes import OWN, codes_of
+from chalicelib.flows.prove import made_anew
 from tests import digital, stage
 from tests.ring import RING, with_ring_courier
 from tests.stage import NOON, publish_rules, zone
 from tests.swaps import CAKE, FLOWERS, allow, seal_kitchen, two_kitchens
-from tests.talking import Talking, connected, enrolled, keep, talking
+from tests.talking import Talking, connected, enrolled, keep, name_of, talking
 
 
 @pytest.fixture
@@ -71,6 +72,21 @@ def test_a_code_that_is_made_anew_is_told_anew(ringing: Talking) -> None:
     keep(ringing.on.plain, order.model_copy(update={"legs": (leg,), "version": order.version + 1}))
     tell.tell(ringing.world, order_id)
     assert kinds(ringing).count("hand_over_code") == 2
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_code_that_its_brand_has_made_anew_reaches_the_client_also_when_the_window_is_over(
+    ringing: Talking, is_late: bool
+) -> None:
+    order_id = ringing.place(gift=RING, safeguard={})
+    ringing.on.settle()
+    if is_late:
+        ringing.on.clock.now = ringing.order(order_id).window.end + timedelta(minutes=10)
+    fresh = made_anew(ringing.world, "maison", order_id)
+    ringing.on.settle()
+    said = [one for one in ringing.meta.sent if name_of(one).endswith("hand_over_code")]
+    assert len(said) == 2
+    assert said[-1]["template"]["components"][0]["parameters"][-1]["text"] == fresh
 
 
 def test_a_gift_without_a_code_speaks_of_none(ringing: Talking) -> None:
