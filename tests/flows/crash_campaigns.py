@@ -32,6 +32,8 @@ def order_key(client: str) -> str:
 HEAD = "reference,name,phone,country,locale,time_zone,spent,currency,spent_on"
 ROWS = [f"vic-{n},Wang,+861380013800{n},CN,zh-CN,Asia/Shanghai,1000.00,CNY,2022-04-01" for n in (1, 2)]
 RIGHT = "\n".join([HEAD, *ROWS]).encode()
+MOVED = "\n".join([HEAD, ROWS[0]]).replace("Asia/Shanghai", "Europe/Paris").encode()
+"""The first of them again, in another zone: the noon of that day is another moment, and the sum the same."""
 WRONG = RIGHT.replace(b"+8613800138002", b"8613800138002")
 
 
@@ -65,9 +67,11 @@ def everybody_is_enrolled_once(play: Play) -> None:
     """And nothing personal is left of the lists."""
     right = take_in.list_of(play.on.plain, "maison", play.known["right"])
     assert (right.state, right.progress.clients) == (ListState.READY, 2)
+    moved = take_in.list_of(play.on.plain, "maison", play.known["moved"])
+    assert (moved.state, moved.progress.clients, moved.progress.reasons) == (ListState.READY, 1, {})
     wrong = take_in.list_of(play.on.plain, "maison", play.known["wrong"])
     assert (wrong.state, wrong.fault_count) == (ListState.REFUSED, 1)
-    for found in (right, wrong):
+    for found in (right, moved, wrong):
         rows = play.table.read(lists.collection(found.list_id)).rows
         kinds = Counter(row.key.sk.partition("#")[0] for row in rows)
         assert not kinds.keys() & {"part", "rows", "lane"}, f"{found.state}, and there is {kinds}"

@@ -62,6 +62,7 @@ from chalicelib.flows.place_digital import place_digital
 from tests import digital
 from tests.flows import crash_clients
 from tests.flows.crash_campaigns import (
+    MOVED,
     ONE_A_PAGE,
     RIGHT,
     WRONG,
@@ -1678,7 +1679,8 @@ talks(
 
 story(
     "lists_of_clients_are_handed_in",
-    handed_in(RIGHT, "right", currency="CNY"), handed_in(WRONG, "wrong", currency="CNY"), read_the_lists,
+    handed_in(RIGHT, "right", currency="CNY"), handed_in(MOVED, "moved", currency="CNY"),
+    handed_in(WRONG, "wrong", currency="CNY"), read_the_lists,
     minutes(3), read_the_lists,
     settings=ONE_A_PAGE, at_end=everybody_is_enrolled_once, waits=("walk", "take_in"),
 )  # fmt: skip
