@@ -167,16 +167,20 @@ def _struck(world: World, read: Sequence[_Book], given: Given) -> list[str]:
     reached = [found for book in read for cap in book.caps if (found := full(cap, book.gifts, given))]
     if not reached:
         return []
-    ids = sorted({gift.order_id for found in reached for gift in found.gifts})
-    rows = world.table.get_many([facts.order_key(order_id) for order_id in ids])
-    now = world.clock()
-    struck = [order.order_id for order in map(facts.order_of_row, rows) if _came_to_nothing(order, now)]
+    struck = came_to_nothing(world, {gift.order_id for found in reached for gift in found.gifts})
     for book in read:
         left = [gift for gift in book.gifts if gift.order_id not in struck]
         for cap in book.caps:
             if (found := full(cap, left, given)) is not None:
                 raise _refused(found)
     return struck
+
+
+def came_to_nothing(world: World, ids: Collection[str]) -> list[str]:
+    """Those of these orders of which their clients have nothing, and will have nothing."""
+    rows = world.table.get_many([facts.order_key(order_id) for order_id in sorted(ids)])
+    now = world.clock()
+    return [order.order_id for order in map(facts.order_of_row, rows) if _came_to_nothing(order, now)]
 
 
 def _came_to_nothing(order: Order, now: datetime) -> bool:

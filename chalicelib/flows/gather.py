@@ -22,7 +22,7 @@ from chalicelib.domain.ports import Keep, Key, Row, World
 from chalicelib.domain.programme import NOTHING, programme_key, programme_of_row
 from chalicelib.domain.standing import Standing, held, standing_key, standing_of_row
 from chalicelib.domain.tallies import Tally, of_one
-from chalicelib.flows import enlist, enrol, rank
+from chalicelib.flows import cap, enlist, enrol, rank
 from chalicelib.flows.walk import Walked
 
 LISTED, PASSED_BY = "listed", "passed_by"
@@ -49,10 +49,11 @@ def _by_rule(world: World, campaign: Campaign, rule: Rule, lane: Lane) -> Walked
     rows = {row.key: row for row in world.table.get_many(found.keys)}
     clients = [client_of_row(rows[key]) for key in found.keys if key in rows]
     beside = _beside(world, campaign, rule, clients)
+    had = _had(world, campaign, rule, clients, beside)
     market = enlist.market(world, campaign.market_id)
     tally, members = Tally(), []
     for client in clients:
-        why, place = _passed_by(world, campaign, rule, client, beside, market)
+        why, place = _passed_by(world, campaign, rule, client, beside, had, market)
         tally = tally.plus(of_one(LISTED if why is None else PASSED_BY, () if why is None else (why,)))
         if why is None:
             members.append(Member(client=client.reference, place=place))
@@ -76,8 +77,32 @@ def _beside(world: World, campaign: Campaign, rule: Rule, clients: Iterable[Clie
     return {row.key: row for row in world.table.get_many(keys)} if keys else {}
 
 
+def _had(
+    world: World, campaign: Campaign, rule: Rule, clients: Iterable[Client], beside: dict[Key, Row]
+) -> set[str]:
+    """Which of them have, or will have, a gift for the occasion that the rule names. What was cancelled stands in their
+    books until somebody looks."""
+    if rule.open_occasion is None:
+        return set()
+    books = {client.client_id: client_ledger_key(client.client_id, campaign.day.year) for client in clients}
+    listed = {
+        gift.order_id: client_id
+        for client_id, key in books.items()
+        for gift in ledger_of_row(beside.get(key)).gifts
+        if gift.occasion == rule.open_occasion and not gift.struck
+    }
+    gone = set(cap.came_to_nothing(world, listed)) if listed else set()
+    return {client_id for order_id, client_id in listed.items() if order_id not in gone}
+
+
 def _passed_by(
-    world: World, campaign: Campaign, rule: Rule, client: Client, beside: dict[Key, Row], market: Market
+    world: World,
+    campaign: Campaign,
+    rule: Rule,
+    client: Client,
+    beside: dict[Key, Row],
+    had: set[str],
+    market: Market,
 ) -> tuple[str | None, str | None]:
     """Why that client is not meant; or the name of the place in the market, where there is one."""
     now = world.clock()
@@ -91,11 +116,8 @@ def _passed_by(
         return "consent_missing", None
     if rule.tier_at_least > 1 and _tier(world, campaign, client, beside) < rule.tier_at_least:
         return "below_tier", None
-    if rule.open_occasion is not None:
-        row = beside.get(client_ledger_key(client.client_id, campaign.day.year))
-        gifts = () if row is None else ledger_of_row(row).gifts
-        if any(gift.occasion == rule.open_occasion and not gift.struck for gift in gifts):
-            return "occasion_given", None
+    if client.client_id in had:
+        return "occasion_given", None
     try:
         places = enrol.person_of(world, client).places
     except Forgotten:

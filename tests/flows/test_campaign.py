@@ -187,6 +187,19 @@ def test_a_rule_takes_those_of_whom_all_of_it_is_true_and_says_who_was_passed_by
     assert campaign.plan.tally.tiers == {"gold": {"yes": 2}}
 
 
+def test_a_gift_that_was_called_off_leaves_its_occasion_open(on: Stage) -> None:
+    enrolled(on, *range(3))
+    open_to_all = {"rule": {"open_occasion": "easter"}}
+    first = placed(on, mounted(on, open_to_all))
+    second = mounted(on, open_to_all, "while-it-runs")
+    assert second.gathered is not None
+    assert second.gathered.reasons == {"occasion_given": 3}
+    called_off(on, first, "cancelled")
+    third = mounted(on, open_to_all, "afterwards")
+    assert third.gathered is not None
+    assert third.gathered.outcomes == {"listed": 3}
+
+
 def test_a_rule_goes_through_all_of_the_brands_clients(on: Stage) -> None:
     enrolled(on, *range(250))
     campaign = mounted(on, {"rule": {}}, at_once=True)
