@@ -97,7 +97,10 @@ class Person(Shape):
     phone: Phone | None = None
     email: Email | None = None
     whatsapp: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{1,131}$")], ...] = Field(
-        default=(), max_length=5, description="Numbers without `+`, or business-scoped user ids."
+        default=(),
+        max_length=5,
+        description="Numbers without `+`, or business-scoped user ids; an id that the client has shown there stays "
+        "while the phone is the same.",
     )
     places: dict[Slug, Place] = Field(
         default_factory=dict, max_length=10, description="By the brand's name for it: home, office."

@@ -65,6 +65,8 @@ def enrol(
             raise Clashing(f"the client {reference!r} has been erased, and is not enrolled again")
         if before is None and version is not None:
             raise Stale(f'there is no client {reference!r}, If-Match named "v{version}"')
+        if before is not None:
+            new = new.model_copy(update={"person": _with_learnt(new.person, person_of(world, before))})
         after, proofs = _drafted(world, brand_id, reference, new, before)
         if before is None and row is not None:
             after = after.model_copy(update={"version": row.version + 1})
@@ -152,6 +154,15 @@ def learn_whatsapp(world: World, client_id: str, name: str) -> Client:
 def _stored(world: World, client_id: str) -> Client | None:
     row = world.table.get(client_key(client_id))
     return None if row is None or is_gone(row.expires_at, world.clock()) else client_of_row(row)
+
+
+def _with_learnt(new: Person, had: Person) -> Person:
+    """With the ids that the client has shown in WhatsApp, as long as the phone is the same. A brand's list does not
+    know them, and whoever is not found by one any more is not heard, not when the word is STOP."""
+    learnt = [name for name in had.whatsapp if not name.isdigit() and name not in new.whatsapp]
+    if not learnt or had.phone != new.phone:
+        return new
+    return new.model_copy(update={"whatsapp": (*learnt, *new.whatsapp)[-NAMES_KEPT:]})
 
 
 def _drafted(

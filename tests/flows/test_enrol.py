@@ -220,6 +220,20 @@ def test_two_who_enrol_at_once_make_one_client(world: World) -> None:
     assert len(table.read(contacts_of_brand("maison")).rows) == 2
 
 
+def test_a_list_that_does_not_know_a_clients_name_in_a_channel_leaves_it_while_the_number_stays(
+    world: World,
+) -> None:
+    enrol(world, "maison", "vic-1", new())
+    learn_whatsapp(world, VIC, "CN.1")
+    known = enrol(world, "maison", "vic-1", new(), replaces=True)
+    assert known.version == 2, "it says nothing new"
+    changed = new(person={"email": "other@example.com", "whatsapp": ["CN.2"]})
+    enrol(world, "maison", "vic-1", changed, replaces=True)
+    assert [len(contacts.clients_with(world, "maison", by_whatsapp(f"CN.{n}"))) for n in (1, 2)] == [1, 1]
+    enrol(world, "maison", "vic-1", new(person={"phone": "+8613900139000"}), replaces=True)
+    assert not contacts.clients_with(world, "maison", by_whatsapp("CN.1"))
+
+
 def test_a_name_in_a_channel_is_learnt_once_and_the_oldest_of_too_many_forgotten(world: World) -> None:
     enrol(world, "maison", "vic-1", new())
     assert learn_whatsapp(world, VIC, "8613800138000").version == 1, "its own number"
