@@ -19,8 +19,9 @@ import urllib3
 
 from chalicelib.domain import facts
 from chalicelib.domain.keys import Role
-from chalicelib.domain.orders import NewOrder, Outlook, Private, placed
+from chalicelib.domain.orders import NewOrder, Outlook, Private
 from chalicelib.domain.ports import Keep
+from chalicelib.domain.steps import placed
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import draw, sign_in
 from sandbox import run, shanghai

@@ -20,8 +20,9 @@ from bench.canned import Canned
 from bench.rezoning import COMPOUNDS, DISTRICTS, NOON, ORDERS, SLOTS, real, town
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.domain import facts
-from chalicelib.domain.orders import NewOrder, Private, Tier, placed
+from chalicelib.domain.orders import NewOrder, Private, Tier
 from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.steps import placed
 from chalicelib.flows import check, dispatch, enlist, ration
 from tests import stage
 

@@ -21,9 +21,10 @@ from bench.placing import ENVIRONMENT, PlainKey
 from chalicelib.domain import facts
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Assignment, Booking, BookingState, Leg, reference_of
-from chalicelib.domain.orders import NewOrder, OrderState, Private, moved, placed
+from chalicelib.domain.orders import NewOrder, OrderState, Private
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Row, World
+from chalicelib.domain.steps import moved, placed
 from chalicelib.flows import check, enlist, publish, rezone
 from tests import fakes, stage
 from tests.paper import PaperDialect

@@ -39,7 +39,7 @@ from chalicelib.domain.lists import FaultList, ListParts, ListStart, Roster, Ros
 from chalicelib.domain.looks import LookList, Shown, WhyLook
 from chalicelib.domain.messages import MessageView
 from chalicelib.domain.notices import CloudEvent
-from chalicelib.domain.orders import OrderView
+from chalicelib.domain.order_views import OrderView
 from chalicelib.domain.places import HandOverPoint, Market
 from chalicelib.domain.programme import NewProgramme, Programme
 from chalicelib.domain.purchases import NewPurchases

@@ -48,9 +48,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from chalicelib.domain.due import due_at, in_pool, needs_somebody
 from chalicelib.domain.errors import Delayed, Forgotten, Missing, Newer
 from chalicelib.domain.legs import HINT, MEASURES, Assignment, Event, QuotaTaken
-from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private, due_at, in_pool, needs_somebody
+from chalicelib.domain.orders import SCHEMA, Order, OrderState, Private
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, Log, Row, Sealer, Table, Take
 from chalicelib.domain.shapes import stamp

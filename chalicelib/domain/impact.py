@@ -21,9 +21,10 @@ from typing import Any, Final
 from pydantic import Field
 
 from chalicelib.domain.clearance import HANDLING, Clearer, rest_of_stay
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import BookingState
-from chalicelib.domain.orders import Order, OrderState, TierName, in_pool
+from chalicelib.domain.orders import Order, OrderState, TierName
 from chalicelib.domain.places import Datum
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import Key, Row

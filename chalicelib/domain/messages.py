@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from chalicelib.domain.clients import ChannelKind, Client
+from chalicelib.domain.due import is_over
 from chalicelib.domain.instead import DigitalOutcome
-from chalicelib.domain.orders import Fallback, Order, OrderState, is_over
+from chalicelib.domain.orders import Fallback, Order, OrderState
 from chalicelib.domain.shapes import Instant, Shape, Window, stamp, zone_info
 from chalicelib.domain.substitutes import Proposal, Say, State
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind

@@ -17,8 +17,9 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.gifts import Gift, Item, ItemClass
-from chalicelib.domain.orders import Contact, Order, PickUp, in_pool
+from chalicelib.domain.orders import Contact, Order, PickUp
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.safeguards import Contactless
 from chalicelib.domain.shapes import Instant, Shape, Slug, as_name, by_name, fold, is_absent, names_of

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain import facts
 from chalicelib.domain.deeds import Deed, What, deed_of_row, deed_place, deed_prefix, deed_row
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Stale
 from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.legs import Booking, BookingState, EventKind, Leg, Refusal, replace_leg
 from chalicelib.domain.looks import Shown
-from chalicelib.domain.orders import RETURNING, Order, OrderState, Stopped, in_pool, moved
+from chalicelib.domain.orders import RETURNING, Order, OrderState, Stopped
 from chalicelib.domain.ports import Change, Keep, Key, Topic, World
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.steps import moved
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import cancel as cancelling
 from chalicelib.flows import check, look, reveal

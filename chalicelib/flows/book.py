@@ -27,6 +27,7 @@ from chalicelib.domain.dialect import (
     Unsure,
     takes_visits,
 )
+from chalicelib.domain.due import MINUTE, in_pool, is_over
 from chalicelib.domain.errors import Lost, Missing, Refused, Unanswered, Uncarriable
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Courier
@@ -42,9 +43,10 @@ from chalicelib.domain.legs import (
     reference_of,
     replace_leg,
 )
-from chalicelib.domain.orders import MINUTE, POLL, RETURNING, Order, in_pool, is_over, moved
+from chalicelib.domain.orders import POLL, RETURNING, Order
 from chalicelib.domain.ports import Change, Count, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
+from chalicelib.domain.steps import moved
 from chalicelib.domain.substitutes import is_wanted
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import check, enlist, prove, ration, receive, spare, substitute, suspect

@@ -8,8 +8,9 @@ from chalicelib.domain import facts
 from chalicelib.domain.acts import BRAND, CORDON, Act, Deed, act_row
 from chalicelib.domain.errors import Clashing, Lost, Stale
 from chalicelib.domain.legs import BookingState, replace_leg
-from chalicelib.domain.orders import ENDED, Order, OrderState, moved
+from chalicelib.domain.orders import ENDED, Order, OrderState
 from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.steps import moved
 from chalicelib.flows import check, look
 
 

@@ -15,6 +15,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.client_rows import client_key, client_of_row
 from chalicelib.domain.clients import Client
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.due import is_over, owes_digital
 from chalicelib.domain.errors import Clashing, Fault, Forgotten
 from chalicelib.domain.given import (
     PREFIX,
@@ -33,7 +34,7 @@ from chalicelib.domain.given import (
     years_of,
 )
 from chalicelib.domain.instead import DigitalOutcome
-from chalicelib.domain.orders import Order, OrderState, is_over, owes_digital
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.places import Address
 from chalicelib.domain.ports import Change, Keep, Key, Require, Row, World
 from chalicelib.domain.programme import Cap, programme_key, programme_of_row

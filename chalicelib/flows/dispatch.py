@@ -14,31 +14,21 @@ from functools import partial
 from chalicelib.domain import alone, companions, facts, rooms
 from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
 from chalicelib.domain.clearance import HANDLING, Clearer, Ground
+from chalicelib.domain.due import MINUTE, due_at, in_pool, owes_digital
 from chalicelib.domain.errors import Lost
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import QuotaTaken, Quote, replace_leg
 from chalicelib.domain.limits import fair_loads, loads_so_far
-from chalicelib.domain.orders import (
-    MINUTE,
-    RELOOK,
-    Fallback,
-    Order,
-    OrderState,
-    Outlook,
-    Private,
-    due_at,
-    in_pool,
-    moved,
-    owes_digital,
-)
+from chalicelib.domain.orders import RELOOK, Fallback, Order, OrderState, Outlook, Private
 from chalicelib.domain.places import Market, Offer
 from chalicelib.domain.ports import Change, Key, Require, Topic, World
 from chalicelib.domain.probing import left_to_one
 from chalicelib.domain.quotas import Need, Needs, local_days, midnight
 from chalicelib.domain.records import by_record
 from chalicelib.domain.shapes import rounded_up
+from chalicelib.domain.steps import moved
 from chalicelib.domain.substitutes import is_wanted
 from chalicelib.domain.verdicts import (
     HOLDING,

@@ -25,10 +25,11 @@ from chalicelib.domain.client_rows import (
     tombstone_key,
 )
 from chalicelib.domain.clients import Client
+from chalicelib.domain.due import is_over
 from chalicelib.domain.erasure import LOOK, deadline, left_of_order, mark
 from chalicelib.domain.errors import Delayed, Lost, Refused
 from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row, ledger_row
-from chalicelib.domain.orders import Order, is_over
+from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import Change, Drop, Keep, Row, Topic, World
 from chalicelib.domain.retention import CONSENT_PROOF, MARK, TOMBSTONE, kept_until
 from chalicelib.flows import cancel, enrol, look

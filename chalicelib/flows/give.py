@@ -17,10 +17,11 @@ from chalicelib.domain.clients import Client, Person, client_id_of
 from chalicelib.domain.errors import Delayed, Fault, Forgotten, Invalid, Lost
 from chalicelib.domain.given import Given
 from chalicelib.domain.jurisdictions import stays_in
-from chalicelib.domain.orders import NewOrder, Order, Recipient, Tier, fingerprint_of, order_id_of, placed
+from chalicelib.domain.orders import NewOrder, Order, Recipient, Tier, fingerprint_of, order_id_of
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
 from chalicelib.domain.programme import NOTHING, NewProgramme, programme_key, programme_of_row
 from chalicelib.domain.standing import Standing, held, standing_key, standing_of_row
+from chalicelib.domain.steps import placed
 from chalicelib.domain.wishes import OrderWish
 from chalicelib.flows import cap, enrol, rank, stand_in
 from chalicelib.flows.place import (

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain import facts, records
+from chalicelib.domain.due import MINUTE, due_at, in_pool
 from chalicelib.domain.errors import Lost, Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import (
@@ -26,8 +27,9 @@ from chalicelib.domain.legs import (
     replace_leg,
     with_hinted_reason,
 )
-from chalicelib.domain.orders import ENDED, MINUTE, POLL, Order, due_at, handed_on, in_pool, moved
+from chalicelib.domain.orders import ENDED, POLL, Order
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
+from chalicelib.domain.steps import handed_on, moved
 from chalicelib.domain.verdicts import Decision, Phase, Reason
 from chalicelib.flows import book, check, prove, suspect
 from chalicelib.flows.receive import SKEW, may_speak

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Lost, Malformed, Missing, Stale
-from chalicelib.domain.orders import Order, moved
+from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
+from chalicelib.domain.steps import moved
 from chalicelib.domain.words import LANGUAGES
 from chalicelib.flows import look
 

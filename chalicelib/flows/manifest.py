@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from chalicelib.domain import facts
 from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
 from chalicelib.domain.appointments import Appointment, Piece, PieceState, Word
+from chalicelib.domain.due import due_at, is_over
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost
-from chalicelib.domain.orders import Moved, Order, due_at, is_over, moved
+from chalicelib.domain.orders import Moved, Order
 from chalicelib.domain.ports import Change, Keep, World
+from chalicelib.domain.steps import moved
 from chalicelib.flows import look
 
 MISSING = "manifest_open"

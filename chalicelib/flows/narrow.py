@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
+from chalicelib.domain.due import is_over
 from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.jurisdictions import stays_in
-from chalicelib.domain.orders import Order, is_over
+from chalicelib.domain.orders import Order
 from chalicelib.domain.ports import World
 from chalicelib.flows import look
 

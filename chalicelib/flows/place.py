@@ -10,10 +10,11 @@ from chalicelib.domain import facts
 from chalicelib.domain.errors import Fault, Invalid, Lost, Missing
 from chalicelib.domain.gifts import Gift, ItemClass
 from chalicelib.domain.handing import code_from
-from chalicelib.domain.orders import Fallback, NewOrder, Order, PickUp, Private, Recipient, placed
+from chalicelib.domain.orders import Fallback, NewOrder, Order, PickUp, Private, Recipient
 from chalicelib.domain.places import HandOverPoint, Market, Place
 from chalicelib.domain.ports import Keep, Topic, World
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.steps import placed
 from chalicelib.flows import enlist
 
 HORIZON = timedelta(days=60)

@@ -16,17 +16,16 @@ from chalicelib.domain.errors import Clashing, Delayed, Fault, Forgotten, Invali
 from chalicelib.domain.gifts import Gift, Item, ItemClass
 from chalicelib.domain.given import Given
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
+from chalicelib.domain.order_views import OrderView, view
 from chalicelib.domain.orders import (
     SCHEMA,
     Fallback,
     Moved,
     Order,
     OrderState,
-    OrderView,
     Tier,
     fingerprint_of,
     order_id_of,
-    view,
 )
 from chalicelib.domain.pass_answers import NewDigitalOrder
 from chalicelib.domain.passes import PassState

@@ -29,9 +29,10 @@ from chalicelib.domain.handing import (
     is_same_code,
 )
 from chalicelib.domain.legs import HINT, Booking, Event, EventKind, replace_leg
-from chalicelib.domain.orders import ENDED, Note, Order, OrderState, moved
+from chalicelib.domain.orders import ENDED, Note, Order, OrderState
 from chalicelib.domain.ports import Topic, World
 from chalicelib.domain.shapes import Shape, Slug
+from chalicelib.domain.steps import moved
 from chalicelib.flows import look
 
 WRITES = 5

@@ -31,8 +31,9 @@ from chalicelib.domain.board import (
     unpacked,
     watched_key,
 )
+from chalicelib.domain.due import AFTERMATH
 from chalicelib.domain.errors import Delayed, Lost
-from chalicelib.domain.orders import AFTERMATH, ENDED, Order
+from chalicelib.domain.orders import ENDED, Order
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, Key, Row, Topic, World
 from chalicelib.flows import enlist

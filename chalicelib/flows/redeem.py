@@ -12,10 +12,11 @@ from datetime import datetime
 from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, TooOften
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
-from chalicelib.domain.orders import Order, moved
+from chalicelib.domain.orders import Order
 from chalicelib.domain.pass_answers import CodeView, Invitation, is_over
 from chalicelib.domain.passes import Pass, PassState, code_name, end_of, order_id_of_pass, request_name
 from chalicelib.domain.ports import Change, Topic, World
+from chalicelib.domain.steps import moved
 from chalicelib.flows import hand_out, stock
 
 WRONG = 100

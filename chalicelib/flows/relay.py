@@ -7,10 +7,12 @@ order names its point when it is placed; the dispatcher names one for an order t
 from __future__ import annotations
 
 from chalicelib.domain import facts
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
-from chalicelib.domain.orders import Order, in_pool, moved, relayed
+from chalicelib.domain.orders import Order
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.ports import Topic, World
+from chalicelib.domain.steps import moved, relayed
 from chalicelib.flows import enlist
 from chalicelib.flows.place import relay_faults
 

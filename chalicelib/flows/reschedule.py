@@ -1,7 +1,7 @@
 """Another window for an order that nobody has set out with: its place is given back once, and it is planned anew.
 
 Where no courier has the job yet, that is one write. Where one has, it is asked to let go first; until it has answered
-the wish is pending and the order keeps the hours that the courier was told (`orders.moved` settles it, whoever hears
+the wish is pending and the order keeps the hours that the courier was told (`steps.moved` settles it, whoever hears
 the answer). What has ended with the gift in the shop is sent out again instead, as a leg of its own.
 """
 
@@ -11,9 +11,11 @@ from chalicelib.domain import facts
 from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import replace_leg
-from chalicelib.domain.orders import Order, OrderState, Rescheduling, first_window, moved
+from chalicelib.domain.order_views import first_window
+from chalicelib.domain.orders import Order, OrderState, Rescheduling
 from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.steps import moved
 from chalicelib.flows import cap, check, look
 from chalicelib.flows.place import closed
 from chalicelib.flows.send_again import AGAIN, send_again

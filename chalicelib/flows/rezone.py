@@ -24,12 +24,13 @@ from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.legs import BookingState, EventKind, replace_leg
-from chalicelib.domain.orders import Order, moved
+from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Market
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.ports import Change, Keep, Key, Row, Topic, World
 from chalicelib.domain.quotas import Needs
 from chalicelib.domain.shapes import Instant, Shape, stamp
+from chalicelib.domain.steps import moved
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
 from chalicelib.flows import check, enlist, publish, ration
 

@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 from chalicelib.domain import facts
 from chalicelib.domain.custody import beginning
+from chalicelib.domain.due import is_over
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
 from chalicelib.domain.handing import Handing
 from chalicelib.domain.legs import MOST_LEGS, Leg
-from chalicelib.domain.orders import Order, OrderState, is_over, moved
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.steps import moved
 from chalicelib.flows import look
 from chalicelib.flows.place import closed
 

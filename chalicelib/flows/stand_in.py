@@ -14,13 +14,15 @@ from typing import Any
 
 from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.digital import DigitalFallback, DigitalGift, FallbackMode
+from chalicelib.domain.due import owes_digital
 from chalicelib.domain.errors import Forgotten, Lost, Missing
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import replace_leg
-from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState, moved, owes_digital
+from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.programme import programme_key, programme_of_row
+from chalicelib.domain.steps import moved
 from chalicelib.flows import hand_out, stock
 
 WAITS = frozenset({OrderState.PLACED, OrderState.HELD, OrderState.RELAYED, OrderState.STRANDED})

@@ -15,12 +15,14 @@ from chalicelib.domain import facts
 from chalicelib.domain.acts import CORDON, Act, Deed, act_row
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.client_rows import client_key, client_of_row, owner_of_brand, unseal_person
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid, Lost, Missing, Stale, Unconditional
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.gifts import ItemClass
 from chalicelib.domain.legs import replace_leg
-from chalicelib.domain.orders import Note, Order, Private, in_pool, moved
+from chalicelib.domain.orders import Note, Order, Private
 from chalicelib.domain.ports import Change, Keep, Row, Topic, World
+from chalicelib.domain.steps import moved
 from chalicelib.domain.substitutes import (
     PROPOSALS,
     Candidate,

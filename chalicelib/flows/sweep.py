@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.domain import facts
+from chalicelib.domain.due import due_at, is_over
 from chalicelib.domain.message_rows import message_bucket
-from chalicelib.domain.orders import Order, due_at, is_over
+from chalicelib.domain.orders import Order
 from chalicelib.domain.pass_rows import OFFERS
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Topic, World

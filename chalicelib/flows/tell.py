@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from chalicelib.domain import facts
+from chalicelib.domain.due import is_over
 from chalicelib.domain.errors import Clashing, CordonError, Lost, Missing, Refused, Unanswered
 from chalicelib.domain.notices import (
     RETRIES,
@@ -33,9 +34,10 @@ from chalicelib.domain.notices import (
     next_attempt,
     notice_id_of,
 )
-from chalicelib.domain.orders import Fallback, Order, is_over, moved
+from chalicelib.domain.orders import Fallback, Order
 from chalicelib.domain.pass_rows import PASS
 from chalicelib.domain.ports import Keep, Key, Row, Topic, World
+from chalicelib.domain.steps import moved
 from chalicelib.flows import speak, subscribe
 from chalicelib.flows.manifest import remind
 

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain.board import Board, Filter, Line, Risk
 from chalicelib.domain.deeds import Deed
+from chalicelib.domain.due import in_pool
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.looks import Look
-from chalicelib.domain.orders import ENDED, Order, OrderState, Tier, in_pool
+from chalicelib.domain.orders import ENDED, Order, OrderState, Tier
 
 RISKS: Final[dict[str, tuple[str, str]]] = {
     "astray": ("Astray", "!!"),

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from chalicelib.domain.curfews import Stop
 from chalicelib.domain.handing import HandingView
 from chalicelib.domain.looks import Look
-from chalicelib.domain.orders import Moved, OrderView
+from chalicelib.domain.order_views import OrderView
+from chalicelib.domain.orders import Moved
 from chalicelib.domain.policies import FETCHED, NEAREST_FIRST, Handover, Policy
 from chalicelib.domain.recall import Recalled
 from chalicelib.domain.shapes import zone_info

@@ -32,7 +32,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     def place_order() -> Response:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
-        from chalicelib.domain.orders import first_view
+        from chalicelib.domain.order_views import first_view
         from chalicelib.domain.wishes import OrderWish
 
         key = edge.idempotency_key(request)
@@ -197,7 +197,7 @@ def _readable(request: Any, order_id: str, *more: Role) -> tuple[Caller, Order]:
 
 def evidence_page(kind: str, order: Order, pieces: list[Evidence], *, whole: bool) -> Response:
     """The evidence as a page for people; `whole`: for operators."""
-    from chalicelib.domain.orders import view
+    from chalicelib.domain.order_views import view
     from chalicelib.flows.recall import recalled
     from chalicelib.flows.reveal import looks_of
     from chalicelib.flows.substitute import proposals_of

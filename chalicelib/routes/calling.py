@@ -18,7 +18,8 @@ from chalicelib.domain.keys import Caller, Role
 
 if TYPE_CHECKING:
     from chalicelib.domain.dialect import Callback
-    from chalicelib.domain.orders import Order, OrderView
+    from chalicelib.domain.order_views import OrderView
+    from chalicelib.domain.orders import Order
 
 STAFF = "x-acting-staff"
 
@@ -62,7 +63,7 @@ def brand_of(who: Caller) -> str | None:
 
 def seen(who: Caller, order: Order) -> OrderView:
     """The order as this caller may read it."""
-    from chalicelib.domain.orders import view
+    from chalicelib.domain.order_views import view
     from chalicelib.routes import disclosure
 
     whole = view(order)

@@ -45,7 +45,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/v1/orders/{order_id}/deeds", methods=["POST"], authorizer=authorizer)
     @edge.spoken
     def act_on_order(order_id: str) -> Response:
-        from chalicelib.domain.orders import view
+        from chalicelib.domain.order_views import view
         from chalicelib.flows import act
         from chalicelib.routes.deed_shapes import NewDeed, done
 

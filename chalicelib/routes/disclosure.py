@@ -17,7 +17,8 @@ from chalicelib.domain.custody import Chain, Flaw, Holder
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown
 from chalicelib.domain.explanation import By, Explanation, Instead, NearestChange
 from chalicelib.domain.instead import Digital
-from chalicelib.domain.orders import OrderView, Tier
+from chalicelib.domain.order_views import OrderView
+from chalicelib.domain.orders import Tier
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.verdicts import Decision, Reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.evidence import Evidence
-from chalicelib.domain.orders import OrderView
+from chalicelib.domain.order_views import OrderView
 from chalicelib.domain.shapes import Shape, Slug, Window
 from chalicelib.routes import cursors, disclosure
 

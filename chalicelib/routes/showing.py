@@ -151,7 +151,7 @@ def order_page(
     from urllib.parse import urlencode
 
     from chalicelib.domain.board import Risk, risk_of
-    from chalicelib.domain.orders import view
+    from chalicelib.domain.order_views import view
     from chalicelib.flows import act, look, reveal
     from chalicelib.pages import board as pages
     from chalicelib.routes import disclosure

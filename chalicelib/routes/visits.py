@@ -26,7 +26,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     def make_appointment() -> Response:
         request = bp.current_request
         who = caller(request, Role.BRAND, Role.ASSOCIATE)
-        from chalicelib.domain.orders import first_view
+        from chalicelib.domain.order_views import first_view
         from chalicelib.domain.wishes import NewAppointment  # here and below: importing the app stays small
 
         key = edge.idempotency_key(request)

@@ -15,8 +15,9 @@ from chalicelib import wiring
 from chalicelib.aws import clients
 from chalicelib.domain.client_rows import contacts_of_brand, data_key_of_client
 from chalicelib.domain.clients import Consent, Purpose, client_id_of
+from chalicelib.domain.due import is_over
 from chalicelib.domain.errors import Clashing, CordonError, Delayed, Forgotten
-from chalicelib.domain.orders import Order, is_over
+from chalicelib.domain.orders import Order
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import World
 from chalicelib.domain.wishes import OrderWish

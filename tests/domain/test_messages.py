@@ -26,8 +26,9 @@ from chalicelib.domain.messages import (
     read_name,
     settled,
 )
-from chalicelib.domain.orders import Moved, Order, OrderState, placed
+from chalicelib.domain.orders import Moved, Order, OrderState
 from chalicelib.domain.places import Market
+from chalicelib.domain.steps import placed
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind
 from tests.stage import MARKET, NOON, new_order
 

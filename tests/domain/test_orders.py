@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from chalicelib.domain.due import due_at, in_pool, is_over
 from chalicelib.domain.legs import Assignment, Booking, BookingState, EventKind, Leg
 from chalicelib.domain.orders import (
     ENDED,
@@ -20,16 +21,11 @@ from chalicelib.domain.orders import (
     Outlook,
     Tier,
     TierName,
-    due_at,
     fingerprint_of,
-    in_pool,
-    is_over,
-    moved,
     order_id_of,
-    placed,
-    state_of,
 )
 from chalicelib.domain.policies import Handover
+from chalicelib.domain.steps import moved, placed, state_of
 from chalicelib.domain.verdicts import Decision
 from tests import builders as b
 from tests.domain.test_legs import booking

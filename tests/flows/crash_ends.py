@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from chalicelib.domain import facts, snapshots
+from chalicelib.domain.due import due_at
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import LIVE, Booking, BookingState
 from chalicelib.domain.notices import Endpoint, notice_id_of
-from chalicelib.domain.orders import ENDED, Order, OrderState, due_at
+from chalicelib.domain.orders import ENDED, Order, OrderState
 from chalicelib.domain.pass_rows import (
     FREE,
     GIFT,

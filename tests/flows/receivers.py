@@ -11,7 +11,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.domain import facts, orders
+from chalicelib.domain import facts, steps
 from chalicelib.domain.dialect import Reply, Request
 from chalicelib.domain.errors import Unanswered
 from chalicelib.domain.notices import Notice
@@ -114,7 +114,7 @@ class Town:
 
     def place(self, key: str = "k1", brand: str = "maison") -> str:
         """An order in its first state."""
-        order = orders.placed(new_order(), brand, key, MARKET, self.clock())
+        order = steps.placed(new_order(), brand, key, MARKET, self.clock())
         private = Private(recipient=new_order().recipient, pick_up_contact=new_order().pick_up.contact)
         sealed = facts.seal_private(self.world.sealer, private, order.order_id)
         self.world.table.write(Keep(facts.order_row(order.model_copy(update={"sealed": sealed})), was=None))
@@ -163,7 +163,7 @@ class Town:
             tell(self.world, queues.sent.pop(0)[1])
 
     def _move(self, order_id: str, **changes: object) -> None:
-        after = orders.moved(self.order(order_id), self.clock(), **changes)
+        after = steps.moved(self.order(order_id), self.clock(), **changes)
         self.world.table.write(facts.keep_order(after))
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.deeds import What
+from chalicelib.domain.due import due_at
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import BookingState
-from chalicelib.domain.orders import OrderState, due_at
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Change
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import act, dispatch, reveal

@@ -12,8 +12,9 @@ from chalicelib.domain import facts
 from chalicelib.domain.dialect import CancelConfirmed
 from chalicelib.domain.errors import Clashing, Invalid
 from chalicelib.domain.legs import Booking, BookingState, EventKind
-from chalicelib.domain.orders import OrderState, moved
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
+from chalicelib.domain.steps import moved
 from chalicelib.flows import enlist, receive
 from chalicelib.flows.book import ECHO, book
 from chalicelib.flows.cancel import cancel

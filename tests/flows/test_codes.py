@@ -13,7 +13,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.dialect import BookAnswer, Booked, Job, Reply
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.legs import Booking, BookingState, reference_of, replace_leg
-from chalicelib.domain.orders import moved
+from chalicelib.domain.steps import moved
 from chalicelib.flows.codes import codes_of
 from chalicelib.flows.place import place
 from chalicelib.flows.tell import tell

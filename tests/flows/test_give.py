@@ -15,11 +15,12 @@ from chalicelib.domain import facts
 from chalicelib.domain.clients import Client
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
 from chalicelib.domain.given import client_ledger_key, ledger_of_row
-from chalicelib.domain.orders import Order, OrderState, Outlook, Tier, moved
+from chalicelib.domain.orders import Order, OrderState, Outlook, Tier
 from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.ports import Change, Keep
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.steps import moved
 from chalicelib.domain.verdicts import Decision
 from chalicelib.flows import answer, cancel, enrol, forget
 from chalicelib.flows.acts import acts_for

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.orders import OrderState, view
+from chalicelib.domain.order_views import view
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
 from chalicelib.domain.verdicts import Decision
 from chalicelib.flows import dispatch, enlist, explain

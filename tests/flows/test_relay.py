@@ -14,7 +14,8 @@ from chalicelib.domain.custody import Holder
 from chalicelib.domain.errors import Clashing, Invalid, Stale
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.jobs import job_of
-from chalicelib.domain.orders import OrderState, first_view, view
+from chalicelib.domain.order_views import first_view, view
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import HandOverPoint
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import cancel, enlist, look, replay

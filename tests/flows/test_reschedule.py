@@ -9,7 +9,8 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.errors import Clashing, Invalid, Stale
 from chalicelib.domain.legs import BookingState
-from chalicelib.domain.orders import Order, OrderState, first_view, view
+from chalicelib.domain.order_views import first_view, view
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.flows import book, cancel, dispatch, hear, receive

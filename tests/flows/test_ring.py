@@ -12,7 +12,8 @@ from chalicelib.domain.custody import Holder
 from chalicelib.domain.errors import Clashing, Invalid
 from chalicelib.domain.handing import NAG, TRIES, Part
 from chalicelib.domain.keys import Caller, Role
-from chalicelib.domain.orders import Note, Order, OrderState, view
+from chalicelib.domain.order_views import view
+from chalicelib.domain.orders import Note, Order, OrderState
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import enlist, prove, receive, reveal, send_again, sweep
 from chalicelib.flows.codes import OWN, codes_of

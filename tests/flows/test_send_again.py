@@ -12,7 +12,8 @@ from chalicelib.domain.custody import FlawKind, Holder
 from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.legs import MOST_LEGS, BookingState
-from chalicelib.domain.orders import Order, OrderState, first_view, view
+from chalicelib.domain.order_views import first_view, view
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.verdicts import Reason

@@ -10,7 +10,8 @@ from chalicelib.domain import facts
 from chalicelib.domain.acts import Act, Deed
 from chalicelib.domain.errors import Clashing, Invalid, Missing, Stale, Unconditional
 from chalicelib.domain.evidence import Step
-from chalicelib.domain.orders import Order, OrderState, first_view, view
+from chalicelib.domain.order_views import first_view, view
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.substitutes import Say, State
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.flows import dispatch, enrol, look, place, substitute

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from chalicelib.domain import facts
 from chalicelib.domain.appointments import PieceState, Word
 from chalicelib.domain.custody import Holder
+from chalicelib.domain.due import due_at
 from chalicelib.domain.errors import Clashing, Invalid, Missing
 from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import Event
-from chalicelib.domain.orders import NewOrder, Order, OrderState, due_at, first_view, view
+from chalicelib.domain.order_views import first_view, view
+from chalicelib.domain.orders import NewOrder, Order, OrderState
 from chalicelib.domain.ports import Key
 from chalicelib.domain.wishes import NewAppointment, OrderWish
 from chalicelib.flows import enlist, enrol, receive

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.evidence import Step
 from chalicelib.domain.explanation import By, Instead
-from chalicelib.domain.orders import OrderView, placed, view
+from chalicelib.domain.order_views import OrderView, view
 from chalicelib.domain.policies import Handover
 from chalicelib.domain.recall import Recalled
+from chalicelib.domain.steps import placed
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.pages import evidence, html, text, words
 from chalicelib.pages.evidence import Piece, Turned

@@ -158,7 +158,7 @@ def test_a_link_of_a_key_that_was_rotated_still_opens(desk: Desk) -> None:
 
 def test_whoever_has_been_forgotten_has_no_page(desk: Desk) -> None:
     from chalicelib.domain import facts
-    from chalicelib.domain.orders import moved
+    from chalicelib.domain.steps import moved
 
     order_id = booked(desk)
     path = link(desk, order_id)

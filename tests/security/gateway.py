@@ -21,10 +21,11 @@ from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.keys import Key as AccessKey
 from chalicelib.domain.keys import Role, hash_of, key_row
 from chalicelib.domain.lists import ListKind, ListStart
-from chalicelib.domain.orders import Moved, OrderState, Outlook, moved
+from chalicelib.domain.orders import Moved, OrderState, Outlook
 from chalicelib.domain.ports import Change, Keep, Key, KeyPage, Page, Row, Topic
 from chalicelib.domain.programme import NewProgramme
 from chalicelib.domain.report import PlanReport, plan_key
+from chalicelib.domain.steps import moved
 from chalicelib.domain.verdicts import Decision, Reason
 from chalicelib.domain.wishes import NewAppointment
 from chalicelib.flows import (
