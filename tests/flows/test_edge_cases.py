@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import Invalid, Refused
 from chalicelib.domain.evidence import Step
+from chalicelib.domain.fleet import Courier
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.verdicts import Decision, Reason
@@ -206,14 +207,14 @@ def test_edge_case_21_a_company_that_leaves_the_whitelist_loses_what_it_has_not_
     company: dict[str, Any] = {
         "courier_id": "paper-co", "market_id": "SHA", "dialect": "paper", "account": "main"
     }  # fmt: skip
-    enlist.put_courier(on.world, enlist.Courier.model_validate({**company, "listed": listed}))
+    enlist.put_courier(on.world, Courier.model_validate({**company, "listed": listed}))
     publish_rules(on.world, "amend", zone("Yongjia", "white@1"), policies=[white])
     order, _ = place(on.world, "maison", "key-1", new_order())
     on.settle()
     assert on.order(order.order_id).state is OrderState.BOOKED
     on.clock.forward(minutes=5)
     off = [{**listed[0], "until": on.clock.now}]
-    enlist.put_courier(on.world, enlist.Courier.model_validate({**company, "listed": off}))
+    enlist.put_courier(on.world, Courier.model_validate({**company, "listed": off}))
     on.minutes(3)
     assert on.live_bookings(order.order_id) == 0
     assert Reason.COMPANY_UNLISTED in on.order(order.order_id).outlook.reasons  # type: ignore[union-attr]
