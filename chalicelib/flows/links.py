@@ -57,7 +57,7 @@ def opened(world: World, token: str) -> Order:
     order_id, _, number = ("" if text is None else text).partition(".")
     row = world.table.get(facts.order_key(order_id)) if order_id else None
     order = None if row is None else facts.order_of_row(row)
-    if order is None or str(order.revoked_links) != number:
+    if order is None or order.is_erased or str(order.revoked_links) != number:
         raise Missing(DEAD)
     if (
         not order.sealed and order.pick_up_place is not None

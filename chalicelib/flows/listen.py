@@ -164,7 +164,7 @@ def _hear(world: World, brand_id: str, word: Word) -> None:
     elif word.kind == "said":
         _hear_said(world, brand_id, word)
     elif word.kind == "wish":
-        for client in _called(world, brand_id, word.names):
+        for client in _everybody(world, brand_id, word.names):
             _wish(world, client, word)
 
 
@@ -295,6 +295,12 @@ def _called(world: World, brand_id: str, names: Sequence[str]) -> list[Client]:
     return []
 
 
+def _everybody(world: World, brand_id: str, names: Sequence[str]) -> list[Client]:
+    """All of them, by any of these names: one may have been entered by its number, another learned by its id."""
+    found = (client for name in names for client in contacts.clients_with(world, brand_id, by_whatsapp(name)))
+    return list({client.client_id: client for client in found}.values())
+
+
 def _learn(world: World, client: Client, names: Sequence[str]) -> None:
     """Whoever got our message, or pressed its button, is called so: found by it, even where a payload names no number.
     Only business-scoped ids are learned; a number is for the brand to enter."""
@@ -342,7 +348,7 @@ def _stop(world: World, brand_id: str, client: Client, word: Word) -> None:
     """Nothing more, of either kind; and one last message that says so. Whoever shares the number reads the same
     telephone: to them it ends as well."""
     after = _withdraw(world, client, MESSAGES, word)
-    for other in _called(world, brand_id, word.names):
+    for other in _everybody(world, brand_id, word.names):
         if other.client_id != client.client_id:
             _withdraw(world, other, MESSAGES, word)
     now = world.clock()

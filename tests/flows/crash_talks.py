@@ -233,13 +233,19 @@ def channel_is_stated_anew(play: Play) -> None:
 
 
 def all_is_said(play: Play) -> None:
-    """At the end: no message waits, none has gone out more often than it may, and each that was to be said was."""
+    """At the end: no message waits, none has gone out more often than it may, each that was to be said was, and each
+    word was done once."""
     homes = [order.order_id for order in play.orders()] + [client_id_of("maison", name) for name in PEOPLE]
     for home in homes:
         for message in said_to(play, home):
             assert message.next_attempt_at is None, f"{message.message_id} waits: {message}"
             sends = [t for t in message.tries if t.state in (TryState.ATTEMPTED, TryState.UNKNOWN)]
             assert len(sends) <= 2, f"{message.message_id} may have gone out {len(sends)} times"
+    for order in play.orders():
+        answers = [answer for message in said_to(play, order.order_id) for answer in message.answers]
+        asked = sum(answer.result == "moved" for answer in answers)
+        count = 0 if order.rescheduling is None else order.rescheduling.count
+        assert count <= asked, f"{order.order_id} was moved {count} times for {asked} words"
     waiting = [row for row in play.table.rows.values() if row.work == "inbox"]
     assert not waiting, f"{len(waiting)} payloads were never read"
 

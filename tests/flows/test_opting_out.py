@@ -95,6 +95,13 @@ def test_whoever_shares_the_number_is_written_to_no_more_either(said: Talking, u
     assert said.meta.kinds() == ["stopped"], "one telephone is told once"
 
 
+def test_whoever_is_called_so_by_another_of_the_names_is_written_to_no_more_either(said: Talking) -> None:
+    """One was entered with the number, the other with the id that Meta has for the same telephone."""
+    enrolled(said.on.plain, "vic-2", person={"name": "L", "whatsapp": ["CN.13491208655302741918"]})
+    said.hear(wrote("STOP", said.on.clock.now))
+    assert not agreed(said, "vic-1") and not agreed(said, "vic-2")
+
+
 def test_the_button_ends_it_for_whoever_shares_the_number_too(said: Talking) -> None:
     from chalicelib.domain.channel_answers import NewTalk
     from chalicelib.flows import talk

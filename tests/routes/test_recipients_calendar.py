@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain import erasure, facts
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.shapes import Window
@@ -106,3 +107,11 @@ def test_what_is_taken_back_leaves_the_calendar_and_its_page_says_so_by_its_name
     text = answer.body.decode()
     assert text.count("BEGIN:VEVENT") == evenings == text.count("STATUS:CANCELLED")
     assert "METHOD:CANCEL" in text and f"UID:{pass_id_of(order_id)}-" in text.replace("\r\n ", "")
+
+
+def test_of_a_gift_without_a_parcel_too_there_is_no_page_once_its_client_is_forgotten(desk: Desk) -> None:
+    order_id, path = given(desk, digital.yoga())
+    assert look(desk, path).status_code == 200
+    order = desk.stage.order(order_id)
+    desk.stage.world.table.write(facts.keep_order(erasure.left_of_order(order)))
+    assert look(desk, path).status_code == 404 == look(desk, f"{path}/calendar").status_code
