@@ -45,6 +45,7 @@ class Amendment(Shape):
     policies: tuple[Any, ...] = Field(default=(), description="Policies, as in a part of an upload.")
     features: tuple[Any, ...] = Field(default=(), description="GeoJSON features, as in a part of an upload.")
     released: tuple[Any, ...] = Field(default=(), description="Releases, as in a part of an upload.")
+    exemptions: tuple[Any, ...] = Field(default=(), description="Exemptions, as in a part of an upload.")
     datum: Datum | None = Field(default=None, description="Absent: the market's.")
 
 
@@ -80,6 +81,8 @@ class Outcome(StrEnum):
     """It is on its way, and would have to come back."""
     FREED = "freed"
     """Nobody can go as it is, and somebody could."""
+    FAILS_ANYWAY = "fails_anyway"
+    """It has a slot that it may not keep, with the change or without: the next pass over all orders says so."""
 
 
 PLANNED: Final = 1000
@@ -214,15 +217,21 @@ def view(impact: Impact, page: AffectedPage, kept: timedelta) -> ImpactView:
 
 
 def judged(
-    order: Order, delivery: Delivery, before: Clearer, after: Clearer, slots: Sequence[Slot]
+    order: Order,
+    delivery: Delivery,
+    before: Clearer,
+    after: Clearer,
+    slots: Sequence[Slot],
+    asked_at: datetime,
 ) -> Affected | None:
     """What the change would do to this order, or None: nothing. `slots`: which a waiting order could be given.
 
-    Both clearers stand at the moment at which the change takes effect, before one fleet.
+    Both clearers stand at the moment at which the change takes effect, before one fleet. What is over by then as
+    planned is not touched; what should have been over when it was asked, and is not, is late, and is.
     """
     if in_pool(order):
         return _waiting(order, delivery, before, after, slots)
-    return _given(order, delivery, before, after)
+    return _given(order, delivery, before, after, asked_at)
 
 
 def _waiting(
@@ -230,6 +239,8 @@ def _waiting(
 ) -> Affected | None:
     if order.window.end <= after.now or not order.can_be_fetched:
         return None
+    if after.fleet.is_suspected(delivery.drop_off.address, after.now):
+        return None  # it waits for somebody to say what is there, whatever the rules say
     candidates = near(slots, order.window, after.now)
     could, _ = _anybody(order, delivery, before, candidates)
     can, reasons = _anybody(order, delivery, after, candidates)
@@ -269,15 +280,17 @@ def near(slots: Iterable[Slot], window: Window, now: datetime) -> list[Slot]:
     ]
 
 
-def _given(order: Order, delivery: Delivery, before: Clearer, after: Clearer) -> Affected | None:
+def _given(
+    order: Order, delivery: Delivery, before: Clearer, after: Clearer, asked_at: datetime
+) -> Affected | None:
     leg = order.leg
     assignment, live = leg.assignment, leg.live_booking
     if assignment is None or (live is None and leg.deciding_booking is not None):
         return None  # over, but for the telling
-    if live is not None and (live.state is BookingState.CANCELLING or live.cancel_reason):
+    if live is not None and live.state is BookingState.CANCELLING:
         return None  # being called off already
     slot = after.fleet.slots.get(assignment.slot_id)
-    if slot is None or assignment.end <= after.now:
+    if slot is None or asked_at < assignment.end <= after.now:
         return None
     is_carried = live is not None and live.track.has_custody
     phase = Phase.CARRIED if is_carried else Phase.GIVEN
@@ -299,11 +312,15 @@ def _given(order: Order, delivery: Delivery, before: Clearer, after: Clearer) ->
     if then == assignment.handovers:
         return None
     now = ways(before.clear(*asked, phase=phase, held=held))
-    if then == now or (not then and not now):
-        return None  # whatever is wrong with it is not the change's doing
+    if then and then == now:
+        return None  # not the change's doing
     if then:
         return _affected(order, Outcome.HANDOVER_CHANGES, (), then)
+    if live is not None and (live.cancel_reason == "not_cleared" or live.track.kind == "returning"):
+        return None  # it has been recalled before, and is on its way back or refused
     reasons = said.reasons or (Reason.NO_HANDOVER,)
+    if not now:
+        return _affected(order, Outcome.FAILS_ANYWAY, reasons)
     return _affected(order, Outcome.RECALLED if is_carried else Outcome.LOSES_SLOT, reasons)
 
 

@@ -30,6 +30,8 @@ class Ground:
     fleet: Fleet
     is_whole: bool = True
     """The whole fleet; else only what one assignment names."""
+    freed: Mapping[QuotaTaken, int] = MappingProxyType({})
+    """What is asked about as if it had been given back of quotas a day (`weigh`)."""
 
     def knowing(self, at: datetime) -> datetime:
         """That moment, and not before these rules were published: what is in force is known.

@@ -207,7 +207,7 @@ def _round(
     # a place may have come free, though nobody is due
     more = stand_by.others(world, market.market_id, standing_by, keys)
     waiting = facts.readable(world.table.get_many(more), world.log) if more else ()
-    orders = sorted((*orders, *filter(_lacks_a_place, waiting)), key=lambda o: o.order_id)
+    orders = sorted((*orders, *filter(lacks_a_place, waiting)), key=lambda o: o.order_id)
     if not orders:
         stand_by.note(world, market.market_id, standing_by, ())  # or they would be read in every round
         return 0, []
@@ -217,7 +217,7 @@ def _round(
     now = world.clock()  # not from before an order was placed that has been read since
     still_ours = partial(_is_ours, world, market.market_id, holder)
     rulings, account = decide(world, orders, on, now, market.offer, still_ours, market.fair_load)
-    left = [r.after for r in rulings if r.takes is None and _lacks_a_place(r.after)]
+    left = [r.after for r in rulings if r.takes is None and lacks_a_place(r.after)]
     refused = {order.order_id: order.leg.refusals for order in orders}
     rulings = [
         r
@@ -249,7 +249,7 @@ def _round(
     return len(saved), [facts.order_key(name) for name in lost]
 
 
-def _lacks_a_place(order: Order) -> bool:
+def lacks_a_place(order: Order) -> bool:
     """True for an order of the pool that waits for nothing else, or for its last safe moment."""
     if not in_pool(order) or order.outlook is None:
         return False
@@ -329,11 +329,15 @@ def decide(
     offer: Offer = Offer.AT_ONCE,
     is_ours: Callable[[], bool] = lambda: True,
     fair_load: int = 0,
+    *,
+    asks: bool = True,
 ) -> tuple[list[Ruling], explain.Account | None]:
     """Every open order's fate in this round, and what it is explained by; None: nothing was planned.
 
     `is_ours`: holds the lease for another while. A city takes longer than a lease that nobody renews; whoever took it
     over would take as long, and none of them would ever save.
+
+    `asks`: couriers are asked for their prices; else those that their slots state hold (`weigh`: nobody acts on it).
     """
     known = world.memory.setdefault(f"by_record#{orders[0].market_id}", {})
     on = replace(on, fleet=by_record(on.fleet, now, known))
@@ -376,7 +380,7 @@ def decide(
         verdicts[name] = [_not_without_companions(verdict) for verdict in verdicts[name]]
     parties_of = {name: party for party in parties for name in party}
     verdicts = dict(left_to_one(orders, verdicts, parties_of, on.fleet, now))
-    orders, prices = quote.quoted(world, orders, verdicts, on, now)
+    orders, prices = quote.quoted(world, orders, verdicts, on, now) if asks else (orders, {})
     for number, order in enumerate(orders):
         if number % AT_A_TIME == 0:
             is_ours()
@@ -601,7 +605,7 @@ def _plan_with_other_permits(
         if not worn:
             return
         fleet = on.fleet.model_copy(update={"uses_left": {**on.fleet.uses_left, **planned.uses_left()}})
-        fresh = check.Ground(on.atlas, fleet)
+        fresh = replace(on, fleet=fleet)
         assert on.atlas is not None
         clearer = Clearer(on.atlas, fleet, on.knowing(now), fleet.down(now))
         found: dict[Pair, Needs] = {}

@@ -118,7 +118,8 @@ def counted(world: World, market_id: str, needs: Iterable[Needs], on: check.Grou
     if keys:
         found |= dict.fromkeys(keys.values(), 0)
         for row in world.table.get_many(sorted(keys)):
-            found[keys[row.key]] = row.counters.get(facts.TAKEN, 0)
+            taken = keys[row.key]
+            found[taken] = max(0, row.counters.get(facts.TAKEN, 0) - on.freed.get(taken, 0))
     return found
 
 

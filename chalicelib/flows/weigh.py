@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
-from chalicelib.domain import facts, snapshots
-from chalicelib.domain.assignment import Problem, cost_ahead
+from chalicelib.domain import facts, rooms, snapshots
 from chalicelib.domain.atlas import Atlas
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.errors import Lost
+from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.impact import (
     PLANNED,
     Affected,
@@ -28,20 +27,17 @@ from chalicelib.domain.impact import (
     Outcome,
     impact_key,
     judged,
-    near,
     seen_key,
     stuck,
     told_key,
 )
+from chalicelib.domain.legs import MEASURES, BookingState, QuotaTaken, replace_leg
 from chalicelib.domain.orders import Order
-from chalicelib.domain.planning import planned
 from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.reading import Faults, Reading
-from chalicelib.domain.records import by_record
 from chalicelib.domain.uploads import Difference, Mode, UploadStart, difference
-from chalicelib.domain.verdicts import Decision, Delivery, Phase
-from chalicelib.flows import consult, enlist, inquire, publish
-from chalicelib.flows.dispatch import reasons_of
+from chalicelib.domain.verdicts import Delivery
+from chalicelib.flows import check, consult, dispatch, enlist, inquire, publish, stand_by
 
 PAGE = 500
 """Orders looked at in one step."""
@@ -135,15 +131,16 @@ def _look(world: World, impact: Impact, rules: _WhatIf) -> Impact | None:
 def _judge(
     world: World, orders: Iterable[Order], impact: Impact, rules: _WhatIf
 ) -> tuple[list[Affected], int]:
-    fleet = facts.load_fleet(world.table, impact.market_id, world.memory)
-    before, after = Clearer(rules.before, fleet, impact.at), Clearer(rules.after, fleet, impact.at)
+    fleet = _fleet(world, impact)
+    down, at = fleet.down(impact.at), impact.at
+    before, after = Clearer(rules.before, fleet, at, down), Clearer(rules.after, fleet, at, down)
     slots = list(fleet.slots.values())
     found, unaffected = [], 0
     for order in orders:
         delivery = _delivery(world, order)
         if delivery is None:
             continue
-        one = judged(order, delivery, before, after, slots)
+        one = judged(order, delivery, before, after, slots, impact.asked_at)
         if one is None:
             unaffected += 1
         else:
@@ -207,52 +204,96 @@ def _plan(world: World, impact: Impact, rules: _WhatIf) -> Impact | None:
 def _replanned(
     world: World, impact: Impact, rules: _WhatIf, wanted: Sequence[Affected], all_open: Sequence[Affected]
 ) -> dict[str, Affected]:
-    """Who would take these. The places of all that lose theirs are free."""
-    fleet = by_record(facts.load_fleet(world.table, impact.market_id, world.memory), impact.at)
-    left = Counter(fleet.left)
-    left.update(one.slot for one in all_open if one.outcome is Outcome.LOSES_SLOT and one.slot in fleet.slots)
-    clearer = Clearer(rules.after, fleet, impact.at)
+    """Who would take these, as a round of dispatch says it: that is asked, and saves nothing.
+
+    The places of all that lose theirs are free, and so is what those who are planned have taken of quotas, room and
+    permits. Who stands by for a place wants one as well.
+    """
+    if not wanted:
+        return {}
     by_id = {one.order_id: one for one in wanted}
-    orders = facts.readable(world.table.get_many([facts.order_key(name) for name in by_id]), world.log)
-    answers: dict[str, Any] = {}
-    costs: dict[tuple[str, str], int] = {}
-    for order in orders:
-        delivery = _delivery(world, order)
-        if delivery is None:
-            continue
-        slots = near(fleet.slots.values(), order.window, impact.at)
-        said = [clearer.clear(delivery, slot, order.leg.refused_by(impact.at), Phase.OPEN) for slot in slots]
-        ground = clearer.ground(
-            delivery, max(impact.at, order.window.start), max(order.window.end, impact.at)
+    mine = [facts.order_key(name) for name in by_id]
+    bench = world.table.get(facts.standing_by_key(impact.market_id))
+    others = stand_by.others(world, impact.market_id, bench, mine)
+    orders = {o.order_id: o for o in facts.readable(world.table.get_many([*mine, *others]), world.log)}
+    losing = [orders[name] for name in by_id if name in orders and orders[name].leg.assignment is not None]
+    beyond = Counter(
+        one.slot for one in all_open if one.outcome is Outcome.LOSES_SLOT and one.order_id not in by_id
+    )
+    open_then = [
+        _without_slot(order)
+        for name, order in sorted(orders.items())
+        if (name in by_id or dispatch.lacks_a_place(order)) and not order.is_stopped(impact.at)
+    ]
+    if not open_then:
+        return {}
+    market, fleet = enlist.market(world, impact.market_id), _fleet(world, impact)
+    on = _given_back(check.Ground(rules.after, fleet), losing, beyond)
+    rulings, _ = dispatch.decide(world, open_then, on, impact.at, fair_load=market.fair_load, asks=False)
+    return {
+        ruling.after.order_id: _told(by_id[ruling.after.order_id], ruling, on.fleet)
+        for ruling in rulings
+        if ruling.after.order_id in by_id
+    }
+
+
+def _told(one: Affected, ruling: dispatch.Ruling, fleet: Fleet) -> Affected:
+    """What the answer says of an order that is open then, from what was decided for it."""
+    goes, waits = ruling.after.leg.assignment, ruling.after.outlook
+    is_freed = one.outcome is Outcome.FREED
+    if goes is not None:
+        return one.model_copy(
+            update={
+                "outcome": Outcome.FREED if is_freed else Outcome.MOVES,
+                "handovers": goes.handovers,
+                "to_slot": goes.slot_id,
+                "to_courier": fleet.slots[goes.slot_id].courier_id,
+            }
         )
-        answers[order.order_id] = (order, said, ground)
-        for slot, verdict in zip(slots, said, strict=True):
-            if verdict.decision is Decision.YES and left[slot.slot_id] > 0:
-                ahead = slot.window.start - impact.at
-                costs[order.order_id, slot.slot_id] = cost_ahead(
-                    slot.price.amount, slot.on_time_permille, order.tier, ahead
-                )
-    tiers = {name: int(order.tier) for name, (order, _, _) in answers.items()}
-    plan, _ = planned(Problem.of(tiers, left, costs), world.solver.assign, impact.impact_id)
-    found = {}
-    for name, (_, said, ground) in answers.items():
-        one = by_id[name]
-        chosen = plan.chosen.get(name)
-        if chosen is not None:
-            verdict = next(v for v in said if v.slot_id == chosen)
-            found[name] = one.model_copy(
-                update={
-                    "outcome": Outcome.FREED if one.outcome is Outcome.FREED else Outcome.MOVES,
-                    "handovers": verdict.handovers,
-                    "to_slot": chosen,
-                    "to_courier": fleet.slots[chosen].courier_id,
-                }
-            )
-        else:
-            reasons = reasons_of(said, left, ground)
-            outcome = Outcome.FREED if one.outcome is Outcome.FREED else stuck(reasons)
-            found[name] = one.model_copy(update={"outcome": outcome, "reasons": reasons})
-    return found
+    reasons = waits.reasons if waits is not None else one.reasons
+    return one.model_copy(
+        update={"outcome": Outcome.FREED if is_freed else stuck(reasons), "reasons": reasons}
+    )
+
+
+def _without_slot(order: Order) -> Order:
+    """The order as it would be once its courier has let go."""
+    leg = order.leg
+    if leg.assignment is None:
+        return order
+    gone = {"state": BookingState.CANCELLED, "next_look": None}
+    bookings = tuple(b.model_copy(update=gone) if b.is_live else b for b in leg.bookings)
+    free = leg.model_copy(update={"assignment": None, "bookings": bookings})
+    return order.model_copy(update={"legs": replace_leg(order.legs, free)})
+
+
+def _given_back(on: check.Ground, losing: Iterable[Order], beyond: Mapping[str | None, int]) -> check.Ground:
+    """The ground as it would be once these have given back what they took, and so many others a place each."""
+    fleet = on.fleet
+    left, uses, taken = Counter(fleet.left), dict(fleet.uses_left), dict(fleet.taken)
+    freed: Counter[QuotaTaken] = Counter()
+    for slot_id, count in beyond.items():
+        if slot_id in fleet.slots:
+            left[slot_id] += count
+    for order in losing:
+        given = order.leg.assignment
+        assert given is not None
+        if given.slot_id in fleet.slots:
+            left[given.slot_id] += given.places
+        for one in given.quotas:
+            if one.per == "permit":
+                uses[one.name] = 1
+            elif one.per in MEASURES:
+                key = f"{one.per}#{one.name}"
+                taken[key] = max(0, taken.get(key, 0) - rooms.amount(one, order.gift))
+            elif one.day is not None:
+                freed[one] += 1
+    then = fleet.model_copy(update={"left": dict(left), "uses_left": uses, "taken": taken})
+    return replace(on, fleet=then, freed=freed)
+
+
+def _fleet(world: World, impact: Impact) -> Fleet:
+    return facts.load_fleet(world.table, impact.market_id, world.memory)
 
 
 # --- the change -----------------------------------------------------------------------------------------------
