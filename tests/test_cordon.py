@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_a_file_of_zones_is_validated_weighed_and_published_and_again_is_nothing
     assert again["unchanged"] is True
 
 
+def test_each_question_is_a_new_one_and_a_file_that_would_replace_everything_is_asked_about_as_such(
+    run: Any, city: Town, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "more.json", feature("zone-more"))
+    before = run("zones", "impact", file).stderr
+    with city.lock:
+        city.place("between-two-questions")
+    after = run("zones", "impact", file).stderr  # within the same minute
+    assert before.splitlines()[-1] != after.splitlines()[-1]
+    wrong = run("zones", "validate", file, "--mode", "replace", ends=Exit.WRONG)
+    assert "/leaves_out" in wrong.stdout or "policy" in wrong.stdout, "it states no policy of its own"
+    assert run("zones", "impact", file, "--mode", "change", ends=Exit.USAGE).stdout == ""
+
+
 def test_two_files_are_compared_without_any_deployment(run: Any, tmp_path: Path) -> None:
     old = written(tmp_path / "old.json", feature("a"), feature("b"))
     new = written(tmp_path / "new.json", feature("b", level="sealed"), feature("c"))
@@ -212,6 +227,35 @@ def test_flags_that_every_command_knows_may_stand_last() -> None:
         "list",
     ]
     assert forward(["x", "--output=json", "--", "--yes"]) == ["--output=json", "x", "--", "--yes"]
+
+
+def test_no_id_is_broken_in_a_narrow_terminal_and_what_has_no_room_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    console.said.output = console.Output.TABLE
+    long = {"order_id": "ord_" + "a" * 26, "hours": "26 Nov 09:00-13:00", "courier": "", "brand": "b" * 30}
+    console.rows([long | {"reasons": ["zone_unknown", "courier_refused"], "state": "held", "tier": "gold"}])
+    told = capsys.readouterr()
+    assert "ord_" + "a" * 26 in told.out and max(map(len, told.out.splitlines())) <= 80
+    assert "no room for courier" in told.err and "courier" not in told.out.splitlines()[0]
+
+
+def test_nothing_is_said_to_be_nothing(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = run("orders", "list", "--brand", "nobody", "-o", "table")
+    assert told.stdout == "" and "no open gift" in told.stderr
+    assert run("orders", "list", "--brand", "nobody", "-o", "json").stdout.strip() == "[]"
+    assert console.counted(1, "market") == "1 market" and console.counted(2, "market") == "2 markets"
+
+
+def test_hours_are_the_market_s_and_say_on_which_day_they_end(run: Any) -> None:
+    one = lines(run("orders", "list"))[0]
+    assert one["time_zone"] == "Asia/Shanghai"
+    assert re.fullmatch(r"\d\d \w{3} \d\d:\d\d-(\d\d \w{3} )?\d\d:\d\d", one["hours"])
+
+
+def test_it_says_which_one_it_is(run: Any) -> None:
+    assert run("--version").stdout == "cordon 1.0.0\n"
 
 
 def test_a_text_from_outside_colours_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from typing import Annotated
 
 import typer
 
 from cli.cordon import campaigns, console, couriers, dlq, doctor, keys, orders, sim, zones
 from cli.cordon.console import Exit, Output
+from cli.cordon.profiles import ROOT
 
 app = typer.Typer(
     name="cordon",
@@ -29,6 +31,13 @@ app.command(name="doctor", help="What is wrong with a deployment, as far as can 
 )
 
 
+def _told_version(wanted: bool) -> None:
+    if wanted:
+        about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        print(f"cordon {about['project']['version']}")
+        raise typer.Exit
+
+
 @app.callback()
 def before(
     output: Annotated[
@@ -41,6 +50,10 @@ def before(
         bool, typer.Option("--dry-run", help="Write nothing; say what would be done.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_told_version, is_eager=True, help="Which one this is, and end."),
+    ] = False,
 ) -> None:
     """Flags that every command knows, before its name."""
     console.said.output = console.chosen(output)

@@ -75,5 +75,7 @@ def report(
 def list_() -> None:
     """Your campaigns, the last begun first."""
     console.rows(
-        talk.pages("/v1/campaigns", "brand"), ("campaign_id", "reference", "state", "day", "begun_at")
+        talk.pages("/v1/campaigns", "brand"),
+        ("campaign_id", "reference", "state", "day", "begun_at"),
+        none="no campaigns",
     )

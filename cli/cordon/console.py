@@ -17,6 +17,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -78,9 +79,25 @@ def fail(text: str, code: Exit = Exit.FAILURE) -> NoReturn:
     raise typer.Exit(int(code))
 
 
-def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str] = (), title: str = "") -> int:
-    """Several things, and how many they were. `columns`: those of a table; JSON has all there is."""
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 order`, `2 orders`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def rows(
+    found: Iterable[Mapping[str, Any]],
+    columns: Sequence[str] = (),
+    title: str = "",
+    *,
+    none: str = "",
+) -> int:
+    """Several things, and how many they were. `columns`: those of a table; JSON has all there is. `none`: what is said
+    beside the data when there is nothing."""
     found = list(found)
+    if not found and none:
+        note(none)
+        if said.output is Output.TABLE:
+            return 0
     if said.output is Output.JSON:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     elif said.output is Output.NDJSON:
@@ -88,15 +105,61 @@ def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str] = (), title:
             print(json.dumps(one, ensure_ascii=False, separators=(",", ":")))
     else:
         names = list(columns) or list(dict.fromkeys(name for one in found for name in one))
-        table = Table(
-            title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
-        )
-        for name in names:
-            table.add_column(name.replace("_", " "), overflow="fold")
-        for one in found:
-            table.add_row(*(_cell(one.get(name)) for name in names))
-        Console(no_color="NO_COLOR" in os.environ).print(table)
+        console = Console(no_color="NO_COLOR" in os.environ)
+        table, left_out = fitted(found, names, console.width, title)
+        console.print(table)
+        if left_out:
+            note(
+                f"no room for {', '.join(map(_title, left_out))}: a wider terminal, or --output json, has all"
+            )
     return len(found)
+
+
+def fitted(
+    found: Sequence[Mapping[str, Any]], names: Sequence[str], width: int, title: str = ""
+) -> tuple[Table, list[str]]:
+    """A table that is no wider, and the columns that had no room in it.
+
+    An id is never broken: whoever reads it copies it. Of the others, those that say nothing are left out first, then
+    the last; the first stays, and what has words in it is folded.
+    """
+    cells = {name: [_plain(one.get(name)) for one in found] for name in names}
+    whole = {name for name in names if name.endswith(WHOLE)}
+    need = {
+        name: max(
+            [cell_len(_title(name))]
+            + [cell_len(text) if name in whole else min(FOLDED, cell_len(text)) for text in cells[name]]
+        )
+        for name in names
+    }
+    shown, left_out = list(names), []
+
+    def is_too_wide() -> bool:
+        return sum(need[name] for name in shown) + 2 * (len(shown) - 1) > width
+
+    spare = [name for name in shown[1:] if name not in whole]
+    for name in [name for name in spare if not any(cells[name])] + spare[::-1]:
+        if not is_too_wide():
+            break
+        if name in shown:
+            shown.remove(name)
+            left_out.append(name)
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(_title(name), overflow="fold", no_wrap=name in whole, min_width=need[name])
+    for one in found:
+        table.add_row(*(_cell(one.get(name)) for name in shown))
+    return table, [name for name in names if name in left_out]
+
+
+WHOLE = ("_id", "key_hash", "url", "hours")
+"""How the names of columns end whose cells are not broken."""
+FOLDED = 16
+"""Characters of any other cell that stand in a line at least, if there are so many."""
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def one(found: Mapping[str, Any], columns: Sequence[str] = ()) -> None:
@@ -111,10 +174,17 @@ def one(found: Mapping[str, Any], columns: Sequence[str] = ()) -> None:
 
 
 def _cell(value: Any) -> str:
+    """As it stands in a table: nothing in it is a colour or a command to the terminal."""
     from rich.markup import escape
 
+    return escape(_plain(value))
+
+
+def _plain(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, (dict, list)):
         text = (
             ", ".join(map(str, value))
@@ -123,7 +193,7 @@ def _cell(value: Any) -> str:
         )
     else:
         text = str(value)
-    return escape("".join(char if char.isprintable() else " " for char in text))
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def confirm(what: str) -> bool:

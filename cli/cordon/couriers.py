@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -37,13 +37,11 @@ def list_(market: Market = None) -> None:
                 "late": record.get("late", 0),
             }
         )
-    console.rows(found)
+    console.rows(found, none=f"no courier in {name}")
 
 
 @app.command()
-def suspend(
-    courier_id: str, market: Market = None, reason: Annotated[str, typer.Option("--reason", "-r")] = ""
-) -> None:
+def suspend(courier_id: str, market: Market = None) -> None:
     """Plan nothing more for a courier; what it has it keeps."""
     _state(courier_id, market, suspended=True)
 

@@ -16,6 +16,7 @@ from cli.cordon.profiles import profile
 
 app = typer.Typer(no_args_is_help=True)
 Queue = Annotated[str | None, typer.Option(help=f"One of {', '.join(topic.value for topic in Topic)}.")]
+NONE = "no dead letters"
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)]
 
 
@@ -58,14 +59,21 @@ def stats(queue: Queue = None, limit: Limit = 1000) -> None:
     for box in _boxes(queue):
         for one in _told(box, limit):
             counts[one["queue"], one["reason"]] = counts.get((one["queue"], one["reason"]), 0) + 1
-    console.rows({"queue": q, "letters": n, "reason": why} for (q, why), n in sorted(counts.items()))
+    console.rows(
+        ({"queue": q, "letters": n, "reason": why} for (q, why), n in sorted(counts.items())),
+        none=NONE,
+    )
 
 
 @app.command()
 def peek(queue: Queue = None, limit: Limit = 10) -> None:
     """Each one: its kind, its age, why it died, and its id where that is one of ours."""
     found = [one for box in _boxes(queue) for one in _told(box, limit)]
-    console.rows(found, ("queue", "kind", "name", "reason", "function", "tries", "sent_at", "message_id"))
+    console.rows(
+        found,
+        ("queue", "kind", "name", "reason", "function", "tries", "sent_at", "message_id"),
+        none=NONE,
+    )
 
 
 @app.command()
@@ -78,9 +86,10 @@ def replay(
     boxes = _boxes(queue)
     waiting = sum(len(_told(box, limit)) for box in boxes)
     if not waiting:
-        console.note("no dead letters")
+        console.note(NONE)
         return
-    is_meant = console.confirm(f"send {waiting} dead letters back to {queue or 'their queues'}")
+    how_many = console.counted(waiting, "dead letter")
+    is_meant = console.confirm(f"send {how_many} back to {queue or 'their queues'}")
     asked = Namespace(limit=limit, dry_run=not is_meant, all=everything)
     import contextlib
     import sys

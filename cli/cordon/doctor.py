@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from cli.cordon import console, talk
-from cli.cordon.console import Exit
+from cli.cordon.console import Exit, counted
 from cli.cordon.profiles import profile
 
 OLD = timedelta(hours=24)
@@ -27,14 +27,14 @@ def doctor() -> None:
     if not here.url.startswith("https://") and "127.0.0.1" not in here.url and "localhost" not in here.url:
         saw("address", False, "keys travel in clear: https was expected", here.name)
     markets = talk.get("/v1/markets", "operator")["data"]
-    saw("markets", bool(markets), f"{len(markets)} markets")
+    saw("markets", bool(markets), counted(len(markets), "market"))
     now = datetime.now(UTC)
     for market in markets:
         _market(market["market_id"], now, saw)
     console.rows(found, ("well", "what", "of", "words"))
     wrong = sum(one["well"] == "NO" for one in found)
     if wrong:
-        console.note(f"{wrong} of {len(found)} things want looking at")
+        console.note(f"{wrong} of {len(found)} want looking at")
         raise typer.Exit(int(Exit.WRONG))
 
 
@@ -43,12 +43,12 @@ def _market(name: str, now: datetime, saw: Any) -> None:
     saw(
         "fleet",
         bool(fleet["slots"]),
-        f"{len(fleet['couriers'])} couriers, {len(fleet['crews'])} crews, {len(fleet['slots'])} slots",
+        ", ".join(counted(len(fleet[f"{noun}s"]), noun) for noun in ("courier", "crew", "slot")),
         name,
     )
     ahead = [slot for slot in fleet["slots"] if datetime.fromisoformat(slot["window"]["end"]) > now]
     left = sum(fleet["left"].get(slot["slot_id"], 0) for slot in ahead)
-    saw("places", left > 0, f"{left} places left from now on", name)
+    saw("places", left > 0, f"{counted(left, 'place')} left from now on", name)
     for breaker in fleet.get("breakers", ()):
         if breaker.get("until") and datetime.fromisoformat(breaker["until"]) > now:
             saw(
@@ -70,7 +70,8 @@ def _market(name: str, now: datetime, saw: Any) -> None:
     saw(
         "rules",
         is_fresh,
-        f"version {rules['version']}, {rules['zones']} zones, published {age.total_seconds() / 3600:.1f} h ago",
+        f"version {rules['version']}, {counted(rules['zones'], 'zone')}, "
+        f"published {age.total_seconds() / 3600:.1f} h ago",
         name,
     )
     board = talk.get(f"/v1/markets/{name}/board", "operator")
@@ -84,4 +85,9 @@ def _market(name: str, now: datetime, saw: Any) -> None:
         name,
     )
     suspicions = talk.get(f"/v1/markets/{name}/suspicions", "operator")["data"]
-    saw("suspicions", not suspicions, f"{len(suspicions)} places that couriers could not get into", name)
+    saw(
+        "suspicions",
+        not suspicions,
+        f"{counted(len(suspicions), 'place')} that couriers could not get into",
+        name,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,16 +15,17 @@ from cli.cordon.console import Exit, Output, fail
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = (
     "risk",
-    "reference",
-    "brand",
-    "tier",
+    "order_id",
     "state",
     "hours",
-    "courier",
-    "district",
+    "reference",
+    "tier",
     "reasons",
-    "order_id",
+    "courier",
+    "brand",
+    "district",
 )
+"""The last have no room in a narrow terminal."""
 Market = Annotated[str | None, typer.Option("--market", "-m", help="Absent: the only one.")]
 Why = Annotated[str, typer.Option("--reason", "-r", help="For the audit; names nobody.")]
 
@@ -52,18 +54,24 @@ def list_(
             district=district,
         ),
         COLUMNS,
+        none="no open gift is like that",
     )
 
 
 def _queue(market: str, limit: int, **wanted: str | None) -> list[dict[str, Any]]:
     board = talk.get(f"/v1/markets/{market}/board", "operator")
+    clock = ZoneInfo(talk.get(f"/v1/markets/{market}", "operator")["time_zone"])
     asked = {name: value for name, value in wanted.items() if value is not None}
     found = [
         one for one in board["data"] if all(str(one.get(name)) == value for name, value in asked.items())
     ]
     for one in found:
-        start, end = (datetime.fromtimestamp(one[name], UTC) for name in ("start", "end"))
-        one["hours"] = f"{start:%d %b %H:%M}-{end:%H:%M} UTC"
+        start, end = (datetime.fromtimestamp(one[name], clock) for name in ("start", "end"))
+        until = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%d %b %H:%M}"
+        one["hours"] = f"{start:%d %b %H:%M}-{until}"
+        one["time_zone"] = clock.key
+    if console.said.output is Output.TABLE and found:
+        console.note(f"hours are those of {clock.key}")
     return found[:limit]
 
 
@@ -101,7 +109,6 @@ def watch(
     """The queue, again and again; in a pipe a line for each gift that has changed."""
     from rich.console import Console
     from rich.live import Live
-    from rich.table import Table
 
     name = talk.the_market(market)
     if console.said.output is not Output.TABLE:
@@ -115,11 +122,8 @@ def watch(
         return
     with Live(console=Console(), screen=False, auto_refresh=False) as live:
         for _ in _turns(rounds):
-            table = Table(title=f"{name}, {datetime.now().astimezone():%H:%M:%S}", box=None)
-            for column in COLUMNS[:-1]:
-                table.add_column(column)
-            for one in _queue(name, limit):
-                table.add_row(*(console._cell(one.get(column)) for column in COLUMNS[:-1]))
+            title = f"{name}, {datetime.now().astimezone():%H:%M:%S}"
+            table, _ = console.fitted(_queue(name, limit), COLUMNS, live.console.width, title)
             live.update(table, refresh=True)
             time.sleep(every)
 
@@ -180,12 +184,12 @@ def reroute(
     version: int | None = None,
 ) -> None:
     """Send it another way: something digital, another courier, or once more in other hours."""
-    order, tag = _read(order_id, version)
-    headers = {"If-Match": tag}
     if to not in ("digital", "another", "again"):
-        fail(f"digital, another or again was expected, got {to!r}", Exit.USAGE)
+        fail(f"--to: digital, another or again was expected, got {to!r}", Exit.USAGE)
     if to == "again" and (start is None or end is None):
         fail("a new attempt has hours: --start and --end, such as 2022-04-12T09:00:00+08:00", Exit.USAGE)
+    order, tag = _read(order_id, version)
+    headers = {"If-Match": tag}
     if not console.confirm(f"reroute {order['reference']}, which is {order['state']}, to {to}"):
         return
     if to == "digital":

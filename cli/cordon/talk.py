@@ -65,7 +65,10 @@ def _refused(method: str, path: str, status: int, told: Any) -> None:
     if isinstance(told, dict):
         lines[0] = f"{told.get('title', status)}: {told.get('detail', '')}"
         lines += [
-            f"  {fault.get('pointer') or '/'}: {fault.get('detail')}" for fault in told.get("errors", ())
+            f"  {fault.get('pointer') or '/'}: {fault.get('detail')}"
+            + (f", got {fault['value']}" if fault.get("value") is not None else "")
+            for fault in told.get("errors", ())
+            if str(fault.get("detail")) not in lines[0] or fault.get("value") is not None
         ]
     fail("\n".join(lines), ENDS.get(status, Exit.FAILURE))
 

@@ -3,10 +3,9 @@ brings its own), or a part as the API takes it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,8 @@ from cli.cordon.orders import Market
 
 app = typer.Typer(no_args_is_help=True)
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+Mode = Annotated[str, typer.Option(help="amend, or replace: what is not in the file ends")]
+Datum = Annotated[str | None, typer.Option(help="WGS84, GCJ02 or BD09; absent: the market's.")]
 PART = 800_000
 """Bytes of one part, about: the API takes a megabyte."""
 OVER = ("published", "refused", "superseded", "failed")
@@ -51,9 +52,14 @@ def _parts(told: dict[str, Any]) -> Iterator[bytes]:
     yield json.dumps({**rest, **({"features": some} if some else {})}, ensure_ascii=False).encode()
 
 
-def _key(told: dict[str, Any], *more: str) -> str:
-    text = json.dumps([told, *more], sort_keys=True, ensure_ascii=False)
-    return f"cordon-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+def _once() -> str:
+    """The name of one question: asked again it is another, for the gifts have gone on meanwhile."""
+    return f"cordon-{secrets.token_hex(16)}"
+
+
+def _check(mode: str) -> None:
+    if mode not in ("amend", "replace"):
+        fail(f"--mode: amend or replace was expected, got {mode!r}", Exit.USAGE)
 
 
 def _upload(market: str, told: dict[str, Any], mode: str, datum: str | None) -> str:
@@ -62,7 +68,7 @@ def _upload(market: str, told: dict[str, Any], mode: str, datum: str | None) -> 
     begun, _ = talk.ask("POST", f"/v1/markets/{market}/rules/uploads", "source", "operator", body=start)
     name = str(begun["upload_id"])
     parts = list(_parts(told))
-    with console.progress(f"sending {len(parts)} parts", len(parts)) as so_far:
+    with console.progress(f"sending {console.counted(len(parts), 'part')}", len(parts)) as so_far:
         for number, raw in enumerate(parts, start=1):
             talk.ask(
                 "PUT",
@@ -73,6 +79,15 @@ def _upload(market: str, told: dict[str, Any], mode: str, datum: str | None) -> 
             )
             so_far(number)
     return name
+
+
+def _question(told: dict[str, Any], market: str, mode: str, datum: str | None) -> dict[str, Any]:
+    """The change as the question about it takes it: stated there, or, where it replaces everything or is too large, as
+    an upload that is never finished."""
+    raw = json.dumps(told, ensure_ascii=False).encode()
+    if mode == "amend" and len(raw) <= PART:
+        return {"amendment": {**told, **({"datum": datum} if datum else {})}}
+    return {"upload_id": _upload(market, told, mode, datum)}
 
 
 def _impact(market: str, question: dict[str, Any], key: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -100,17 +115,16 @@ def _faults(done: dict[str, Any]) -> None:
     console.rows(done["faults"], ("part", "feature", "pointer", "detail", "value"))
     if done.get("fault_count", 0) > len(done["faults"]):
         console.note(f"and {done['fault_count'] - len(done['faults'])} more")
-    fail(f"{done['fault_count']} things are wrong with it", Exit.WRONG)
+    wrong = console.counted(done["fault_count"], "thing is", "things are")
+    fail(f"{wrong} wrong with it", Exit.WRONG)
 
 
 @app.command()
-def validate(file: File, market: Market = None, datum: str | None = None) -> None:
+def validate(file: File, market: Market = None, mode: Mode = "amend", datum: Datum = None) -> None:
     """Every problem, with the feature and the pointer; nothing is published. Ends with 3 where there is one."""
     told, name = _read(file), talk.the_market(market)
-    amendment = {**told, **({"datum": datum} if datum else {})}
-    done, _ = _impact(
-        name, {"amendment": amendment}, _key(told, name, "validate", datetime.now(UTC).isoformat())
-    )
+    _check(mode)
+    done, _ = _impact(name, _question(told, name, mode, datum), _once())
     if done["state"] == "refused":
         _faults(done)
     if done["state"] == "failed":
@@ -122,14 +136,15 @@ def validate(file: File, market: Market = None, datum: str | None = None) -> Non
 def import_(
     file: File,
     market: Market = None,
-    mode: Annotated[str, typer.Option(help="amend, or replace: what is not in the file ends")] = "amend",
-    datum: Annotated[str | None, typer.Option(help="WGS84, GCJ02 or BD09; absent: the market's.")] = None,
+    mode: Mode = "amend",
+    datum: Datum = None,
 ) -> None:
-    """Publish the file: in parts, resumable, and the same again is a no-op. With --dry-run: what it would change."""
+    """Publish the file, and the same again is a no-op. With --dry-run: what it would change."""
     told, name = _read(file), talk.the_market(market)
+    _check(mode)
     if console.said.dry_run:
         upload = _upload(name, told, mode, datum)
-        done, orders = _impact(name, {"upload_id": upload}, _key(told, upload))
+        done, orders = _impact(name, {"upload_id": upload}, _once())
         if done["state"] == "refused":
             _faults(done)
         console.note("--dry-run: nothing was published")
@@ -137,7 +152,8 @@ def import_(
             {"would": done.get("difference"), "orders_touched": len(orders), "counts": done["counts"]}
         )
         return
-    if not console.confirm(f"publish {len(told.get('features', []))} features to {name} ({mode})"):
+    features = console.counted(len(told.get("features", [])), "feature")
+    if not console.confirm(f"publish {features} to {name} ({mode})"):
         return
     upload = _upload(name, told, mode, datum)
     path = f"/v1/markets/{name}/rules/uploads/{upload}"
@@ -168,25 +184,29 @@ def impact(
     at: Annotated[
         str | None, typer.Option(help="When it would take effect, with an offset; absent: now.")
     ] = None,
-    datum: str | None = None,
+    mode: Mode = "amend",
+    datum: Datum = None,
 ) -> None:
-    """What would become of the open orders if this file were published. Changes nothing."""
+    """What would become of the open orders if this file were published just so. Changes nothing."""
     told, name = _read(file), talk.the_market(market)
-    question: dict[str, Any] = {"amendment": {**told, **({"datum": datum} if datum else {})}}
+    _check(mode)
+    question = _question(told, name, mode, datum)
     if at:
         question["at"] = at
-    done, orders = _impact(
-        name, question, _key(told, name, at or "", datetime.now(UTC).isoformat(timespec="minutes"))
-    )
+    done, orders = _impact(name, question, _once())
     if done["state"] == "refused":
         _faults(done)
     if done["state"] == "failed":
         fail("it was given up; ask again")
-    console.rows(orders, ("outcome", "tier", "state", "reasons", "to_courier", "window_end", "order_id"))
+    console.rows(
+        orders,
+        ("outcome", "order_id", "state", "reasons", "to_courier", "tier", "window_end"),
+        none="no open order would fare otherwise",
+    )
     counts = ", ".join(
         f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(done["counts"].items())
     )
-    console.note(f"{done['orders_seen']} open orders looked at: {counts}")
+    console.note(f"{console.counted(done['orders_seen'], 'open order')} looked at: {counts or 'none'}")
 
 
 @app.command()
@@ -202,9 +222,11 @@ def at(
     except ValueError:
         fail(f"longitude and latitude were expected, such as 121.49,31.22, got {point!r}", Exit.USAGE)
     told = talk.get(f"/v1/markets/{talk.the_market(market)}/zones", "source", "operator", **asked, at=when)
-    console.rows(told["data"], ("level", "zone_id", "policy", "valid_from", "valid_to", "is_near"))
-    if not told["data"]:
-        console.note("no drawn zone is there; lists of names are not met by a point, and unknown is not open")
+    console.rows(
+        told["data"],
+        ("level", "zone_id", "policy", "valid_from", "valid_to", "is_near"),
+        none="no drawn zone is there; lists of names are not met by a point, and unknown is not open",
+    )
 
 
 @app.command()
@@ -220,7 +242,7 @@ def diff(before: File, after: File) -> None:
         for name in sorted(old.keys() & new.keys())
         if old[name] != new[name]
     ]
-    console.rows(found, ("change", "zone_id", "level", "policy", "differs"))
+    console.rows(found, ("change", "zone_id", "level", "policy", "differs"), none="no zone differs")
 
 
 def _by_name(told: dict[str, Any]) -> dict[str, Any]:
