@@ -1040,6 +1040,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 PEOPLE: dict[tuple[str, str], int] = {
     ("GET", "/enter"): 200,
     ("POST", "/enter"): 401,
+    ("GET", "/enter/oidc"): 401,
+    ("GET", "/enter/oidc/back"): 401,
     ("POST", "/leave"): 401,
     ("GET", "/static/{digest}/{name}"): 404,
     ("GET", "/board"): 401,

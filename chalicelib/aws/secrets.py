@@ -2,7 +2,8 @@
 
 The courier accounts, put there by people, are JSON:
     {"couriers": {"<dialect>": {"<account>": [{...present...}, {...former...}]}},
-     "channels": {"whatsapp": {"<brand>": [{...present...}, {...former...}]}, "email": {"<brand>": [{"domain": ...}]}}}
+     "channels": {"whatsapp": {"<brand>": [{...present...}, {...former...}]}, "email": {"<brand>": [{"domain": ...}]}},
+     "sign_in": {"oidc": {"board": [{...}]}}}    as `domain/providers.py` has it
 The signing key is a plain text that the template has Secrets Manager generate and `rotation` changes. The former one,
 kept as AWSPREVIOUS, still opens what it has signed; and it goes on signing until every process must have read the
 new one, or a cursor that one process gave out would be refused by the next.
@@ -60,7 +61,7 @@ class _Fresh(Generic[_Known]):
 
 def _accounts(secret_id: str) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(_text(secret_id, "AWSCURRENT"))
-    return {**told.get("couriers", {}), **told.get("channels", {})}
+    return {**told.get("couriers", {}), **told.get("channels", {}), **told.get("sign_in", {})}
 
 
 def _signing_keys(secret_id: str) -> list[str]:

@@ -41,6 +41,13 @@ class Session(Shape):
     let_in_by: str
     since: Instant
     expires_at: Instant
+    markets: tuple[Slug, ...] | None = Field(
+        default=None, description="All they may see; absent: all there are."
+    )
+    looks_on: bool = Field(default=False, description="Sees the board and does nothing there.")
+
+    def sees(self, market_id: str) -> bool:
+        return self.markets is None or market_id in self.markets
 
 
 class Dispatcher(Shape):

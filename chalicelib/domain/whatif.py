@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,12 @@ from chalicelib.domain.policies import Level
 
 _CORNER = re.compile(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*[,; \t]\s*(-?\d{1,2}(?:\.\d+)?)\s*", re.ASCII)
 MOST_CORNERS = 500
+
+
+def key_of(fields: Mapping[str, str]) -> str:
+    """The name of the question: a form that is sent twice is one question, and one that was changed and sent again,
+    from the page before, is another."""
+    return sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def question_of(fields: Mapping[str, str], now: str) -> tuple[ImpactQuestion, bytes]:
@@ -53,7 +60,7 @@ def amendment_of(fields: Mapping[str, str], now: str) -> dict[str, Any]:
             "zone_id": zone_id or "what-if",
             "level": _level(fields.get("level", "")),
             "policy": policy,
-            "valid_from": fields.get("at") or now,
+            "valid_from": fields.get("at") or fields.get("since") or now,
             **({"unit": unit} if unit is not None else {}),
         },
     }

@@ -25,7 +25,7 @@ def blueprint() -> Blueprint:
         from chalicelib.flows import enlist
 
         seat = desk.seated(bp.current_request)
-        markets = enlist.markets(wiring.world())
+        markets = [one for one in enlist.markets(wiring.world()) if seat.session.sees(one.market_id)]
         if len(markets) == 1:
             return desk.away(f"{seat.base}/board/{markets[0].market_id}")
         return desk.page(seat, seat.base, "markets.html", markets=markets)
@@ -166,17 +166,17 @@ def blueprint() -> Blueprint:
     @bp.route("/board/{market_id}/whatif", methods=["POST"], content_types=[FORM])
     @shown(ask)
     def ask_what_if(market_id: str) -> Response:
-        from chalicelib.domain.whatif import question_of
+        from chalicelib.domain.whatif import key_of, question_of
         from chalicelib.flows import inquire
 
         seat = desk.seated(bp.current_request)
-        fields = desk.posted(seat)
+        fields = desk.posted(seat, acts=False)  # nothing is touched by asking
         zone = showing.zone_of(showing.market(market_id))
         try:
             fields["at"] = showing.moment(fields, "at", zone).isoformat() if fields.get("at") else ""
             question, raw = question_of(fields, wiring.world().clock().isoformat())
-            owner, once = f"board-{seat.who}"[:64], fields.get("once") or "once"
-            asked = inquire.ask(wiring.world(), market_id, owner, once, question, raw, True)
+            owner = f"board-{seat.who}"[:64]
+            asked = inquire.ask(wiring.world(), market_id, owner, key_of(fields), question, raw, True)
         except Refused as error:
             if edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
                 raise
@@ -197,7 +197,13 @@ def blueprint() -> Blueprint:
             "orders": orders,
             "has_more": more is not None,
             "names": {line.order_id: line.reference for line in lines},
-            "tones": {"stranded": "stranded", "held": "held", "recalled": "astray", "loses_slot": "short"},
+            "tones": {
+                "stranded": "stranded",
+                "held": "held",
+                "recalled": "astray",
+                "loses_slot": "short",
+                "fails_anyway": "short",
+            },
         }
         template = "impact_part.html" if seat.is_part else "impact.html"
         return showing.page(seat, market_id, "What if", template, **told)

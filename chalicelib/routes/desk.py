@@ -13,13 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 from chalice.app import Response
 
 from chalicelib import edge, wiring
-from chalicelib.domain.errors import Forbidden, Malformed, TooLarge, Unauthorised
+from chalicelib.domain.errors import Forbidden, Malformed, Missing, TooLarge, Unauthorised
 
 if TYPE_CHECKING:
     from chalicelib.domain.sessions import Session
 
 COOKIE = "__Host-cordon-board"
 """Of this host alone, and over nothing but HTTPS; browsers take loopback for as safe."""
+AWAY = "__Host-cordon-away"
 FORM = "application/x-www-form-urlencoded"
 FORM_LIMIT = 64 * 1024
 HTML = "text/html"
@@ -70,20 +71,24 @@ def origin_of(request: Any) -> str:
 
 
 def seated(request: Any) -> Desk:
-    """Who is signed in. Raises `Unauthorised`."""
+    """Who is signed in. Raises `Unauthorised`, and `Missing` for a market that they may not see."""
     from chalicelib.flows import sign_in
 
     token = cookie(request)
     if token is None:
         raise Unauthorised("nobody is signed in here; ask the control room for a link")
-    return Desk(sign_in.session_of(wiring.world(), token), token, base_of(request), request)
+    session = sign_in.session_of(wiring.world(), token)
+    market_id = (request.uri_params or {}).get("market_id")
+    if market_id is not None and not session.sees(market_id):
+        raise Missing(f"no market {market_id!r}")  # as of one that is not there
+    return Desk(session, token, base_of(request), request)
 
 
-def cookie(request: Any) -> str | None:
+def cookie(request: Any, wanted: str = COOKIE) -> str | None:
     """What the browser keeps for us."""
     for part in (edge.header(request, "cookie") or "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE and value:
+        if name == wanted and value:
             return value
     return None
 
@@ -91,6 +96,11 @@ def cookie(request: Any) -> str | None:
 def keeping(token: str, seconds: int) -> str:
     """The header that has the browser keep it; no script ever reads it, and no other site sends it."""
     return f"{COOKIE}={token}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict"
+
+
+def away_with(secret: str, seconds: int) -> str:
+    """The same for what it keeps while it is away at a provider, whose site sends it back here."""
+    return f"{AWAY}={secret}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
 
 
 def form_of(request: Any) -> dict[str, str]:
@@ -107,12 +117,15 @@ def form_of(request: Any) -> dict[str, str]:
         raise Malformed("the body is no form, fields as a browser sends them were expected") from None
 
 
-def posted(desk: Desk) -> dict[str, str]:
-    """The fields of a form that one of this session's own pages has sent. Raises `Forbidden`."""
+def posted(desk: Desk, *, acts: bool = True) -> dict[str, str]:
+    """The fields of a form that one of this session's own pages has sent. Raises `Forbidden`, also for whoever only
+    looks on where it `acts`."""
     from chalicelib.flows import sign_in
 
     fields = form_of(desk.request)
     sign_in.prove(wiring.world(), desk.token, fields.pop("form", ""))
+    if acts and desk.session.looks_on:
+        raise Forbidden("you see this board and do nothing there; ask the control room")
     return fields
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from chalice.app import Blueprint, Response
 from pydantic import Field
@@ -28,6 +29,21 @@ class MadeLink(Shape):
     url: str
     who: str
     expires_at: Instant
+
+
+def _entrance(request: Any, error: Refused | None = None) -> Response:
+    """The page on which somebody signs in, and what has gone wrong."""
+    from chalicelib.flows import let_in
+
+    known, base = let_in.provider(wiring.world()), desk.base_of(request)
+    told, status = ("", 200) if error is None else (f"{error.detail}.", error.status)
+    host = "" if known is None else urlsplit(known.issuer).hostname
+    return desk.page(None, base, "enter.html", status, told=told, provider=host)
+
+
+def _back(request: Any) -> str:
+    """Where the provider sends people back to: as it is registered there."""
+    return f"{desk.origin_of(request)}/enter/oidc/back"
 
 
 def blueprint(authorizer: Any) -> Blueprint:
@@ -62,7 +78,7 @@ def blueprint(authorizer: Any) -> Blueprint:
     @bp.route("/enter", methods=["GET"])
     @shown(ask)
     def show_entrance() -> Response:
-        return desk.page(None, desk.base_of(bp.current_request), "enter.html", told="")
+        return _entrance(bp.current_request)
 
     @bp.route("/enter", methods=["POST"], content_types=[FORM])
     @shown(ask)
@@ -72,15 +88,47 @@ def blueprint(authorizer: Any) -> Blueprint:
 
         request = bp.current_request
         code = desk.form_of(request).get("code", "").strip()
-        base = desk.base_of(request)
         try:
             token, _ = sign_in.enter(wiring.world(), code)
         except Refused as error:
             if edge.preferred(request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
                 raise
-            return desk.page(None, base, "enter.html", error.status, told=f"{error.detail}.")
+            return _entrance(request, error)
         cookie = desk.keeping(token, int(SESSION_LASTS.total_seconds()))
-        return desk.away(f"{base}/board", {"Set-Cookie": cookie})
+        return desk.away(f"{desk.base_of(request)}/board", {"Set-Cookie": cookie})
+
+    @bp.route("/enter/oidc", methods=["GET"])
+    @shown(ask)
+    def go_to_provider() -> Response:
+        from chalicelib.flows import let_in
+
+        request = bp.current_request
+        address, secret = let_in.begin(wiring.world(), _back(request))
+        return desk.away(address, {"Set-Cookie": desk.away_with(secret, let_in.AWAY_S)})
+
+    @bp.route("/enter/oidc/back", methods=["GET"])
+    @shown(ask)
+    def come_from_provider() -> Response:
+        from chalicelib.domain.sessions import SESSION_LASTS
+        from chalicelib.flows import let_in
+
+        request = bp.current_request
+        said: Any = request.query_params or {}
+        secret, state, code = (
+            desk.cookie(request, desk.AWAY) or "",
+            said.get("state", ""),
+            said.get("code", ""),
+        )
+        try:
+            token, session = let_in.finish(wiring.world(), secret, state, code, _back(request))
+        except Refused as error:
+            if edge.preferred(request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
+                raise
+            return _entrance(request, error)
+        # a page and no redirect: on the way from another site a browser does not send the session's cookie
+        page = desk.page(None, desk.base_of(request), "welcome.html", who=session.who)
+        cookies = [desk.keeping(token, int(SESSION_LASTS.total_seconds())), desk.away_with("", 0)]
+        return Response(page.body, headers={**page.headers, "Set-Cookie": cookies}, status_code=200)
 
     @bp.route("/leave", methods=["POST"], content_types=[FORM])
     @shown(ask)
@@ -88,7 +136,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows import sign_in
 
         seat = desk.seated(bp.current_request)
-        desk.posted(seat)
+        desk.posted(seat, acts=False)
         sign_in.leave(wiring.world(), seat.token)
         return desk.away(f"{seat.base}/enter", {"Set-Cookie": desk.keeping("", 0)})
 

@@ -280,5 +280,6 @@ def question(seat: Desk, market_id: str, fields: Mapping[str, str], error: Refus
         version_list=versions[0].digest if versions else "",
         levels=LEVELS,
         once=world.token()[:22],
+        since=world.clock().isoformat(),
         told="" if error is None else f"{error.detail}.",
     )

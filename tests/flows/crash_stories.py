@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from chalicelib.domain import breaker, facts
 from chalicelib.domain.associates import NewAssociate
@@ -41,6 +41,7 @@ from chalicelib.flows import (
     give,
     grant,
     inquire,
+    let_in,
     oversee,
     publish,
     rank,
@@ -154,6 +155,7 @@ from tests.paper import (
     TokenPaperDialect,
     callback,
 )
+from tests.provider import ACCOUNT, ISSUER, Provider
 from tests.ring import RING, with_ring_courier
 from tests.stage import (
     MARKET,
@@ -1403,6 +1405,26 @@ def _hold(world: World, order_id: str, version: int) -> Any:
     return act.hold(world, order_id, version, world.clock() + timedelta(minutes=20), "mei")
 
 
+def _by_a_provider(play: Play) -> None:
+    """Somebody comes in on a provider's word; not answered, they begin anew."""
+    world, plain = play.on.world, play.on.plain
+    provider = Provider(play.on.clock)
+    secrets, line = cast(Any, plain.secrets), cast(Any, plain.line)
+    secrets.by_account["oidc", "board"] = [ACCOUNT]
+    answer = line.answer
+    line.answer = lambda request: (provider if request.url.startswith(ISSUER) else answer)(request)
+    for _ in range(3):
+        begun = refused(play, lambda: let_in.begin(world, "https://cordon.example/enter/oidc/back"))
+        if begun is None:
+            continue
+        address, secret = begun
+        state, code = provider.sign_in(address)
+        back = (secret, state, code, "https://cordon.example/enter/oidc/back")
+        if refused(play, lambda told=back: let_in.finish(world, *told)) is not None:  # type: ignore[misc]
+            break
+    line.answer = answer
+
+
 def _at_the_board(play: Play) -> None:
     """Somebody signs in, looks, and is turned away."""
     world = play.on.world
@@ -1442,7 +1464,7 @@ def _told_whom(play: Play) -> None:
 
 story(
     "looked_at_and_acted_on_at_the_board",
-    place(), minutes(7), _told_whom, _at_the_board, _deed(_hold), _deed(_hold),
+    place(), minutes(7), _told_whom, _at_the_board, _by_a_provider, _deed(_hold), _deed(_hold),
     _deed(lambda *asked: act.release(*asked, "mei")), minutes(7), _deed(_redispatch), minutes(7),
     _deed(lambda *asked: act.cancel(*asked, "mei")), minutes(8), ends={"key-1": CANCELLED}, eager=False,
 )  # fmt: skip

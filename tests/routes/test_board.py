@@ -294,6 +294,23 @@ def test_what_if_tells_which_gifts_a_closure_would_strand(seat: Seat) -> None:
     assert "open gifts would be touched" in told
 
 
+def test_a_question_that_is_sent_twice_is_one_and_changed_from_the_page_before_another(seat: Seat) -> None:
+    form = {
+        "once": "q2",
+        "since": seat.gate.stage.clock.now.isoformat(),
+        "policy": "banned@1",
+        "district": "310101",
+        "compound": "Yongjia",
+    }
+    first = seat.post("/board/SHA/whatif", **form)
+    seat.gate.stage.clock.forward(seconds=5)
+    again = seat.post("/board/SHA/whatif", **form)
+    other = seat.post("/board/SHA/whatif", **{**form, "compound": "Garden"})
+    assert [one.status for one in (first, again, other)] == [303, 303, 303]
+    places = [header(one, "location") for one in (first, again, other)]
+    assert places[0] == places[1] != places[2]
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
