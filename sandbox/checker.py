@@ -9,7 +9,7 @@ at that moment; what was asked to stop before it happened is the courier's doing
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Final, Literal
@@ -253,7 +253,7 @@ class Report:
         totals: dict[tuple[str, str], int] = defaultdict(int)
         for line in self.summary:
             totals[line.level, line.outcome] += line.count
-        levels = [name for name in _LEVELS if any(level == name for level, _ in totals)]
+        levels = [name for name in LEVELS if any(level == name for level, _ in totals)]
         outcomes = [name for name in _OUTCOMES if any(outcome == name for _, outcome in totals)]
         rows = [["", *levels, "all"]]
         for outcome in outcomes:
@@ -275,7 +275,7 @@ class Report:
         return text
 
 
-_LEVELS: Final = ("precautionary", "controlled", "sealed", "no_access", "unlisted")
+LEVELS: Final = ("precautionary", "controlled", "sealed", "no_access", "unlisted")
 _OUTCOMES: Final = (
     "delivered",
     "at_gate",
@@ -323,6 +323,30 @@ def standing(
     """
     book = _Book(truth, published)
     return {crew.crew_id: tuple(book.against_the_crew(crew, at, at, frozenset())) for crew in truth.crews}
+
+
+def level_then(truth: Truth) -> Callable[[Site, datetime], str]:
+    """Tells the level of a place at a moment, as it was known then."""
+    book = _Book(truth, None)
+    return lambda site, at: book.level(site, at, at)
+
+
+def levels(truth: Truth, hours: Sequence[datetime]) -> Iterator[dict[Site, str]]:
+    """Of each of these hours, in order of time, every place that was known to be listed, and its strictest level."""
+    order = sorted(
+        ((max(one.valid_from, one.known_since), RULES[one.rule].level, one.site) for one in truth.listings),
+        key=lambda each: each[0],
+    )
+    now: dict[Site, str] = {}
+    at = 0
+    for hour in hours:
+        while at < len(order) and order[at][0] <= hour:
+            _, level, site = order[at]
+            known = now.get(site)
+            if known is None or _STRICTEST_FIRST.index(level) < _STRICTEST_FIRST.index(known):
+                now[site] = level
+            at += 1
+        yield now
 
 
 class _Book:
@@ -681,7 +705,7 @@ def _place(key: tuple[str, str, str]) -> tuple[int, int]:
     level, outcome, _ = key
     outcomes: Iterable[str] = _OUTCOMES
     order = {name: number for number, name in enumerate(outcomes)}
-    return order.get(outcome, len(order)), _LEVELS.index(level)
+    return order.get(outcome, len(order)), LEVELS.index(level)
 
 
 _AT_REST: Final = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -243,12 +244,16 @@ class Day:
         )
 
     def stories(self) -> list[dict[str, Any]]:
-        """Every order as its brand reads it at the end."""
+        """Every order as its brand reads it at the end, with what was decided of it and on what."""
         return [
-            {"brand": name, **order}
+            {"brand": name, **order, "decisions": self._decisions(order["order_id"])}
             for name, client in self.brands.items()
             for order in client.pages("/v1/orders")
         ]
+
+    def _decisions(self, order_id: str) -> list[dict[str, Any]]:
+        rows = self.stand.world.table.read(order_id, "evidence#").rows
+        return [json.loads(row.body) for row in rows]
 
     # --- recounting -------------------------------------------------------------------------------------------
 

@@ -29,6 +29,18 @@ def page() -> tuple[str, list[dict[str, Any]]]:
                 "placed_at": order.when.isoformat(),
                 "reasons": ["curfew"] if number % 3 else [],
                 "history": history,
+                "decisions": [
+                    {
+                        "step": "dispatch",
+                        "decision": "yes",
+                        "decided_at": order.when.isoformat(),
+                        "courier": "sftc",
+                        "handovers": ["gate"],
+                        "reasons": [],
+                        "rules_version": 4,
+                        "turned_down": [{"reason": "curfew", "slots": ["a", "b"], "more": 1}],
+                    }
+                ],
                 "custody": {"stretches": [{"holder": "shop", "since": order.when.isoformat()}]},
             }
         )
@@ -67,3 +79,27 @@ def test_each_hour_has_its_frame_and_one_is_shown() -> None:
     for number in frames:
         assert f".hours:has(#h{number}:checked) .f{number}" in text
     assert "1 thing is wrong" in text
+
+
+def test_the_map_says_of_each_hour_how_many_of_a_district_s_listed_compounds_are_sealed() -> None:
+    text, _ = page()
+    frames = dict(re.findall(r'<g class="f(\d+)">(.*?)(?=<g class="f\d+">|</svg></form>)', text, re.DOTALL))
+    assert "no list yet" in frames["0"] and "% sealed" not in frames["0"]
+    last = frames[str(len(frames) - 1)]
+    assert "Huangpu: " in last and "% sealed" in last and "no list yet" not in last
+
+
+def test_deliveries_are_drawn_by_level_over_time_with_their_figures() -> None:
+    text, stories = page()
+    part = text.partition("Deliveries by level over time")[2].partition("<h2>")[0]
+    assert part.count("<polyline") >= 3 and "precautionary" in part
+    last = re.findall(r'<td class="n">(\d+)</td>', part.rpartition("<tr>")[2])
+    handed = sum(story["state"] == "delivered" for story in stories)
+    assert 0 < sum(map(int, last)) <= handed
+
+
+def test_a_story_tells_the_way_the_hands_and_why() -> None:
+    text, _ = page()
+    story = next(part for part in text.split("<details>") if "dispatch: <strong>yes</strong>" in part)
+    for words in ("hand-over at the gate", "turned down: 3 curfew", "rules 4", "shop"):
+        assert words in story
