@@ -30,7 +30,7 @@ TONES = ((0.0, "#e6eef6"), (0.25, "#d3dfea"), (0.4, "#bccbda"), (0.55, "#a3b5c8"
 """From which share of sealed compounds on, and the district's colour."""
 UNRULED = "#ffffff"
 WIDTH = 900
-ROOMY = 6000
+ROOMY = 14_000
 """Square pixels around a district whose name stands in it; those of the inner city stand in the corner."""
 ISLAND = "310151"
 """Half the map, and next to no gifts: left out."""
