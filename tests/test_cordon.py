@@ -254,6 +254,14 @@ def test_hours_are_the_market_s_and_say_on_which_day_they_end(run: Any) -> None:
     assert re.fullmatch(r"\d\d \w{3} \d\d:\d\d-(\d\d \w{3} )?\d\d:\d\d", one["hours"])
 
 
+def test_a_day_is_not_played_for_a_report_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "none" / "report.html"):
+        told = run("sim", "run", "--report", str(place), ends=Exit.USAGE)
+        assert "--report" in told.stderr and told.stdout == ""
+    assert "would play" in run("sim", "run", "--dry-run").stderr
+    run("sim", "run", "atlantis", ends=Exit.USAGE)
+
+
 def test_it_says_which_one_it_is(run: Any) -> None:
     assert run("--version").stdout == "cordon 1.0.0\n"
 

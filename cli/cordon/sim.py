@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -45,6 +46,8 @@ def run(
     if console.said.dry_run:
         console.note(f"would play {name} with the seed {seed} and write {report} (--dry-run)")
         return
+    if report.is_dir() or not os.access(report if report.exists() else report.absolute().parent, os.W_OK):
+        console.fail(f"--report: a file that can be written was expected, got {str(report)!r}", Exit.USAGE)
     from sandbox import shanghai
     from sandbox.clock import VirtualClock
     from sandbox.day import Day
@@ -61,6 +64,8 @@ def run(
         def say(line: str) -> None:
             gone = (clock.now() - scenario.begins).total_seconds() / 3600
             so_far(gone, text=line[:60])
+            if not console.progress_console().is_terminal:
+                console.note(line)
 
         day = Day(scenario, clock, say)
         try:
