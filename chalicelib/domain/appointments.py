@@ -90,8 +90,8 @@ class Appointment(Shape):
         return arrival.model_copy(update={"end": arrival.end + self.duration})
 
     def known(self, *, has_left: bool) -> tuple[Piece, ...]:
-        """The pieces as they are taken to be. `has_left`: the team has set out; what nobody has counted is then out,
-        for a piece is not known to be in the boutique because nobody wrote down that it left."""
+        """The pieces as they are taken to be. `has_left`: the team has set out, on the leg under way; what nobody has
+        counted is then out, for a piece is not known to be in the boutique because nobody wrote down that it left."""
         return tuple(
             piece.model_copy(update={"state": PieceState.OUT}) if has_left and piece.state is None else piece
             for piece in self.pieces
@@ -106,6 +106,18 @@ class Appointment(Shape):
         if self.on_loan(has_left=has_left):
             return None
         return max((piece.since for piece in self.pieces if piece.since is not None), default=None)
+
+    def sent_again(self, at: datetime, *, has_left: bool) -> Appointment:
+        """The same for another attempt. What was counted back may go out again, and is taken to be out once the team
+        sets out; what nobody has seen since the last time is out as it was."""
+        pieces = []
+        for piece, known in zip(self.pieces, self.known(has_left=has_left), strict=True):
+            if known.state is PieceState.BACK:
+                piece = piece.model_copy(update={"state": None, "since": None})
+            elif known.state is not piece.state:
+                piece = known.model_copy(update={"since": at})
+            pieces.append(piece)
+        return self.model_copy(update={"pieces": tuple(pieces), "nags": 0})
 
     def next_nag(self, told_at: datetime) -> datetime | None:
         """When to remind, the last word having been told at that moment; None: it was done often enough."""

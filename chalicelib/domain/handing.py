@@ -62,7 +62,10 @@ class Handing(Shape):
         max_length=HEARD,
         description="Of its courier's events, those whose seal or code did not fit.",
     )
-    codes: int = Field(default=1, description="So many were made: a new one is owed to the client again.")
+    codes: int = Field(
+        default=1,
+        description="So many were made, over all legs: a new one is owed to the client again.",
+    )
     code_at: Instant | None = Field(default=None, description="The client's code was said.")
     identity_at: Instant | None = Field(default=None, description="Somebody saw who the client is.")
     identity: Slug | None = Field(
@@ -75,6 +78,16 @@ class Handing(Shape):
     )
     nags: int = Field(default=0, description="So often it was asked where the proof is.")
     nagged_at: Instant | None = None
+
+    @property
+    def in_the_shop(self) -> Handing:
+        """The same before anybody has fetched it: a seal that was put on for a courier who then did not come is off."""
+        return self.model_copy(update={"seal": None, "sealed_at": None})
+
+    @property
+    def sent_again(self) -> Handing:
+        """Of the next leg: nothing is proven, and the client is told a code that no courier has heard yet."""
+        return Handing(codes=self.codes + 1)
 
     @property
     def asks_for_code(self) -> bool:
@@ -116,9 +129,12 @@ class HandingView(Shape):
     nags: int = 0
 
 
-def code_from(chance: str) -> str:
-    """Six digits from a name that nobody can guess: said at a door, over a visor, in any language."""
-    return f"{int.from_bytes(hashlib.sha256(chance.encode()).digest()[:8], 'big') % 10**6:06d}"
+def code_from(chance: str, last: str | None = None) -> str:
+    """Six digits from a name that nobody can guess: said at a door, over a visor, in any language. Never the `last`
+    one."""
+    number = int.from_bytes(hashlib.sha256(chance.encode()).digest()[:8], "big") % 10**6
+    code = f"{number:06d}"
+    return code if code != last else f"{(number + 1) % 10**6:06d}"
 
 
 def is_same_code(one: str, other: str) -> bool:

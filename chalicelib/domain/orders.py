@@ -344,13 +344,9 @@ class Order(Shape):
 
     @property
     def has_left(self) -> bool:
-        """It was fetched at least once, or came to an end that says so."""
+        """On the leg under way it was fetched, or came to an end that says so."""
         arrived = (EventKind.DELIVERED, EventKind.RETURNED)
-        return any(
-            b.track.picked_up_at is not None or b.track.kind in arrived
-            for leg in self.legs
-            for b in leg.bookings
-        )
+        return any(b.track.picked_up_at is not None or b.track.kind in arrived for b in self.leg.bookings)
 
     @property
     def is_on_loan(self) -> bool:

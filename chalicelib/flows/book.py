@@ -183,7 +183,10 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         if courier.offer_minutes is None
         else max(assignment.start, now) + timedelta(minutes=courier.offer_minutes),
     )
-    leg = order.leg.model_copy(update={"assignment": told})
+    known = order.leg.handing
+    leg = order.leg.model_copy(
+        update={"assignment": told, "handing": None if known is None else known.in_the_shop}
+    )
     order = moved(order, now, legs=replace_leg(order.legs, leg.with_booking(booking)))
     if not write(world, order, *ration.takes(order.market_id, owed)):
         return  # somebody else is at it, or the order has changed: whoever comes next looks anew

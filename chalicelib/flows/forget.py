@@ -26,7 +26,7 @@ from chalicelib.domain.client_rows import (
 )
 from chalicelib.domain.clients import Client
 from chalicelib.domain.due import is_over
-from chalicelib.domain.erasure import LOOK, deadline, left_of_order, mark
+from chalicelib.domain.erasure import LOOK, deadline, left_of_order, left_of_row, mark
 from chalicelib.domain.errors import Delayed, Lost, Refused
 from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row, ledger_row
 from chalicelib.domain.orders import Order
@@ -217,14 +217,15 @@ def _erase_order(world: World, order: Order, *, at_once: bool) -> bool:
 
 
 def _blank(world: World, order: Order) -> bool:
-    """Drop what is sealed in the order's collection, the order's own part first."""
+    """Drop what is sealed in the order's collection, and words that may be about the client; the order's own part
+    first."""
     changes: list[Change] = []
     if not order.is_erased:
         changes.append(facts.keep_order(left_of_order(order)))
     changes += [
-        Keep(replace(row, version=row.version + 1, sealed=b""), was=row.version)
+        Keep(left, was=row.version)
         for row in world.table.read(order.order_id).rows
-        if row.sealed and row.key.sk != facts.ORDER
+        if row.key.sk != facts.ORDER and (left := left_of_row(row)) is not None
     ]
     try:
         for at in range(0, len(changes), TOGETHER):

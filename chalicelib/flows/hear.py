@@ -167,7 +167,7 @@ def _folded(
         track = with_hinted_reason(fold(said), said)
         if track != booking.track:
             fresh.append((booking, track))
-    if not fresh and changed is order:
+    if not fresh and changed is order and order.safeguard is None:
         return None, [], []
     pieces: list[Evidence] = []
     more: list[Change] = []
@@ -203,6 +203,8 @@ def _folded(
         if deciding is not None:
             said = list(_believed(world, changed, deciding, events.get(deciding.reference, ())))
             changed = prove.heard(world, changed, deciding, said)
+        if not fresh and changed is order:
+            return None, [], []
     changed = handed_on(changed, now)
     if len(changed.legs) > 1:
         changed = _where_it_is(changed, now)

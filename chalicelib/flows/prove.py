@@ -72,6 +72,7 @@ def prove(world: World, order_id: str, new: NewProof) -> Order:
             if why:
                 raise Clashing(why)
             world.queues.nudge(Topic.TELL, [order_id])
+            world.queues.nudge(Topic.HEAR, [order_id])
             return order
         leg = order.leg.model_copy(update={"handing": handing})
         after = moved(order, now, legs=replace_leg(order.legs, leg))
@@ -81,6 +82,7 @@ def prove(world: World, order_id: str, new: NewProof) -> Order:
             continue
         facts.note_step(world.log, after)
         world.queues.nudge(Topic.TELL, [order_id])
+        world.queues.nudge(Topic.HEAR, [order_id])  # what its courier had said may fit by now
         if why:
             world.log("proof_refused", order=order_id, market=order.market_id)
             raise Clashing(why)
@@ -202,8 +204,9 @@ def made_anew(world: World, brand_id: str, order_id: str) -> str:
             raise Clashing(
                 f"no code is needed any more: the order is {order.state.value}, or its code was said"
             )
-        code = code_from(world.token())
-        private = facts.unseal_private(world.sealer, order).model_copy(update={"code": code})
+        before = facts.unseal_private(world.sealer, order)
+        code = code_from(world.token(), before.code)
+        private = before.model_copy(update={"code": code})
         good_until = max(order.window.end, now + AFTERWARDS) if now > order.window.end - AFTERWARDS else None
         leg = order.leg.model_copy(
             update={
@@ -236,16 +239,19 @@ def heard(world: World, order: Order, booking: Booking, said: Sequence[Event]) -
     if order.leg.handing is None or order.leg.booking(booking.reference) is None:
         return order
     before = known = order.leg.handing
-    told = [
-        event for event in said if event.source != HINT and (event.proofs or event.seal or event.said_sealed)
-    ]
-    for event in sorted(told, key=lambda event: (event.occurred_at, event.event_id)):
+    told = sorted(
+        (e for e in said if e.source != HINT and (e.proofs or e.seal or e.said_sealed)),
+        key=lambda event: (event.occurred_at, event.event_id),
+    )
+    fetching = [event for event in told if event.kind is EventKind.PICKED_UP and event.seal is not None]
+    if fetching and known.seal is None:
+        known = known.model_copy(update={"seal": fetching[0].seal, "sealed_at": fetching[0].occurred_at})
+    # no more of them than are remembered, or what was wrong once would count again and again
+    for event in [event for event in told if event.kind is not EventKind.PICKED_UP][-HEARD:]:
         if event.event_id in known.heard:
             continue
-        if event.kind is EventKind.PICKED_UP:
-            if event.seal is not None and known.seal is None:
-                known = known.model_copy(update={"seal": event.seal, "sealed_at": event.occurred_at})
-            continue
+        if event.seal is not None and known.seal is None:
+            continue  # nobody has read it at the pick-up yet: heard again when somebody has
         if not is_unbroken(order):
             world.log("proof_refused", order=order.order_id, market=order.market_id)
             break
@@ -260,7 +266,7 @@ def _at_the_door(world: World, order: Order, known: Handing, event: Event) -> Ha
     """What one event of the hand-over adds; what does not fit in it, and its name, stay on record."""
     at, papers = event.occurred_at, {proof.kind: proof.reference for proof in event.proofs}
     code = None
-    if event.said_sealed is not None and known.code_at is None:
+    if event.said_sealed is not None and known.code_at is None and not order.is_erased:
         code = world.sealer.unseal(bytes.fromhex(event.said_sealed), event.reference).decode()
     new = NewProof.model_construct(
         seal=event.seal, code=code, identity=papers.get(Proof.IDENTITY), photo=papers.get(Proof.PHOTO)

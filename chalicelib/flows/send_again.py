@@ -13,7 +13,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.custody import beginning
 from chalicelib.domain.due import is_over
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Lost, Stale
-from chalicelib.domain.handing import Handing
+from chalicelib.domain.handing import Handing, code_from
 from chalicelib.domain.legs import MOST_LEGS, Leg
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.ports import Change, Topic, World
@@ -60,11 +60,22 @@ def send_again(
         fetched_at=behind.fetched_at,
         begun_at=now,
         begun_from=version,
-        handing=None if order.safeguard is None else Handing(),
+        handing=None if order.safeguard is None else (behind.handing or Handing()).sent_again,
     )  # from a hand-over point if it came back there; who wants a relay of it again says so
     legs = (*order.legs[:-1], behind, leg)
-    sealed = facts.sealed_anew(world.sealer, order)
-    after = moved(order, now, legs=legs, window=window, outlook=None, sealed=sealed)
+    private = facts.unseal_private(world.sealer, order)
+    if order.safeguard is not None:  # who came to the door before may have heard the old one
+        private = private.model_copy(update={"code": code_from(world.token(), private.code)})
+    visit = order.appointment
+    after = moved(
+        order,
+        now,
+        legs=legs,
+        window=window,
+        outlook=None,
+        sealed=facts.seal_private(world.sealer, private, order_id),
+        appointment=None if visit is None else visit.sent_again(now, has_left=order.has_left),
+    )
     changes = [] if also is None else [also(after)]
     if order.client_id is not None:
         from chalicelib.flows import cap  # here: importing the app stays small

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,17 +20,23 @@ from chalicelib.domain.clients import Client, Person, client_id_of
 from chalicelib.domain.erasure import AFTERCARE, LOOK
 from chalicelib.domain.errors import Clashing, Forgotten, Invalid, Missing
 from chalicelib.domain.given import Ledger, client_ledger_key, ledger_of_row
-from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.order_views import view
+from chalicelib.domain.orders import ERASED, Order, OrderState
 from chalicelib.domain.ports import Keep, Key, Row, Topic
 from chalicelib.domain.retention import BACKUPS, ERASED_WITHIN, MARK
 from chalicelib.domain.shapes import Window
-from chalicelib.flows import forget, receive
+from chalicelib.domain.substitutes import Say
+from chalicelib.domain.wishes import NewAppointment
+from chalicelib.flows import act, enlist, forget, hear, receive, substitute
 from chalicelib.flows.enrol import by_id, enrol, mark_of
 from chalicelib.flows.give import give
 from chalicelib.flows.send_again import send_again
 from tests import drive
+from tests.flows.test_visits import PIECES, team
 from tests.paper import callback
-from tests.stage import NOON, Stage, client_wish, new_client, stage
+from tests.ring import RING, with_ring_courier
+from tests.stage import NOON, Stage, client_order, client_wish, new_client, stage
+from tests.swaps import CAKE, FLOWERS, allow, seal_kitchen, two_kitchens
 
 VIC = client_id_of("maison", "vic-1")
 YEAR = client_ledger_key(VIC, 2022)
@@ -392,3 +399,69 @@ def test_nothing_of_the_person_is_in_a_row_or_a_line_afterwards() -> None:
             plain = ""
         seen += f"{row.key} {row.body} {row.shelf} {row.place_on_shelf} {plain}"
     assert not [secret for secret in SECRETS if secret in seen]
+
+
+def test_of_what_took_a_gifts_place_and_of_what_was_done_by_hand_no_words_are_left() -> None:
+    on = two_kitchens()
+    enrol(on.world, "maison", "vic-1", new_client())
+    allow(on, FLOWERS)
+    seal_kitchen(on)
+    named = {"gift": {"items": [{**CAKE, "name": "Cake for Mrs Wang"}]}}
+    order_id = give(on.world, "maison", "key-1", client_wish(**named))[0].order_id
+    on.settle()
+    act.redispatch(on.world, order_id, on.order(order_id).version, "mei", "Mrs Wang called")
+    on.settle()
+    substitute.answer(on.world, order_id, 1, is_accepted=True, consent=Say.CLIENT, evidence="call-1")
+    on.settle()
+    assert "Mrs Wang" in repr(rows(on))
+    erase(on)
+    on.minutes(20)
+    assert on.order(order_id).is_erased and on.order(order_id).substitution.seen
+    assert "Mrs Wang" not in repr(rows(on))
+    assert [proposal.gift.items[0].name for proposal in substitute.proposals_of(on.world, order_id)] == [
+        ERASED
+    ]
+    assert [deed.why for deed in act.deeds_of(on.world, order_id)] == [""]
+
+
+def test_of_a_visit_the_serial_numbers_are_left_for_what_is_out_has_to_be_found() -> None:
+    on = stage()
+    enlist.put_slot(on.world, team())
+    enrol(on.world, "maison", "vic-1", new_client())
+    told = {name: value for name, value in client_order().items() if name != "gift"}
+    visit = {**told, "minutes": 60, "pieces": [{**PIECES[0], "name": "Watch for Mrs Wang"}]}
+    wish = NewAppointment.model_validate_json(json.dumps(visit)).as_order()
+    order_id = give(on.world, "maison", "visit-1", wish)[0].order_id
+    on.minutes(2)
+    say(on, "picked_up")
+    say(on, "delivered")
+    erase(on)
+    on.minutes(20)
+    assert on.order(order_id).is_erased
+    shown = view(on.order(order_id)).appointment
+    assert shown is not None and shown.missing == ("W-1",)
+    assert "Mrs Wang" not in repr(rows(on))
+
+
+def test_what_the_courier_of_a_ring_says_after_its_client_was_forgotten_is_heard() -> None:
+    on = with_ring_courier()
+    enrol(on.world, "maison", "vic-1", new_client())
+    wish = client_wish(gift=RING, safeguard={})
+    order_id = give(on.world, "maison", "ring-1", wish)[0].order_id
+    on.settle()
+    on.clock.forward(minutes=65)
+    reference = f"{order_id}-1-1"
+    for kind, said in (("picked_up", {"seal": "S-1"}), ("in_transit", {"said": "000000"}), ("failed", {})):
+        on.clock.forward(minutes=1)
+        receive.receive(on.world, "SHA", "paper-co", callback(reference, kind, on.clock.now, **said))
+        on.settle()
+    assert on.order(order_id).leg.handing.tries == 1  # type: ignore[union-attr]
+    assert "said_sealed" in repr(rows(on))
+    erase(on)
+    assert on.order(order_id).is_erased
+    assert "said_sealed" not in repr(rows(on))
+    later = callback(reference, "delivered", on.clock.now, seal="S-1", said="123456", proofs="identity")
+    receive.receive(on.world, "SHA", "paper-co", later)
+    hear.hear(on.world, order_id)
+    known = on.order(order_id).leg.handing
+    assert known is not None and (known.seal_read_at, known.identity) == (on.clock.now, "identity-1")

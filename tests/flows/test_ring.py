@@ -10,10 +10,13 @@ import pytest
 from chalicelib.domain import facts
 from chalicelib.domain.custody import Holder
 from chalicelib.domain.errors import Clashing, Invalid
-from chalicelib.domain.handing import NAG, TRIES, Part
+from chalicelib.domain.handing import HEARD, NAG, TRIES, Part, code_from
 from chalicelib.domain.keys import Caller, Role
+from chalicelib.domain.messages import also_owed_of
 from chalicelib.domain.order_views import view
 from chalicelib.domain.orders import Note, Order, OrderState
+from chalicelib.domain.ports import Topic
+from chalicelib.domain.templates import MessageKind
 from chalicelib.domain.verdicts import Reason
 from chalicelib.flows import enlist, prove, receive, reveal, send_again, sweep
 from chalicelib.flows.codes import OWN, codes_of
@@ -445,6 +448,88 @@ def test_a_gift_that_was_seen_back_though_it_was_said_to_be_delivered_goes_out_a
     wish = again.window.model_copy(update={"end": NOON + timedelta(hours=5)})
     after = send_again.send_again(on.world, "maison", order_id, wish, again.version)
     assert after.leg.leg_no == 2 and after.leg.handing is not None and after.leg.handing.seal is None
+
+
+def test_who_came_to_the_door_once_knows_no_code_of_the_next_attempt_and_the_client_is_told_the_new_one() -> (
+    None
+):
+    on = with_ring_courier(crews=2)
+    order_id = booked(on)
+    carried(on, order_id)
+    first = code(on, order_id)
+    prove.prove(on.world, order_id, proof(seal="S-4711", code=first))
+    back = says(on, order_id, "returned")
+    said = list(also_owed_of(on.order(order_id), ()))
+    wish = back.window.model_copy(update={"end": NOON + timedelta(hours=5)})
+    send_again.send_again(on.world, "maison", order_id, wish, back.version)
+    on.settle()
+    on.minutes(3)
+    again = on.order(order_id)
+    assert (again.state, said) == (OrderState.BOOKED, [])
+    assert code(on, order_id) != first
+    (owed,) = [owed for owed in also_owed_of(again, ()) if owed.kind is MessageKind.HAND_OVER_CODE]
+    assert owed.about == "code-2", "else it would pass for the one that the client was told before"
+    on.clock.forward(minutes=5)
+    receive.receive(
+        on.world, "SHA", "paper-co", callback(f"{order_id}-2-1", "picked_up", on.clock.now, seal="S-4712")
+    )
+    on.settle()
+    with pytest.raises(Clashing, match="4 more"):
+        prove.prove(on.world, order_id, proof(code=first))
+
+
+def test_a_code_made_anew_is_never_the_last_one() -> None:
+    last = code_from("chance")
+    assert code_from("chance", last) != last
+    assert code_from("chance", "another") == last
+
+
+def test_a_seal_for_a_courier_that_did_not_fetch_it_is_off_when_another_does() -> None:
+    on = with_ring_courier(crews=2)
+    order_id = booked(on)
+    on.clock.forward(minutes=62)
+    prove.prove(on.world, order_id, proof(pick_up_seal="S-1"))
+    says(on, order_id, "pick_up_failed")
+    on.minutes(3)
+    assert on.order(order_id).leg.deciding_booking.number == 2  # type: ignore[union-attr]
+    on.clock.forward(minutes=5)
+    fetched = callback(f"{order_id}-1-2", "picked_up", on.clock.now, seal="S-2")
+    receive.receive(on.world, "SHA", "paper-co", fetched)
+    on.settle()
+    known = on.order(order_id).leg.handing
+    assert known is not None and (known.seal, known.misfits) == ("S-2", ())
+
+
+def test_what_a_courier_read_at_the_door_counts_once_the_seal_of_the_pick_up_is_known() -> None:
+    on = with_ring_courier()
+    order_id = booked(on)
+    on.clock.forward(minutes=65)
+    says(on, order_id, "picked_up")
+    right = code(on, order_id)
+    order = says(on, order_id, "delivered", seal="S-1", said=right, proofs="identity")
+    assert order.awaits_proof and order.leg.handing is not None and order.leg.handing.misfits == ()
+    prove.prove(on.world, order_id, proof(pick_up_seal="S-1"))
+    on.settle()
+    assert on.order(order_id).state is OrderState.DELIVERED
+
+
+def test_a_storm_of_wrong_codes_takes_no_try_of_a_code_that_is_made_after_it() -> None:
+    on = with_ring_courier()
+    order_id = booked(on)
+    carried(on, order_id)
+    bad = wrong(code(on, order_id))
+    for number in range(HEARD + 10):
+        on.clock.forward(seconds=10)
+        told = callback(f"{order_id}-1-1", "in_transit", on.clock.now, said=bad if number % 2 else "nonsense")
+        receive.receive(on.world, "SHA", "paper-co", told)
+        on.settle()
+    fresh = prove.made_anew(on.world, "maison", order_id)
+    says(on, order_id, "in_transit", minutes=1)
+    on.world.queues.nudge(Topic.HEAR, [order_id])
+    on.settle()
+    known = on.order(order_id).leg.handing
+    assert known is not None and known.tries == 0
+    prove.prove(on.world, order_id, proof(code=fresh))
 
 
 def test_an_ordinary_gift_is_proven_by_nothing_of_this() -> None:

@@ -344,3 +344,44 @@ def test_a_visit_to_a_client_who_is_enrolled_is_given_like_a_gift_and_each_deed_
 def test_an_order_with_an_appointment_in_its_body_is_refused() -> None:
     with pytest.raises(ValidationError, match="POST /v1/appointments"):
         OrderWish.model_validate({**body(), "appointment": {"minutes": 60, "pieces": []}})
+
+
+# --- another attempt ---------------------------------------------------------------------------------------------
+
+
+def sent_again(counts: str) -> tuple[Stage, str]:
+    """A team that met nobody came back, its watches were counted so, and another one goes with them and is over."""
+    on, order_id = booked()
+    on.clock.forward(minutes=60)
+    counted(on, order_id, W_1="out", W_2="out", W_3="out")
+    says(on, order_id, "picked_up")
+    on.clock.forward(minutes=30)
+    says(on, order_id, "returned")
+    if counts:
+        counted(on, order_id, W_1=counts, W_2=counts)
+    order = on.order(order_id)
+    later = order.window.model_copy(
+        update={"start": NOON + timedelta(hours=2), "end": NOON + timedelta(hours=4)}
+    )
+    enlist.put_slot(on.world, team(slot_id="team-2"))
+    reschedule(on.world, "maison", order_id, later, order.version)
+    on.settle()
+    on.minutes(3)
+    assert on.order(order_id).state is OrderState.BOOKED
+    return on, order_id
+
+
+def test_what_came_back_is_out_again_once_the_next_team_has_set_out_though_nobody_counts() -> None:
+    on, order_id = sent_again("back")
+    shown = {piece.serial: piece.state for piece in view(on.order(order_id)).appointment.pieces}  # type: ignore[union-attr]
+    assert shown == {"W-1": None, "W-2": None, "W-3": PieceState.OUT}, "the third has not been seen since"
+    on.clock.now = NOON + timedelta(hours=2)
+    for kind in ("picked_up", "delivered"):
+        on.clock.forward(minutes=20)
+        receive.receive(on.world, "SHA", "paper-co", callback(f"{order_id}-2-1", kind, on.clock.now))
+        on.settle()
+    told = view(on.order(order_id)).appointment
+    assert told is not None and told.missing == ("W-1", "W-2", "W-3")
+    counted(on, order_id, W_1="back", W_2="sold", W_3="back")
+    order = on.order(order_id)
+    assert not order.is_on_loan and order.custody.is_with(Holder.SHOP)
