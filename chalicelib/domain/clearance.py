@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from chalicelib.domain.alone import rides_alone
+from chalicelib.domain.alone import is_beside, rides_alone, vehicle_of
 from chalicelib.domain.atlas import REMEMBERED, Atlas, Found
 from chalicelib.domain.credentials import Shown, shown_by, stands_on, united
 from chalicelib.domain.curfews import Curfew, Stop, curfew_spans, open_hours
@@ -223,7 +223,7 @@ class Clearer:
         self._shown: dict[tuple[str, int], Shown] = {}
         self._errands: dict[Errand, Errand] = {}
         self._nights: dict[tuple[int, date, date], list[_Span]] = {}
-        self._of_crew: dict[str, list[Slot]] | None = None
+        self._of_vehicle: dict[str, list[Slot]] | None = None
 
     def ground(
         self,
@@ -675,17 +675,17 @@ class Clearer:
 
     def _is_shared(self, slot: Slot) -> bool:
         """True when somebody else is, or may come to be, in that vehicle in those hours: another has a place in the
-        slot, or its crew has a second slot beside it."""
+        slot, or the vehicle is in a second slot beside it."""
         if self.fleet.left.get(slot.slot_id, 0) < max(1, slot.capacity):
             return True
-        if self._of_crew is None:
-            self._of_crew = {}
+        crews = self.fleet.crews
+        if self._of_vehicle is None:
+            self._of_vehicle = {}
             for other in self.fleet.slots.values():
-                self._of_crew.setdefault(other.crew_id, []).append(other)
-        return any(
-            other.slot_id != slot.slot_id and slot.window.overlap(other.window.start, other.window.end)
-            for other in self._of_crew.get(slot.crew_id, ())
-        )
+                vehicle = vehicle_of(other, crews.get(other.crew_id))
+                self._of_vehicle.setdefault(vehicle, []).append(other)
+        own = vehicle_of(slot, crews.get(slot.crew_id))
+        return any(is_beside(slot, other) for other in self._of_vehicle.get(own, ()))
 
 
 def _brings_back(guard: Safeguard | None) -> frozenset[Proof]:

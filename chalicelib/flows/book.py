@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from chalicelib.domain import facts
+from chalicelib.domain import alone, facts
 from chalicelib.domain.breaker import LONGEST
 from chalicelib.domain.dialect import (
     Account,
@@ -150,6 +150,10 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         if full is not None:
             verdict = verdict._replace(decision=Decision.NO, reasons=(full,), handovers=())
     courier = on.fleet.couriers.get(assignment.courier_id)
+    if order.safeguard is not None and verdict.decision is Decision.YES and courier is not None:
+        fleet = facts.load_fleet(world.table, order.market_id, world.memory)
+        if alone.has_company(order.gift, assignment, courier, fleet):
+            verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.VEHICLE_SHARED,), handovers=())
     given = spare.Leave()
     if verdict.decision is Decision.YES and courier is not None:
         may = spare.leave(world, courier, _breaker(world, courier, seen))

@@ -145,7 +145,8 @@ def put_permit(world: World, permit: Permit) -> Permit:
 def put_slot(world: World, slot: Slot) -> Slot:
     """Create or replace a slot. What is left moves with the capacity.
 
-    Raises `Invalid` without its crew and courier, `Clashing` when more is taken than the new capacity holds.
+    Raises `Invalid` without its crew and courier, `Clashing` when more is taken than the new capacity holds, and where
+    a gift that rides alone would come to share its vehicle.
     """
     from chalicelib.domain.dialect import takes_visits
     from chalicelib.domain.fleet import Courier, Crew, Slot
@@ -165,6 +166,9 @@ def put_slot(world: World, slot: Slot) -> Slot:
     for _ in range(TRIES):
         row = world.table.get(key)
         before = Slot.model_validate_json(row.body) if row else None
+        moves = before is None or (before.crew_id, before.window) != (slot.crew_id, slot.window)
+        if moves:
+            _check_alone(world, slot, crew)
         try:
             if row is None or before is None:
                 new = Row(key, 1, _json(slot), counters={facts.LEFT: slot.capacity}, expires_at=_expiry(slot))
@@ -173,7 +177,7 @@ def put_slot(world: World, slot: Slot) -> Slot:
                 _make_room(world, slot, before)
                 if before != slot:
                     after = Row(key, row.version + 1, _json(slot), expires_at=_expiry(slot))
-                    world.table.write(Keep(after, was=row.version))
+                    world.table.write(Keep(after, was=row.version), *([_unmarked(slot)] if moves else []))
         except Lost:
             continue
         if before is not None and before != slot:
@@ -220,8 +224,8 @@ def _make_room(world: World, slot: Slot, before: Slot) -> None:
     key = facts.slot_key(slot.market_id, slot.slot_id)
     try:
         # of the mark nothing is taken: who has the slot for himself lets nobody in by a place more
-        mark = Take(facts.alone_key(slot), facts.TAKEN, 0, 0, _expiry(slot))
-        world.table.write(Count(key, facts.LEFT, by), _room(slot, row), *([mark] if by > 0 else []))
+        mark = [_unmarked(slot)] if by > 0 else []
+        world.table.write(Count(key, facts.LEFT, by), _room(slot, row), *mark)
     except Lost as lost:
         if 2 in lost.at:
             raise Clashing(f"a gift that rides alone has all of the slot {slot.slot_id!r}") from None
@@ -231,6 +235,39 @@ def _make_room(world: World, slot: Slot, before: Slot) -> None:
                 f"{slot.capacity} is less"
             ) from None
         raise
+
+
+def _unmarked(slot: Slot) -> Take:
+    """A change that is lost where somebody has that slot for himself, and takes nothing."""
+    return Take(facts.alone_key(slot), facts.TAKEN, 0, 0, _expiry(slot))
+
+
+def _check_alone(world: World, slot: Slot, crew: Crew) -> None:
+    """Raises `Clashing` where a gift that rides alone has this slot, or its vehicle at these hours. What is assigned
+    while this is written is found when it is booked."""
+    from chalicelib.domain.alone import is_beside, vehicle_of
+    from chalicelib.domain.fleet import Crew, Slot
+
+    rows = world.table.read(facts.fleet_collection(slot.market_id), f"{facts.ALONE}#").rows
+    names = [row.key.sk.partition("#")[2] for row in rows if row.counters.get(facts.TAKEN, 0)]
+    if slot.slot_id in names:
+        raise Clashing(f"a gift that rides alone has the slot {slot.slot_id!r}: its crew and its hours stay")
+    taken = [
+        Slot.model_validate_json(row.body)
+        for row in world.table.get_many([facts.slot_key(slot.market_id, name) for name in names])
+    ]
+    beside = [other for other in taken if is_beside(slot, other)]
+    keys = {_member_key(slot.market_id, "crew", other.crew_id) for other in beside}
+    crews = {
+        found.crew_id: found
+        for found in (Crew.model_validate_json(row.body) for row in world.table.get_many(sorted(keys)))
+    }
+    for other in beside:
+        if vehicle_of(other, crews.get(other.crew_id)) == vehicle_of(slot, crew):
+            raise Clashing(
+                f"a gift rides alone in the vehicle of the crew {slot.crew_id!r} at these hours, in the slot "
+                f"{other.slot_id!r}"
+            )
 
 
 def fleet(world: World, market_id: str) -> Fleet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +16,10 @@ from chalicelib.domain.keys import Caller, Role
 from chalicelib.domain.messages import also_owed_of
 from chalicelib.domain.order_views import view
 from chalicelib.domain.orders import Note, Order, OrderState
-from chalicelib.domain.ports import Topic
+from chalicelib.domain.ports import Drop, Keep, Take, Topic
 from chalicelib.domain.templates import MessageKind
-from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import enlist, prove, receive, reveal, send_again, sweep
+from chalicelib.domain.verdicts import Decision, Reason
+from chalicelib.flows import dispatch, enlist, look, prove, receive, reveal, send_again, sweep
 from chalicelib.flows.codes import OWN, codes_of
 from chalicelib.flows.place import place
 from chalicelib.flows.relay import relay
@@ -421,6 +422,80 @@ def test_what_does_not_go_with_a_safeguard_is_refused_by_its_field(changes: Any,
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
 
 
+def test_a_second_slot_of_its_vehicle_is_not_opened_beside_it_afterwards() -> None:
+    on = with_ring_courier(crews=2)
+    order_id = booked(on)
+    given = on.order(order_id).leg.assignment
+    assert given is not None and given.slot_id == "slot-1"
+    later = {"start": NOON + timedelta(hours=4), "end": NOON + timedelta(hours=8)}
+    for more in (slot(3, 1, crew_id="crew-1"), slot(3, 1, crew_id="crew-1", window=later)):
+        with pytest.raises(Clashing, match="rides alone in the vehicle"):
+            enlist.put_slot(on.world, more)
+    with pytest.raises(Clashing, match="its crew and its hours stay"):
+        enlist.put_slot(on.world, slot(1, 3, window=later))
+    with pytest.raises(Clashing, match="rides alone in the vehicle"):
+        enlist.put_slot(on.world, slot(2, 3, crew_id="crew-1"))
+    enlist.put_crew(on.world, crew(3, vehicle=crew(1).vehicle))
+    with pytest.raises(Clashing, match="rides alone in the vehicle"):
+        enlist.put_slot(on.world, slot(3, 1))
+    after = {"start": NOON + timedelta(hours=5), "end": NOON + timedelta(hours=8)}
+    enlist.put_slot(on.world, slot(3, 1, crew_id="crew-1", window=after))
+    enlist.put_slot(on.world, slot(1, 3, price={"amount": 5, "currency": "CNY"}))
+    assert on.order(order_id).leg.assignment == given
+
+
+def test_a_slot_that_was_opened_while_it_was_assigned_is_found_before_its_courier_is_told() -> None:
+    on = with_ring_courier(crews=2)
+    order_id = place(on.world, "maison", "ring-1", ring())[0].order_id
+    dispatch.dispatch(on.world, "SHA")
+    row = on.plain.table.get(facts.alone_key(slot(1)))
+    assert row is not None
+    on.plain.table.write(
+        Drop(row.key, was=row.version)
+    )  # as it was to whoever read just before it was assigned
+    enlist.put_slot(on.world, slot(3, 1, crew_id="crew-1"))
+    on.plain.table.write(Keep(replace(row, version=1), was=None))
+    on.settle()
+    order = on.order(order_id)
+    assert [verb for verb, _ in on.company.calls if verb == "book"] == ["book"]
+    assert order.leg.assignment is not None and order.leg.assignment.slot_id == "slot-2"
+    refused = [piece for piece in look.evidence_of(on.world, order_id) if piece.decision is Decision.NO]
+    assert [piece.reasons for piece in refused] == [(Reason.VEHICLE_SHARED,)]
+    assert on.left("slot-1") == 3
+
+
+def test_a_place_that_was_opened_while_it_was_assigned_is_found_before_its_courier_is_told() -> None:
+    on = with_ring_courier()
+    order_id = place(on.world, "maison", "ring-1", ring())[0].order_id
+    dispatch.dispatch(on.world, "SHA")
+    row = on.plain.table.get(facts.alone_key(slot(1)))
+    assert row is not None
+    on.plain.table.write(Drop(row.key, was=row.version))
+    enlist.put_slot(on.world, slot(1, 4))
+    assert row.expires_at is not None
+    on.plain.table.write(Take(row.key, facts.TAKEN, 1, 1, row.expires_at))
+    on.plain.table.write(
+        facts.take_from_slot("SHA", "slot-1", 1)
+    )  # by whoever had planned a cake for it by then
+    on.settle()
+    order = on.order(order_id)
+    assert (order.state, order.leg.bookings) == (OrderState.HELD, ())
+    assert on.left("slot-1") == 3
+
+
+def test_an_insurer_that_says_less_while_it_is_assigned_is_heard_before_its_courier_is_told() -> None:
+    on = with_ring_courier()
+    enlist.put_courier(on.world, insured(shared_up_to={"amount": 300_000_000, "currency": "CNY"}))
+    order_id = place(on.world, "maison", "ring-1", ring())[0].order_id
+    place(on.world, "maison", "cake-1", new_order())
+    dispatch.dispatch(on.world, "SHA")
+    assert on.order(order_id).leg.assignment is not None
+    enlist.put_courier(on.world, insured())
+    on.settle()
+    assert on.order(order_id).leg.bookings == ()
+    assert Reason.VEHICLE_SHARED in view(on.order(order_id)).reasons
+
+
 def test_a_point_is_not_named_for_it_later_either() -> None:
     on = with_ring_courier()
     from chalicelib.domain.places import HandOverPoint
@@ -522,7 +597,7 @@ def test_a_storm_of_wrong_codes_takes_no_try_of_a_code_that_is_made_after_it() -
         on.clock.forward(seconds=10)
         told = callback(f"{order_id}-1-1", "in_transit", on.clock.now, said=bad if number % 2 else "nonsense")
         receive.receive(on.world, "SHA", "paper-co", told)
-        on.settle()
+    on.settle()
     fresh = prove.made_anew(on.world, "maison", order_id)
     says(on, order_id, "in_transit", minutes=1)
     on.world.queues.nudge(Topic.HEAR, [order_id])
