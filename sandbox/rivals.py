@@ -17,12 +17,13 @@ from typing import Final
 
 from chalicelib.domain.assignment import Choices, Problem, cost_of
 from chalicelib.domain.atlas import Atlas
-from chalicelib.domain.clearance import HANDLING, Clearer
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.fleet import Crew, Fleet, Slot, TestResult
 from chalicelib.domain.orders import Tier
 from chalicelib.domain.planning import planned
 from chalicelib.domain.pool import Pool
 from chalicelib.domain.repair import Assign
+from chalicelib.domain.survey import HANDLING
 from chalicelib.domain.verdicts import Decision, Phase
 from sandbox.shanghai import LOCAL
 from sandbox.sixteen import HALVES, LOOKS, Sixteen, Wanted, moment

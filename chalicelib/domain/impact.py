@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from chalicelib.domain.clearance import HANDLING, Clearer, rest_of_stay
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.due import in_pool
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.legs import BookingState
@@ -30,6 +30,7 @@ from chalicelib.domain.policies import Handover
 from chalicelib.domain.ports import Key, Row
 from chalicelib.domain.shapes import Instant, Shape, Slug, Window, id_of, stamp
 from chalicelib.domain.snapshots import Pointer
+from chalicelib.domain.survey import HANDLING, rest_of_stay
 from chalicelib.domain.uploads import Difference, UploadFault
 from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from chalicelib.domain.clearance import HANDLING
 from chalicelib.domain.explanation import NearestChange
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.survey import HANDLING
 from chalicelib.domain.verdicts import Decision, Reason, Verdict
 
 TOLD = 3

@@ -19,12 +19,13 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from chalicelib.domain.atlas import Found
-from chalicelib.domain.clearance import Clearer, Ground, Surveyed
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.credentials import stands_on
 from chalicelib.domain.fleet import Slot
 from chalicelib.domain.gifts import Gift, ItemClass
 from chalicelib.domain.permits import Errand
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.survey import Ground, Surveyed
 from chalicelib.domain.verdicts import HOLDING, Decision, Delivery, Phase, Reason, Verdict
 from chalicelib.domain.zones import Zone
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from chalicelib.domain import facts, rooms
 from chalicelib.domain.atlas import Atlas
-from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.evidence import Evidence, Step, TurnedDown, fitted
 from chalicelib.domain.explanation import Explanation
 from chalicelib.domain.fleet import Fleet
@@ -18,6 +18,7 @@ from chalicelib.domain.orders import Order, Outlook
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
 from chalicelib.domain.ports import Count, Keep, Key, Row, World
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.survey import MOMENT, rest_of_stay
 from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
 from chalicelib.flows import consult
 

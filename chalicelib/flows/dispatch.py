@@ -6,41 +6,33 @@ evidence go into one transaction, on the condition that the rules are still thos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.domain import alone, companions, facts, rooms
 from chalicelib.domain.assignment import MOST_COST, Choices, Pair, cost_ahead
-from chalicelib.domain.clearance import HANDLING, Clearer, Ground
-from chalicelib.domain.due import MINUTE, due_at, in_pool, owes_digital
-from chalicelib.domain.errors import Lost
-from chalicelib.domain.evidence import Evidence, Step, TurnedDown, digest_of, grouped
-from chalicelib.domain.explanation import Explanation
+from chalicelib.domain.clearance import Clearer
+from chalicelib.domain.due import due_at, in_pool
+from chalicelib.domain.evidence import TurnedDown, grouped
 from chalicelib.domain.fleet import Slot
-from chalicelib.domain.legs import QuotaTaken, Quote, replace_leg
 from chalicelib.domain.limits import fair_loads, loads_so_far
-from chalicelib.domain.orders import RELOOK, Fallback, Order, OrderState, Outlook, Private
+from chalicelib.domain.orders import Order, Private
 from chalicelib.domain.places import Market, Offer
-from chalicelib.domain.ports import Change, Key, Require, Topic, World
+from chalicelib.domain.ports import Key, Topic, World
 from chalicelib.domain.probing import left_to_one
-from chalicelib.domain.quotas import Need, Needs, local_days, midnight
+from chalicelib.domain.quotas import Needs, local_days
 from chalicelib.domain.records import by_record
-from chalicelib.domain.shapes import rounded_up
-from chalicelib.domain.steps import moved
-from chalicelib.domain.substitutes import is_wanted
+from chalicelib.domain.survey import HANDLING
 from chalicelib.domain.verdicts import (
-    HOLDING,
-    OF_THE_PLACES,
-    Asked,
     Decision,
     Delivery,
     Phase,
     Reason,
     Verdict,
 )
-from chalicelib.flows import book, check, enlist, explain, lease, quote, ration, stand_by
+from chalicelib.flows import assign, check, enlist, explain, lease, quote, ration, rule, stand_by
 
 POOL = 50_000
 """Open orders planned in one round, over all shards; the rest follows in the next. Who is served is the best choice
@@ -58,49 +50,11 @@ AT_A_TIME = 100
 """Orders that are asked about, or ruled on, before the lease is looked at again."""
 PAIRS = 500
 """Orders times slots, at most, that are asked pair by pair."""
-LEGS = 20
-"""Legs in one transaction."""
-UNLEASED = LEGS
+UNLEASED = assign.LEGS
 """Open orders, at most, that are planned without the lease; those that stand by count as well."""
 TRIES = 5
-GRID = timedelta(minutes=10)
-RETELL = timedelta(hours=2)
-"""So long after a step every look at the order has it told again: some four times."""
-CROWDED = frozenset(
-    {
-        Reason.OUTRANKED,
-        Reason.SLOT_FULL,
-        Reason.NO_ROOM,
-        Reason.VEHICLE_SHARED,
-        Reason.QUOTA_FULL,
-        Reason.PERMIT_USED,
-        Reason.COMPANIONS_MISSING,
-    }
-)
-CROWDED_RELOOK = timedelta(minutes=10)
-"""A place may come free at any time, so who only lacks a place is looked at more often."""
-ASKED_WITHIN = timedelta(minutes=5)
-"""After a courier's time of peace somebody asks it within this, if anybody waits for it."""
 PERMITS = 20
 """Permits for a single use of one vehicle that one round gives away, at most."""
-CHANGES = 100
-"""What one transaction bears."""
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What was decided for one order in this round, ready to be saved."""
-
-    before: Order
-    after: Order
-    evidence: Evidence | None
-    takes: str | None
-    places: int = 1
-    """Of that slot."""
-    needs: Needs = field(default_factory=dict)
-    """Of quotas, permits and room, beside the slot's place."""
-    party: str | None = None
-    """Of those that travel together, the same: they are saved together or not at all."""
 
 
 def dispatch(world: World, market_id: str, everything: bool = False, after: str = "") -> None:
@@ -212,10 +166,11 @@ def _round(
         stand_by.note(world, market.market_id, standing_by, ())  # or they would be read in every round
         return 0, []
     on = check.ground_with(world, market.market_id, head)
-    if not _is_ours(world, market.market_id, holder):  # reading a city takes a while, and so does planning it
+    # reading a city takes a while, and so does planning it
+    if not lease.is_ours(world, market.market_id, holder):
         return 0, []
     now = world.clock()  # not from before an order was placed that has been read since
-    still_ours = partial(_is_ours, world, market.market_id, holder)
+    still_ours = partial(lease.is_ours, world, market.market_id, holder)
     rulings, account = decide(world, orders, on, now, market.offer, still_ours, market.fair_load)
     left = [r.after for r in rulings if r.takes is None and lacks_a_place(r.after)]
     refused = {order.order_id: order.leg.refusals for order in orders}
@@ -224,11 +179,11 @@ def _round(
         for r in rulings
         if r.takes is not None
         or r.after.order_id in due
-        or _has_lost_its_place(r)
+        or rule.has_lost_its_place(r)
         or r.after.leg.refusals
         != refused[r.after.order_id]  # else it is asked for the same gift in every round
     ]
-    saved = _save(world, market.market_id, holder, rulings, on)
+    saved = assign.save(world, market.market_id, holder, rulings, on)
     world.log(
         "planned",
         market=market.market_id,
@@ -255,7 +210,7 @@ def lacks_a_place(order: Order) -> bool:
         return False
     if _is_put_off(order):
         return False
-    return order.outlook.decision is Decision.YES or not CROWDED.isdisjoint(order.outlook.reasons)
+    return order.outlook.decision is Decision.YES or not rule.CROWDED.isdisjoint(order.outlook.reasons)
 
 
 def _planned_from(order: Order) -> datetime:
@@ -275,47 +230,15 @@ def _is_put_off(order: Order) -> bool:
     return order.outlook is not None and order.outlook.next_look == _planned_from(order)
 
 
-def _has_lost_its_place(ruling: Ruling) -> bool:
-    """True for an order that had one in the plan, and now waits for a reason that it should be told."""
-    had, has = ruling.before.outlook, ruling.after.outlook
-    return (
-        had is not None
-        and had.decision is Decision.YES
-        and has is not None
-        and has.decision is not had.decision
-    )
-
-
 def _has_earlier_courier(order: Order) -> bool:
     """True when a courier of an earlier leg may be holding a job of it, or have news."""
     return any(b.is_live or b.may_have_news for leg in order.legs[:-1] for b in leg.bookings)
-
-
-def _is_ours(world: World, market_id: str, holder: str | None) -> bool:
-    """True when the lease still holds, or none is needed."""
-    return holder is None or lease.hold(world, market_id, holder)
 
 
 def _lag_s(orders: Iterable[Order], now: datetime) -> int:
     """How long the longest waiting of them has been due."""
     dues = [due for order in orders if (due := due_at(order)) is not None]
     return max(0, int((now - min(dues)).total_seconds())) if dues else 0
-
-
-def _only_waits(ruling: Ruling) -> bool:
-    """True when nothing was decided and no step made."""
-    is_step = len(ruling.after.history) > len(ruling.before.history)
-    return ruling.takes is None and ruling.evidence is None and not is_step
-
-
-def _is_to_be_told(ruling: Ruling) -> bool:
-    """True when this look made a step, or one was made not long before: the nudges to tell it may have been lost."""
-    after, last = ruling.after, ruling.after.history[-1].at
-    if len(after.history) > len(ruling.before.history):
-        return True
-    if after.outlook is not None and owes_digital(after, after.outlook.decided_at):
-        return True  # whoever tells of it does that
-    return after.outlook is not None and after.outlook.decided_at - last <= RETELL
 
 
 # --- deciding: pure but for opening the seals -----------------------------------------------------------------
@@ -331,7 +254,7 @@ def decide(
     fair_load: int = 0,
     *,
     asks: bool = True,
-) -> tuple[list[Ruling], explain.Account | None]:
+) -> tuple[list[rule.Ruling], explain.Account | None]:
     """Every open order's fate in this round, and what it is explained by; None: nothing was planned.
 
     `is_ours`: holds the lease for another while. A city takes longer than a lease that nobody renews; whoever took it
@@ -342,10 +265,10 @@ def decide(
     known = world.memory.setdefault(f"by_record#{orders[0].market_id}", {})
     on = replace(on, fleet=by_record(on.fleet, now, known))
     if on.atlas is None:
-        return [_waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
+        return [rule.waits(order, on, now, (Reason.RULES_MISSING,), ()) for order in orders], None
     # a round over everything meets a whole campaign of them, and writes none anew
     far = [order for order in orders if _is_far(order, now) and not _is_put_off(order)]
-    rulings = [_may_wait(order, on, now, _planned_from(order)) for order in far]
+    rulings = [rule.may_wait(order, on, now, _planned_from(order)) for order in far]
     orders = [order for order in orders if not _is_far(order, now)]
     if not orders:
         return rulings, None
@@ -363,14 +286,14 @@ def decide(
         if number % AT_A_TIME == 0:
             is_ours()
         if not order.can_be_fetched:  # law 0
-            rulings.append(_waits(order, on, now, (Reason.GIFT_ELSEWHERE,), ()))
+            rulings.append(rule.waits(order, on, now, (Reason.GIFT_ELSEWHERE,), ()))
             continue
         private = _opened(world, order)
         if private is None:
             continue
         delivery = order.delivery(private)
         if on.fleet.is_suspected(delivery.drop_off.address, now):
-            rulings.append(_waits(order, on, now, (Reason.CLOSURE_SUSPECTED,), ()))
+            rulings.append(rule.waits(order, on, now, (Reason.CLOSURE_SUSPECTED,), ()))
             continue
         deliveries[order.order_id] = delivery
         # a slot at another time of day is no candidate, and no reason either
@@ -443,7 +366,7 @@ def decide(
                 party = (by_id[name] for name in parties_of.get(order.order_id, (order.order_id,)))
                 first = min(start for one in party if (start := final(one).start) is not None)
                 if first - LEAD > now:  # who travels together is given away together
-                    rulings.append(_may_wait(order, on, now, first - LEAD))
+                    rulings.append(rule.may_wait(order, on, now, first - LEAD))
                     continue
             slot = on.fleet.slots[chosen]
             takes = {**planned.needs.get((order.order_id, chosen), {}), **rooms.needed(slot, order.gift)}
@@ -453,15 +376,15 @@ def decide(
             why = account.of_served(order, chosen, answers)
             price = prices.get((order.order_id, slot.courier_id))
             quoted = None if price is None else price.of(chosen)
-            went = _goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted, places)
+            went = rule.goes(order, verdict, offers.turned_down(answers), on, now, takes, why, quoted, places)
             rulings.append(replace(went, party=party_of.get(order.order_id)))
         else:
             start, end = max(now, order.window.start), max(order.window.end, now + HANDLING)
             ground = clearer.ground(deliveries[order.order_id], start, end)
-            reasons = reasons_of(answers, on.fleet.left, ground)
+            reasons = rule.reasons_of(answers, on.fleet.left, ground)
             others = offers.turned_down(answers)
             left = partial(account.of_left, order, answers)
-            rulings.append(_waits(order, on, now, reasons, others, ground, left))
+            rulings.append(rule.waits(order, on, now, reasons, others, ground, left))
     return rulings, account
 
 
@@ -656,263 +579,3 @@ def _opened(world: World, order: Order) -> Private | None:
     except Exception as error:  # one seal that does not open must not stop the others of its market
         facts.pass_by(world.log, order.order_id, error)
         return None
-
-
-TOO_LATE = frozenset({Reason.WINDOW, Reason.NO_SLOTS})
-"""What is said when no slot's hours fit: true of every order in the end, and of no use to anybody."""
-
-
-def reasons_of(answers: Iterable[Verdict], left: Mapping[str, int], ground: Ground) -> tuple[Reason, ...]:
-    """Why nobody goes: first what every answer says of the places, then the rest, the most frequent first.
-
-    `answers` are of the slots that share the window, `ground` is that of the window. A slot in which the trip no
-    longer fits has nothing more to say; where all are such, or there is none, the places speak for themselves.
-    """
-    answers = list(answers)
-    asked = [verdict for verdict in answers if Reason.WINDOW not in verdict.reasons]
-    if not asked:
-        return (*ground.reasons, Reason.WINDOW if answers else Reason.NO_SLOTS)
-    counted: dict[Reason, int] = {}
-    for verdict in asked:
-        if verdict.decision is Decision.YES:
-            full = Reason.OUTRANKED if left.get(verdict.slot_id, 0) > 0 else Reason.SLOT_FULL
-            counted[full] = counted.get(full, 0) + 1
-        for reason in verdict.reasons:
-            counted[reason] = counted.get(reason, 0) + 1
-
-    def rank(reason: Reason) -> tuple[bool, int, Reason]:
-        is_of_the_places = reason in OF_THE_PLACES and counted[reason] == len(asked)
-        return not is_of_the_places, -counted[reason], reason
-
-    return tuple(sorted(counted, key=rank))
-
-
-def _goes(
-    order: Order,
-    verdict: Verdict,
-    others: tuple[TurnedDown, ...],
-    on: check.Ground,
-    now: datetime,
-    takes: Needs,
-    why: Explanation | None = None,
-    quoted: Quote | None = None,
-    places: int = 1,
-) -> Ruling:
-    assignment = check.assigned(verdict, on, now, takes, quoted, places)
-    piece = check.evidence(order, Step.DISPATCH, verdict, on, now, others, explanation=why)
-    leg = order.leg.model_copy(update={"assignment": assignment})
-    after = moved(
-        order,
-        now,
-        legs=replace_leg(order.legs, leg),
-        outlook=None,
-        evidence_count=order.evidence_count + 1,
-    )
-    return Ruling(order, after, piece, assignment.slot_id, places, takes)
-
-
-def _may_wait(order: Order, on: check.Ground, now: datetime, until: datetime) -> Ruling:
-    """It has a place in the plan, and nothing is lost by giving it away later. Nothing is decided by that: no evidence,
-    no place taken; every round until then plans it anew, with whoever else stands by.
-
-    Who has been told that it lacks a place goes on waiting for one, with what it was told: the plan may take it away
-    again in the next round, and its brand would read *placed* and *held* by turns.
-    """
-    told = order.outlook if order.state is OrderState.HELD else None
-    if told is not None and CROWDED.isdisjoint(told.reasons):
-        told = None
-    outlook = Outlook(
-        decision=Decision.YES,
-        reasons=told.reasons if told else (),
-        decided_at=now,
-        next_look=until,
-        digest=told.digest
-        if told
-        else digest_of(Decision.YES, (), on.atlas.rules.version if on.atlas else None),
-    )
-    return Ruling(order, moved(order, now, outlook=outlook), None, None)
-
-
-def _waits(
-    order: Order,
-    on: check.Ground,
-    now: datetime,
-    reasons: tuple[Reason, ...],
-    others: tuple[TurnedDown, ...],
-    ground: Ground | None = None,
-    why: Callable[[], Explanation | None] | None = None,
-) -> Ruling:
-    over = now + HANDLING > order.window.end
-    crowded = not CROWDED.isdisjoint(reasons)
-    told = order.outlook.reasons if order.outlook is not None else ()
-    if over and not TOO_LATE.issuperset(told):
-        reasons = told  # what kept it waiting, not that it is too late now
-    elif not TOO_LATE.isdisjoint(reasons):
-        # the places are judged anew; of the couriers' reasons those stay that were given while there still were any
-        kept = [r for r in told if r not in OF_THE_PLACES | TOO_LATE | {Reason.GIFT_ELSEWHERE}]
-        of_places = [r for r in reasons if r not in TOO_LATE]
-        reasons = (*of_places, *kept, *(r for r in reasons if r in TOO_LATE))
-    decision = Decision.HOLD if any(reason in HOLDING for reason in reasons) else Decision.NO
-    again = _on_the_grid(now + (CROWDED_RELOOK if crowded else RELOOK))
-    if Reason.COURIER_DOWN in reasons:  # somebody has to ask it whether it answers again
-        # one whose time has just come to an end is being asked at this moment
-        ends = (b.until for b in on.fleet.breakers.values() if b.until and b.until > now - ASKED_WITHIN)
-        again = min([again, *(max(end, now + MINUTE) for end in ends)])
-    if Reason.QUOTA_FULL in reasons and on.atlas is not None:
-        again = min(again, midnight(now, on.atlas.rules.time_zone))  # a new day has quotas of its own
-    if order.digital_after is not None and now < order.digital_after:
-        again = min(again, order.digital_after)  # then it has waited enough, and something else may stand in
-    next_look = None if over else min(again, order.window.end - HANDLING + timedelta(seconds=1))
-    digest = digest_of(decision, reasons, on.atlas.rules.version if on.atlas else None)
-    changed = order.outlook is None or order.outlook.digest != digest or over
-    piece = None
-    if changed:
-        nobody = Verdict(decision, "", reasons)
-        if ground is not None:
-            nobody = nobody._replace(
-                zone_ids=ground.zone_ids,
-                policies=ground.policies,
-                client_zones=ground.destination.zone_ids,
-                asked=Asked(max(now, order.window.start), max(order.window.end, now + HANDLING), Phase.OPEN),
-            )
-        # once the time is over nothing would help any more: what kept it waiting has been explained
-        found = None if why is None or over else why()
-        piece = check.evidence(order, Step.DISPATCH, nobody, on, now, others, explanation=found)
-    after = moved(
-        order,
-        now,
-        outlook=Outlook(
-            decision=decision, reasons=reasons, decided_at=now, next_look=next_look, digest=digest
-        ),
-        evidence_count=order.evidence_count + (1 if piece else 0),
-        # the time is over: whoever wished for the end then rather than a stranded gift has it now
-        cancel_asked_at=now if over and order.fallback is Fallback.CANCEL else order.cancel_asked_at,
-    )
-    return Ruling(order, after, piece, None)
-
-
-def _on_the_grid(look: datetime) -> datetime:
-    """The next full ten minutes: what waits is looked at together, not an order a minute."""
-    return rounded_up(look, GRID)
-
-
-# --- saving ---------------------------------------------------------------------------------------------------
-
-
-def _save(
-    world: World, market_id: str, holder: str | None, rulings: Sequence[Ruling], on: check.Ground
-) -> list[Ruling]:
-    """Those rulings that were saved. The losers of a race stay in the pool."""
-    saved: list[Ruling] = []
-    for load in _loads(_by_slot(rulings)):
-        if not _is_ours(world, market_id, holder):
-            break
-        # before: this look decides nothing, and the next may be days away; what is told has been saved long since
-        world.queues.nudge(
-            Topic.TELL, [r.after.order_id for r in load if _only_waits(r) and _is_to_be_told(r)]
-        )
-        some = _save_some(world, market_id, load, on)
-        for ruling in some:
-            facts.note_step(world.log, ruling.after)
-        # at once: the first of a city would else wait for the last
-        to_book = [book.name_of(r.after) for r in some if r.takes is not None]
-        world.queues.nudge(Topic.BOOK, to_book + [r.after.order_id for r in some if is_wanted(r.after)])
-        # whoever books it tells of that and of this
-        world.queues.nudge(
-            Topic.TELL,
-            [r.after.order_id for r in some if r.takes is None and not _only_waits(r) and _is_to_be_told(r)],
-        )
-        saved += some
-    return saved
-
-
-def _by_slot(rulings: Sequence[Ruling]) -> Sequence[Ruling]:
-    """Where they are several transactions, those with the same slot side by side, and its counter is written once for
-    twenty of them. The slots of a market are one key of the table, which bears 1,000 write units a second: for a city
-    of 50,000 that is nine seconds so, and a hundred where each transaction is of twenty slots."""
-    if len(rulings) <= LEGS:
-        return rulings
-    return sorted(rulings, key=lambda ruling: (ruling.takes is None, ruling.takes or ""))
-
-
-def _loads(rulings: Iterable[Ruling]) -> Iterator[list[Ruling]]:
-    """As many as one transaction bears: each has its order, maybe evidence, and counters that it may share. Who
-    travels together is in one, unless one cannot bear them."""
-    load: list[Ruling] = []
-    for party in _parties(rulings):
-        if load and not _bears(load + party):
-            yield load
-            load = []
-        if _bears(party):
-            load = load + party
-        else:
-            yield from ([ruling] for ruling in party)
-    if load:
-        yield load
-
-
-def _parties(rulings: Iterable[Ruling]) -> Iterable[list[Ruling]]:
-    found: dict[str, list[Ruling]] = {}
-    for ruling in rulings:
-        found.setdefault(ruling.party or ruling.after.order_id, []).append(ruling)
-    return found.values()
-
-
-def _bears(load: Sequence[Ruling]) -> bool:
-    """One transaction, beside the rules' pointer."""
-    counters = {each for ruling in load for each in (*ruling.needs, ruling.takes) if each is not None}
-    size = 1 + len(load) + sum(ruling.evidence is not None for ruling in load) + len(counters)
-    return len(load) <= LEGS and size <= CHANGES
-
-
-def _save_some(world: World, market_id: str, rulings: list[Ruling], on: check.Ground) -> list[Ruling]:
-    for _ in range(TRIES):
-        if not rulings:
-            return []
-        changes, owners = _changes(market_id, rulings, on)
-        try:
-            world.table.write(*changes)
-            return rulings
-        except Lost as lost:
-            losers = {name for at in lost.at for name in owners[at]}
-            if not losers:  # the rules have moved on: nothing of this round may be saved
-                return []
-            parted = {r.party for r in rulings if r.after.order_id in losers and r.party is not None}
-            rulings = [r for r in rulings if r.after.order_id not in losers and r.party not in parted]
-    return []
-
-
-def _changes(
-    market_id: str, rulings: Sequence[Ruling], on: check.Ground
-) -> tuple[list[Change], list[list[str]]]:
-    """The transaction, and for each change the orders that fall out when it fails."""
-    version = on.atlas.rules.version if on.atlas else None
-    changes: list[Change] = [Require(facts.pointer_key(market_id), version)]
-    owners: list[list[str]] = [[]]
-    takers: dict[str, list[str]] = {}
-    places: dict[str, int] = {}
-    rationed: dict[QuotaTaken, list[tuple[str, Need]]] = {}
-    for ruling in rulings:
-        name = ruling.after.order_id
-        changes.append(facts.keep_order(ruling.after))
-        owners.append([name])
-        if ruling.evidence is not None:
-            changes.append(check.keep_evidence(ruling.evidence))
-            owners.append([name])
-        if ruling.takes is not None:
-            takers.setdefault(ruling.takes, []).append(name)
-            places[ruling.takes] = places.get(ruling.takes, 0) + ruling.places
-        for counter, need in ruling.needs.items():
-            rationed.setdefault(counter, []).append((name, need))
-    for slot_id, names in sorted(takers.items()):
-        changes.append(facts.take_from_slot(market_id, slot_id, places[slot_id]))
-        owners.append(names)
-    for counter, takers_of_it in sorted(
-        rationed.items(), key=lambda pair: facts.quota_key(market_id, pair[0])
-    ):
-        limit = min(need.limit for _, need in takers_of_it)
-        until = max(need.until for _, need in takers_of_it)
-        count = sum(need.amount for _, need in takers_of_it)
-        changes.append(facts.take_quota(market_id, counter, count, limit, until))
-        owners.append([name for name, _ in takers_of_it])
-    return changes, owners

@@ -43,7 +43,7 @@ from chalicelib.flows import check, quote
 
 
 class Decided(Protocol):
-    """What is asked of a ruling (`dispatch.Ruling`)."""
+    """What is asked of a ruling (`rule.Ruling`)."""
 
     @property
     def after(self) -> Order: ...

@@ -104,3 +104,8 @@ def _save(world: World, market_id: str, row: Row | None, lease: Lease) -> None:
     after = Row(facts.lease_key(market_id), row.version + 1 if row else 1, lease.model_dump_json())
     world.table.write(Keep(after, was=row.version if row else None))
     world.memory[f"lease#{market_id}"] = after
+
+
+def is_ours(world: World, market_id: str, holder: str | None) -> bool:
+    """True when the lease still holds, or none is needed."""
+    return holder is None or hold(world, market_id, holder)

@@ -144,7 +144,7 @@ def cleared(
 ) -> ClearanceAnswer:
     """The same on a ground, and by a clearer of it, that whoever asks about many has for all of them."""
     from chalicelib.flows import ration
-    from chalicelib.flows.dispatch import reasons_of
+    from chalicelib.flows.rule import reasons_of
 
     now, window = world.clock(), delivery.window
     if on.fleet.is_suspected(delivery.drop_off.address, now):

@@ -12,7 +12,7 @@ from datetime import datetime
 from pydantic import Field
 
 from chalicelib.domain import facts
-from chalicelib.domain.clearance import Clearer, Ground
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.errors import Missing
 from chalicelib.domain.evidence import Evidence, Step
 from chalicelib.domain.fleet import Fleet
@@ -21,6 +21,7 @@ from chalicelib.domain.policies import FETCHED, Handover
 from chalicelib.domain.ports import Key, World
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.snapshots import Head
+from chalicelib.domain.survey import Ground
 from chalicelib.domain.verdicts import OF_THE_PLACES, Decision, Phase, Reason
 from chalicelib.flows import consult
 

@@ -37,7 +37,7 @@ from chalicelib.domain.ports import Change, Keep, Row, World
 from chalicelib.domain.reading import Faults, Reading
 from chalicelib.domain.uploads import Difference, Mode, UploadStart, difference
 from chalicelib.domain.verdicts import Delivery
-from chalicelib.flows import check, consult, dispatch, enlist, inquire, publish, stand_by
+from chalicelib.flows import check, consult, dispatch, enlist, inquire, publish, rule, stand_by
 
 PAGE = 500
 """Orders looked at in one step."""
@@ -237,7 +237,7 @@ def _replanned(
     }
 
 
-def _told(one: Affected, ruling: dispatch.Ruling, fleet: Fleet) -> Affected:
+def _told(one: Affected, ruling: rule.Ruling, fleet: Fleet) -> Affected:
     """What the answer says of an order that is open then, from what was decided for it."""
     goes, waits = ruling.after.leg.assignment, ruling.after.outlook
     is_freed = one.outcome is Outcome.FREED

@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.clearance import MOMENT, Clearer, rest_of_stay
+from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.fleet import Credential, Fleet, Permit
 from chalicelib.domain.gifts import Gift
 from chalicelib.domain.policies import GateProtocol, Handover, Level, Policy
 from chalicelib.domain.shapes import Window
+from chalicelib.domain.survey import MOMENT, rest_of_stay
 from chalicelib.domain.verdicts import Decision, Delivery, Phase, Verdict
 from chalicelib.domain.zones import Exemption, Lift, Rules, Zone
 from tests import builders as b

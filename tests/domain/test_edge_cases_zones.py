@@ -26,7 +26,8 @@ def local(day: int, hour: int, minute: int = 0, month: int = 4) -> datetime:
 
 def handed_over(on: Any, at: datetime) -> tuple[Reason, ...]:
     """What the places say of a hand-over at that moment, to a client in the market's rules."""
-    from chalicelib.domain.clearance import MOMENT, Clearer
+    from chalicelib.domain.clearance import Clearer
+    from chalicelib.domain.survey import MOMENT
 
     ground = Clearer(on, b.fleet(), at).ground(b.delivery(), at, at + MOMENT, Phase.CARRIED)
     return ground.reasons

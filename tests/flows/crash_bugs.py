@@ -15,7 +15,18 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from chalicelib.domain import facts
-from chalicelib.flows import book, cancel, dispatch, enlist, hear, place, publish, rezone, send_again, tell
+from chalicelib.flows import (
+    assign,
+    book,
+    cancel,
+    enlist,
+    hear,
+    place,
+    publish,
+    rezone,
+    send_again,
+    tell,
+)
 from tests.flows.crash_ends import always, at_end, play_undisturbed
 from tests.flows.crash_play import Played, Story, play_stopped
 
@@ -273,7 +284,7 @@ BUGS = (
     ),
     _bug(
         "the place is taken after the assignment is saved",
-        dispatch,
+        assign,
         (
             "            world.table.write(*changes)\n",
             f"            world.table.write(*{_THE_REST.format('changes')})\n"
@@ -290,7 +301,7 @@ BUGS = (
     ),
     _bug(
         "evidence is kept after the step that rests on it",
-        dispatch,
+        assign,
         (
             "            world.table.write(*changes)\n",
             "            pieces = [c for c in changes if 'evidence' in str(getattr(getattr(c, 'row', None), 'key', ''))]\n"

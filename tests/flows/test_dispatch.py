@@ -12,7 +12,7 @@ from chalicelib.domain import nudges
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Count, Keep, Key, KeyPage, Row, Topic
-from chalicelib.flows import dispatch, enlist, lease
+from chalicelib.flows import assign, dispatch, enlist, lease
 from chalicelib.flows.place import place
 from tests.stage import (
     MARKET,
@@ -157,7 +157,7 @@ def test_a_large_round_writes_the_counter_of_each_slot_once_or_twice_and_not_for
     assert {name: on.left(name.removeprefix("slot#")) for name in taken} == {
         f"slot#slot-{n}": 0 for n in range(1, 5)
     }
-    assert len(taken) <= 4 + 120 // dispatch.LEGS, (
+    assert len(taken) <= 4 + 120 // assign.LEGS, (
         "at most once a transaction, and once more where one slot ends"
     )
 

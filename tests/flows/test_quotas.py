@@ -11,7 +11,7 @@ from chalicelib.domain import facts
 from chalicelib.domain.orders import Order, Tier
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import cancel, dispatch, enlist, look, publish, receive
+from chalicelib.flows import assign, cancel, dispatch, enlist, look, publish, receive
 from chalicelib.flows.place import place
 from tests import drive
 from tests.paper import callback
@@ -327,8 +327,8 @@ def test_edge_case_23_of_two_planners_who_want_the_last_one_the_second_puts_its_
     mine, _ = dispatch.decide(on.world, [on.order(first.order_id)], ground, on.clock())
     theirs, _ = dispatch.decide(on.world, [on.order(second.order_id)], ground, on.clock())
     assert all(ruling.takes is not None for ruling in (*mine, *theirs))
-    assert dispatch._save(on.world, "SHA", None, mine, ground) == mine
-    assert dispatch._save(on.world, "SHA", None, theirs, ground) == []
+    assert assign.save(on.world, "SHA", None, mine, ground) == mine
+    assert assign.save(on.world, "SHA", None, theirs, ground) == []
     assert states(on, first, second) == ["assigned", "placed"]
     assert taken(on) == {"zone zone-Yongjia": 1} and on.left() == 2
 

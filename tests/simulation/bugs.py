@@ -116,7 +116,7 @@ MORE = (
     ),
     Bug(
         "assigned under rules that have moved on",
-        "flows.dispatch",
+        "flows.assign",
         "changes: list[Change] = [Require(facts.pointer_key(market_id), version)]",
         "changes: list[Change] = [Require(facts.market_key('nowhere'), None)]",
         within=200,
