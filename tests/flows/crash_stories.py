@@ -135,6 +135,7 @@ from tests.flows.crash_steps import (
 )
 from tests.flows.crash_talks import (
     a_person_writes,
+    agrees_by_a_clock_ahead,
     all_is_said,
     channel_is_stated_anew,
     given,
@@ -1651,7 +1652,7 @@ talks(
 )  # fmt: skip
 talks(
     "not_at_home_and_no_more_messages",
-    given(days=1), presses("not_at_home"), wish, writes("stop"), cancel(), minutes(6), ends={"key-1": CANCELLED},
+    given(days=1), presses("not_at_home"), wish, agrees_by_a_clock_ahead, writes("stop"), cancel(), minutes(6), ends={"key-1": CANCELLED},
     by_itself=False,
 )  # fmt: skip
 talks(

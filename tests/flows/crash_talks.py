@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.domain.channel_answers import ChannelStatement, NewTalk
-from chalicelib.domain.clients import client_id_of
+from chalicelib.domain.clients import Consent, Purpose, client_id_of
 from chalicelib.domain.dialect import Callback, Reply, Request
 from chalicelib.domain.errors import Unanswered, Unreached
 from chalicelib.domain.message_rows import MESSAGE, message_of_row
@@ -19,7 +19,7 @@ from chalicelib.domain.saying import Mail
 from chalicelib.domain.substitutes import Proposal, Say, State, proposal_row
 from chalicelib.domain.templates import MessageKind
 from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import connect, enrol, listen, speak, talk
+from chalicelib.flows import agree, connect, enrol, listen, speak, talk
 from chalicelib.flows.give import give as flow_give
 from tests import talking
 from tests.flows.crash_play import Play
@@ -194,6 +194,13 @@ def wish(play: Play) -> None:
         "timestamp": 1649649600,
     }
     _hears(play, talking.payload("user_preferences", user_preferences=[told]))
+
+
+def agrees_by_a_clock_ahead(play: Play) -> None:
+    """A consent that the brand dates two minutes from now: no word of now is older than it by that alone."""
+    granted = play.on.clock.now + timedelta(minutes=2)
+    consent = Consent(purpose=Purpose.SERVICE, granted_at=granted, evidence="form-8")
+    play.act(lambda: agree.agree(play.on.world, client_id_of("maison", CLIENT), [consent]))
 
 
 @same
