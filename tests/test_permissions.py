@@ -31,6 +31,7 @@ from chalicelib.aws.secrets import SecretsManagerSecrets
 from chalicelib.aws.table import DynamoTable
 from chalicelib.domain import facts
 from chalicelib.domain.breaker import FAILURES
+from chalicelib.domain.campaigns import Calling, Kept
 from chalicelib.domain.client_rows import data_key_of_client
 from chalicelib.domain.dialect import Reply
 from chalicelib.domain.errors import Delayed
@@ -38,7 +39,7 @@ from chalicelib.domain.keys import Role
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Drop, Letter, Topic, World
 from chalicelib.domain.substitutes import substitutes_key
-from chalicelib.flows import act, draw, enlist, oversee, publish, receive, recount, sign_in
+from chalicelib.flows import act, draw, enlist, follow, oversee, publish, receive, recount, sign_in, steer
 from chalicelib.flows import dispatch as planning
 from chalicelib.settings import Settings, read
 from chalicelib.solver import FlowSolver
@@ -441,8 +442,32 @@ def _sit_at_the_board(seen: Seen, on: stage.Stage, ask: Any, order_id: str) -> N
         (pointer, *_) = draw.versions(world, "SHA")
         draw.part(world, "SHA", pointer.digest, 1)
         sign_in.leave(world, token)
+    _steer(seen, on, ask)
     ask(operator, "DELETE", "/v1/board/dispatchers/mei")
     on.settle()
+
+
+def _steer(seen: Seen, on: stage.Stage, ask: Any) -> None:
+    """A dispatcher has a campaign rest and go on, calls it off, and looks how far it is."""
+    whole = {name: stage.body()[name] for name in ("market", "gift", "pick_up")}
+    told = {
+        "day": f"{on.clock.now:%Y-%m-%d}",
+        "hours": [{"start": "00:00", "end": "23:59"}],
+        "reference": "STEERED",
+    }
+    whole |= {**told, "audience": {"clients": [{"client": "vic-1"}]}, "at_once": True}
+    at = ask(Role.BRAND, "POST", "/v1/campaigns", whole, Idempotency_Key="c-steered")["campaign_id"]
+    on.settle()
+    with seen.running("api_handler"):
+        version = steer.campaign_at(on.world, "SHA", at).version
+        steer.call_off(on.world, "SHA", at, version, Calling(orders=Kept.CANCELLED), "mei")
+        steer.deeds_of(on.world, at)
+    for _ in range(2):
+        on.clock.forward(minutes=1)
+        with seen.running("api_handler"):
+            _, campaigns = follow.watch(on.world, "SHA")
+        on.settle()
+    assert campaigns is not None and campaigns.progress
 
 
 def _speak_to_clients(on: stage.Stage, ask: Any) -> None:

@@ -93,6 +93,7 @@ class Line(NamedTuple):
     """Where it is fetched."""
     hub_spot: tuple[float, float] | None
     is_stopped: bool
+    campaign: str | None = None
 
 
 class Board(Shape):
@@ -206,6 +207,7 @@ def line_of(
         hub=order.pick_up_name,
         hub_spot=None if shop is None else shop.within(datum),
         is_stopped=order.is_stopped(now),
+        campaign=order.campaign_id,
     )
 
 
@@ -241,7 +243,7 @@ def _line(told: list[Any]) -> Line:
     for at in _SPOTS:
         if told[at] is not None:
             told[at] = (told[at][0], told[at][1])
-    return Line._make(told)
+    return Line(*told)  # one that was kept before a part was added has the part's default
 
 
 def counted(lines: Iterable[Line]) -> dict[str, Any]:
@@ -270,6 +272,7 @@ class Filter(NamedTuple):
     brand: str | None = None
     tier: str | None = None
     courier: str | None = None
+    campaign: str | None = None
     district: str | None = None
     find: str | None = None
     """Of an order's id or reference, a part."""
@@ -282,6 +285,7 @@ class Filter(NamedTuple):
             and (self.brand is None or line.brand == self.brand)
             and (self.tier is None or Tier(line.tier).name.lower() == self.tier)
             and (self.courier is None or line.courier == self.courier)
+            and (self.campaign is None or line.campaign == self.campaign)
             and (self.district is None or line.district == self.district)
             and (
                 self.find is None

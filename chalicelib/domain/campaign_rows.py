@@ -2,6 +2,8 @@
 
 collection (pk)        place (sk)        noun                             indexes
 campaign#<campaign>    campaign          Campaign                         shelf: campaigns#<brand>
+campaign#<campaign>    deed#<version>    CampaignDeed                     (domain.deeds)
+days#<market>          <day>#<campaign>  that there is one on that day
 campaign#<campaign>    page#<nnnnn>      Members, a hundred a row         (domain.lists)
 campaign#<campaign>    told#<nnnnn>      ForeseenPage, of the last dry run
 campaign#<campaign>    out#<nnnnn>       PlacedPage
@@ -16,6 +18,7 @@ from typing import Final
 
 from chalicelib.domain.campaigns import Campaign, ForeseenPage, PlacedPage, Reporting
 from chalicelib.domain.client_rows import owner_of_brand
+from chalicelib.domain.deeds import CampaignDeed, deed_place
 from chalicelib.domain.orders import Contact
 from chalicelib.domain.ports import Key, Row, Sealer
 from chalicelib.domain.shapes import stamp
@@ -35,6 +38,17 @@ def campaign_key(campaign_id: str) -> Key:
 def shelf(brand_id: str) -> str:
     """Where a brand's campaigns stand, the last begun first."""
     return f"campaigns#{brand_id}"
+
+
+def days_collection(market_id: str) -> str:
+    """Where a market's campaigns stand by their days: whoever looks at the market asks for a stretch of days."""
+    return f"days#{market_id}"
+
+
+def day_row(campaign: Campaign) -> Row:
+    """That there is one; written with it, and never again."""
+    place = f"{campaign.day.isoformat()}#{campaign.campaign_id}"
+    return Row(Key(days_collection(campaign.market_id), place), 1, "{}", expires_at=lapses(campaign))
 
 
 def lapses(campaign: Campaign) -> int:
@@ -62,6 +76,20 @@ def campaign_row(campaign: Campaign) -> Row:
 def campaign_of_row(row: Row) -> Campaign:
     found = Campaign.model_validate_json(row.body)
     return found.model_copy(update={"sealed": row.sealed, "version": row.version})
+
+
+def deed_key(campaign_id: str, version: int) -> Key:
+    return Key(collection(campaign_id), deed_place(version))
+
+
+def deed_row(deed: CampaignDeed, campaign: Campaign) -> Row:
+    """It stays as long as the campaign."""
+    key, body = deed_key(deed.campaign_id, deed.version), deed.model_dump_json(exclude_defaults=True)
+    return Row(key, 1, body, expires_at=lapses(campaign))
+
+
+def deed_of_row(row: Row) -> CampaignDeed:
+    return CampaignDeed.model_validate_json(row.body)
 
 
 def seal_contact(sealer: Sealer, contact: Contact, brand_id: str, campaign_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
     collection (pk)   place (sk)                     noun
     ord_...           deed#<version>                 Deed that wrote this version of the order
+    campaign#cmp_...  deed#<version>                 CampaignDeed that wrote this version (campaign_rows)
     desk#<market>     <stamp>#<what>#<of>            DeskDeed, to a courier or a suspicion: it vanishes after 90 days
 
 A version is written once, so of two who act on one order at a time there is one line, and it is the winner's.
@@ -59,6 +60,25 @@ def deed_prefix() -> str:
 
 def deed_of_row(row: Row) -> Deed:
     return Deed.model_validate_json(row.body)
+
+
+class Turned(StrEnum):
+    """What was done to a campaign, past tense."""
+
+    PAUSED = "paused"
+    PROCEEDED = "proceeded"
+    CALLED_OFF = "called_off"
+
+
+class CampaignDeed(Shape):
+    """One line of a campaign's audit; it stays as long as the campaign."""
+
+    campaign_id: str
+    what: Turned
+    who: Slug
+    at: Instant
+    why: str = Field(default="", max_length=300, description="In the dispatcher's words; nothing personal.")
+    version: int = Field(description="Of the campaign after it.")
 
 
 KEPT: Final = timedelta(days=90)

@@ -16,6 +16,7 @@ from chalicelib.domain.campaign_rows import (
     campaign_of_row,
     campaign_row,
     collection,
+    day_row,
     lapses,
     page_key,
     report_key,
@@ -133,6 +134,7 @@ def mount(world: World, brand_id: str, idempotency_key: str, new: NewCampaign) -
     try:
         world.table.write(
             Keep(campaign_row(campaign), was=None),
+            Keep(day_row(campaign), was=None),
             *changes,
             *walk.begun(owner, task, pages, now, expires_at),
         )
@@ -149,8 +151,7 @@ def _repeated(world: World, campaign: Campaign, fingerprint: str) -> Campaign:
             "this Idempotency-Key was used with another body",
             [Fault("", "the same key goes with the same body; a new campaign needs a new key")],
         )
-    for lane in walk.every(world, collection(campaign.campaign_id))[:1]:
-        walk.nudge(world, lane.owner, lane.task)
+    nudge_again(world, campaign)
     return campaign
 
 
@@ -219,7 +220,11 @@ def plan_again(world: World, brand_id: str, campaign_id: str, version: int) -> C
     return _turned(world, brand_id, campaign_id, version, CampaignState.PLANNING, turn)
 
 
-def place(world: World, brand_id: str, campaign_id: str, version: int) -> Campaign:
+Line = Callable[[Campaign], Change]
+"""Of the audit: written with what somebody who is not the brand has done."""
+
+
+def place(world: World, brand_id: str, campaign_id: str, version: int, line: Line | None = None) -> Campaign:
     """Place it, or go on. Raises `Clashing` when its hours are over."""
 
     def turn(campaign: Campaign, now: datetime) -> Turn:
@@ -233,10 +238,10 @@ def place(world: World, brand_id: str, campaign_id: str, version: int) -> Campai
         lanes = walk.lanes_of(world, collection(campaign_id), PLACE)
         return Turn(after, walk.resting(lanes, now + PATIENCE, lapses(campaign)), PLACE)
 
-    return _turned(world, brand_id, campaign_id, version, CampaignState.PLACING, turn)
+    return _turned(world, brand_id, campaign_id, version, CampaignState.PLACING, turn, line=line)
 
 
-def pause(world: World, brand_id: str, campaign_id: str, version: int) -> Campaign:
+def pause(world: World, brand_id: str, campaign_id: str, version: int, line: Line | None = None) -> Campaign:
     """Place no more until told so. The pages that are being placed at this moment are still placed."""
 
     def turn(campaign: Campaign, now: datetime) -> Turn:
@@ -245,10 +250,12 @@ def pause(world: World, brand_id: str, campaign_id: str, version: int) -> Campai
         after = _next(campaign, CampaignState.PAUSED, now)
         return Turn(after, walk.resting(lanes, None, lapses(campaign)), None)
 
-    return _turned(world, brand_id, campaign_id, version, CampaignState.PAUSED, turn)
+    return _turned(world, brand_id, campaign_id, version, CampaignState.PAUSED, turn, line=line)
 
 
-def call_off(world: World, brand_id: str, campaign_id: str, version: int, how: Calling) -> Campaign:
+def call_off(
+    world: World, brand_id: str, campaign_id: str, version: int, how: Calling, line: Line | None = None
+) -> Campaign:
     """Place no more ever; and cancel what no courier has yet, if that is wished."""
     wanted = CampaignState.CANCELLED if how.orders is Kept.KEPT else CampaignState.CANCELLING
 
@@ -270,7 +277,7 @@ def call_off(world: World, brand_id: str, campaign_id: str, version: int, how: C
     def was_asked(campaign: Campaign) -> bool:
         return campaign.called_off_at is not None and campaign.orders is how.orders
 
-    return _turned(world, brand_id, campaign_id, version, wanted, turn, was_asked)
+    return _turned(world, brand_id, campaign_id, version, wanted, turn, was_asked, line)
 
 
 def _expect(campaign: Campaign, *states: CampaignState) -> None:
@@ -287,22 +294,23 @@ def _turned(
     wanted: CampaignState,
     turn: Callable[[Campaign, datetime], Turn | None],
     was_asked: Callable[[Campaign], bool] = lambda campaign: False,
+    line: Line | None = None,
 ) -> Campaign:
     for _ in range(TRIES):
         campaign = campaign_of(world, brand_id, campaign_id)
-        if was_asked(campaign) or (campaign.state is wanted and campaign.version == version + 1):
+        is_there = was_asked(campaign) or (campaign.state is wanted and campaign.version == version + 1)
+        if is_there and line is None:
             turned = None  # the same again: safe, and nudged again
         elif campaign.version != version:
             raise Stale(f'the campaign is at "v{campaign.version}", If-Match named "v{version}"')
         else:
             turned = turn(campaign, world.clock())
         if turned is None:
-            for lane in walk.every(world, collection(campaign_id)):
-                walk.nudge(world, lane.owner, lane.task)
-                break
+            nudge_again(world, campaign)
             return campaign
+        lines = [] if line is None else [line(turned.after)]
         try:
-            world.table.write(Keep(campaign_row(turned.after), was=campaign.version), *turned.changes)
+            world.table.write(Keep(campaign_row(turned.after), was=campaign.version), *turned.changes, *lines)
         except Lost:
             continue
         note(world, turned.after)
@@ -310,6 +318,12 @@ def _turned(
             walk.nudge(world, collection(campaign_id), turned.task)
         return turned.after
     raise Delayed(f"the campaign {campaign_id!r} moves on faster than it can be told")
+
+
+def nudge_again(world: World, campaign: Campaign) -> None:
+    """Whoever was not answered asks again, and so do the nudges."""
+    for lane in walk.every(world, collection(campaign.campaign_id))[:1]:
+        walk.nudge(world, lane.owner, lane.task)
 
 
 def note(world: World, campaign: Campaign) -> None:
@@ -358,15 +372,14 @@ def campaigns_of(
 def view(world: World, campaign: Campaign) -> CampaignView:
     """As its brand reads it, with how far the step under way has come."""
     told = {name: getattr(campaign, name) for name in CampaignView.model_fields if name in _SAME}
-    return CampaignView.model_construct(
-        **told, market=campaign.market_id, progress=_progress(world, campaign)
-    )
+    return CampaignView.model_construct(**told, market=campaign.market_id, progress=progress(world, campaign))
 
 
 _SAME = CampaignView.model_fields.keys() & Campaign.model_fields.keys()
 
 
-def _progress(world: World, campaign: Campaign) -> Tally:
+def progress(world: World, campaign: Campaign) -> Tally:
+    """Of the step that is under way, or was the last."""
     owner, state = collection(campaign.campaign_id), campaign.state
     if state is CampaignState.GATHERING:
         return summed(lane.tally for lane in walk.lanes_of(world, owner, GATHER))

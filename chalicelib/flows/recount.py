@@ -36,7 +36,7 @@ from chalicelib.domain.errors import Delayed, Lost
 from chalicelib.domain.orders import ENDED, Order
 from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Keep, Key, Row, Topic, World
-from chalicelib.flows import enlist
+from chalicelib.flows import enlist, review
 
 MOST = 20_000
 """Gifts on one board; beyond that it says that there are more."""
@@ -122,6 +122,7 @@ def recount(world: World, market_id: str) -> None:
         world.table.write(Keep(row, was=version or None))
     except Lost:
         return  # another count was quicker, and is as good
+    review.review(world, market, found)
 
 
 def _orders(world: World, market: Market, now: datetime) -> tuple[list[Order], bool]:

@@ -107,6 +107,43 @@ def blueprint() -> Blueprint:
             {"parts": parts, "zones": zones}, {"Cache-Control": "private, max-age=86400, immutable"}
         )
 
+    # --- campaigns ------------------------------------------------------------------------------------------
+
+    @bp.route("/board/{market_id}/campaigns", methods=["GET"])
+    @shown(ask)
+    def show_campaigns(market_id: str) -> Response:
+        from chalicelib.routes import steering  # here and below: importing the app stays small
+
+        return steering.listed(desk.seated(bp.current_request), market_id)
+
+    @bp.route("/board/{market_id}/progress", methods=["GET"])
+    @shown(ask)
+    def poll_campaigns(market_id: str) -> Response:
+        from chalicelib.routes import steering
+
+        return steering.polled(desk.seated(bp.current_request), market_id)
+
+    @bp.route("/board/{market_id}/campaigns/{campaign_id}", methods=["GET"])
+    @shown(ask)
+    def show_campaign(market_id: str, campaign_id: str) -> Response:
+        from chalicelib.flows import steer
+        from chalicelib.routes import steering
+
+        seat = desk.seated(bp.current_request)
+        found = steer.campaign_at(wiring.world(), market_id, campaign_id)
+        return steering.shown(seat, market_id, found)
+
+    @bp.route("/board/{market_id}/campaigns/{campaign_id}/{deed}", methods=["POST"], content_types=[FORM])
+    @shown(ask)
+    def act_on_campaign(market_id: str, campaign_id: str, deed: str) -> Response:
+        from chalicelib.routes import steering
+
+        seat = desk.seated(bp.current_request)
+        fields = desk.posted(seat)
+        return steering.done(seat, market_id, campaign_id, deed, fields)
+
+    # --- the fleet ------------------------------------------------------------------------------------------
+
     @bp.route("/board/{market_id}/couriers", methods=["GET"])
     @shown(ask)
     def show_couriers(market_id: str) -> Response:

@@ -13,7 +13,7 @@ from chalicelib.domain.lanes import WORK
 from chalicelib.domain.lists import ListStart, ListState, members_of_row
 from chalicelib.domain.orders import order_id_of
 from chalicelib.domain.programme import NewProgramme
-from chalicelib.flows import enrol, gather, mount, set_up, sum_up, take_in
+from chalicelib.flows import enrol, follow, gather, mount, set_up, steer, sum_up, take_in
 from tests.flows.crash_play import Play
 from tests.flows.crash_steps import Step, refused
 from tests.stage import NOON, body, new_client, place_at
@@ -135,6 +135,46 @@ def told(verb: str, *, settled: bool = True, **how: Any) -> Step:
             play.settle()
 
     return step
+
+
+def steered(verb: str, *, settled: bool = True, **how: Any) -> Step:
+    """A dispatcher does so, on what stands at the board; whoever is not answered does it again, and nobody does it
+    twice."""
+
+    def step(play: Play) -> None:
+        world = play.on.world
+        version = play.act(lambda: steer.campaign_at(world, "SHA", CAMPAIGN)).version
+        more = (Calling.model_validate(how),) if how else ()
+        do = {"pause": steer.pause, "proceed": steer.proceed, "off": steer.call_off}
+        for _ in range(2):
+            refused(play, lambda: do[verb](world, "SHA", CAMPAIGN, version, *more, "mei"))
+        if settled:
+            play.settle()
+
+    return step
+
+
+def followed(play: Play) -> None:
+    """The board's campaigns are looked at until there is a count and a report."""
+    world = play.on.world
+    for _ in range(3):
+        play.act(lambda: follow.watch(world, "SHA"))
+        play.settle()
+        play.on.clock.forward(seconds=30)
+    campaign = play.act(lambda: steer.campaign_at(world, "SHA", CAMPAIGN))
+    play.act(lambda: follow.progress_now(world, "SHA", campaign))
+    play.act(lambda: steer.deeds_of(world, CAMPAIGN))
+
+
+def steered_once_each(ended: Any, *deeds: str) -> Any:
+    """It `ended` so, and its audit says each deed once, in the order in which they were done."""
+
+    def check(play: Play) -> None:
+        ended(play)
+        found = [deed.what.value for deed in steer.deeds_of(play.on.plain, CAMPAIGN)]
+        assert found == list(deeds), f"the audit says {found}"
+
+    return check
 
 
 def reported(play: Play) -> None:

@@ -70,11 +70,14 @@ from tests.flows.crash_campaigns import (
     counting_households,
     ended_as,
     everybody_is_enrolled_once,
+    followed,
     handed_in,
     mounted,
     order_key,
     read_the_lists,
     reported,
+    steered,
+    steered_once_each,
     told,
     two_clients,
 )
@@ -1714,6 +1717,15 @@ story(
     cancel(order_key("vic-1")), cancel(order_key("vic-2")), minutes(6),
     ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
     at_end=ended_as(CampaignState.PLACED, placed=2), waits=("walk", "place_all", "proceed"),
+)  # fmt: skip
+story(
+    "a_campaign_is_steered_from_the_board",
+    two_clients, mounted({"clients": [{"client": "vic-1"}, {"client": "vic-2"}]}), minutes(3), told("place", settled=False),
+    steered("pause"), minutes(2), steered("proceed"), minutes(3), followed, steered("off", orders="cancelled"), minutes(9),
+    followed, minutes(3), reported, minutes(3),
+    ends={order_key("vic-1"): CANCELLED, order_key("vic-2"): CANCELLED}, settings=ONE_A_PAGE,
+    at_end=steered_once_each(ended_as(CampaignState.CANCELLED, cancelled=2), "paused", "proceeded", "called_off"),
+    waits=("walk", "place_all", "proceed"), eager=False,
 )  # fmt: skip
 story(
     "a_campaign_off_a_list_is_called_off",

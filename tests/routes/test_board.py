@@ -181,7 +181,18 @@ def test_an_order_of_another_market_is_not_found_here(seat: Seat) -> None:
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
-PLACES = ("", "/map", "/whatif", "/couriers", "/suspicions", "/log", "/queue", "/gifts")
+PLACES = (
+    "",
+    "/map",
+    "/whatif",
+    "/campaigns",
+    "/progress",
+    "/couriers",
+    "/suspicions",
+    "/log",
+    "/queue",
+    "/gifts",
+)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -326,3 +337,76 @@ def test_files_are_kept_for_ever_under_the_digest_of_this_release(town: Gateway,
 @pytest.mark.parametrize("name", ["..", "board.html", "jinja.py", "nothing.js", "."])
 def test_no_other_file_is_served(town: Gateway, name: str) -> None:
     assert town.ask("GET", f"/static/{jinja.digest()}/{name}").status == 404
+
+
+# --- campaigns --------------------------------------------------------------------------------------------------------
+
+
+def campaign_path(seat: Seat, name: str = "placing") -> str:
+    return f"/board/SHA/campaigns/{seat.gate.names[name]}"
+
+
+def test_campaigns_of_every_brand_of_the_market_are_listed_with_how_far_they_are(seat: Seat) -> None:
+    on = seat.gate.stage
+    seat.get("/board/SHA/progress")
+    recount.recount(on.world, "SHA")
+    body = seat.get("/board/SHA/campaigns").body.decode()
+    assert (
+        "Being placed" in body and "Planned, not placed" in body and 'aria-current="page">Campaigns' in body
+    )
+    for name in ("planned", "placing"):
+        assert f'{campaign_path(seat, name)}" data-order=' in body
+        page = seat.get(campaign_path(seat, name)).body.decode()
+        assert "How far it is" in page and "vic-1" not in page and "Secretive" not in page
+    assert seat.get(f"/board/ROM/campaigns/{seat.gate.names['placing']}").status == 404
+
+
+def test_a_poll_of_campaigns_that_has_nothing_new_is_four_readings_and_no_body(
+    seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = seat.gate.stage
+    seat.get("/board/SHA/progress")
+    recount.recount(on.world, "SHA")
+    first = seat.get("/board/SHA/progress")
+    calls: list[str] = []
+    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
+        plain = getattr(on.world.table, verb)
+        monkeypatch.setattr(
+            on.world.table, verb, lambda *a, p=plain, v=verb, **k: (calls.append(v), p(*a, **k))[1]
+        )
+    again = seat.get("/board/SHA/progress", If_None_Match=header(first, "etag"))
+    assert (again.status, again.body) == (304, b"")
+    assert calls == ["get", "get", "get_many", "get_many"]  # the session, its dispatcher, the counts
+
+
+def test_a_campaign_is_paused_goes_on_and_is_called_off_by_form_and_says_by_whom(seat: Seat) -> None:
+    path = campaign_path(seat)
+    assert seat.post(f"{path}/pause").status == 400
+    assert seat.post(f"{path}/conjure", if_match='"v1"').status == 404
+    assert seat.post(f"{path}/pause", proof="made-up", if_match='"v1"').status == 403
+    assert seat.post(f"{path}/pause", if_match='"v1"', why="the lift is out").status == 303
+    anna = seated(seat.gate, "anna")
+    late = anna.post(f"{path}/call_off", if_match='"v1"', orders="kept", why="not wanted")
+    assert late.status == 412 and b"mei has paused it" in late.body and b"Paused</span>" in late.body
+    page = seat.get(path).body.decode()
+    assert "mei had it rest" in page and "the lift is out" in page and "Proceed" in page
+    assert seat.post(f"{path}/proceed", if_match='"v2"').status == 303
+    wrong = seat.post(f"{path}/call_off", if_match='"v3"', orders="burnt", why="x")
+    assert wrong.status == 422 and b"kept or cancelled was expected" in wrong.body
+    assert seat.post(f"{path}/call_off", if_match='"v3"', orders="kept", why="not wanted").status == 303
+    body = seat.get(path).body.decode()
+    assert "Called off" in body and "mei called it off" in body and "Nothing here" in body
+
+
+def test_a_campaign_that_is_planned_is_its_brands_to_place(seat: Seat) -> None:
+    path = campaign_path(seat, "planned")
+    body = seat.get(path).body.decode()
+    assert "for its brand to say" in body and "Proceed" not in body and "Call off" in body
+    answer = seat.post(f"{path}/proceed", if_match='"v1"')
+    assert answer.status == 409 and b"paused was expected" in answer.body
+
+
+def test_the_queue_says_that_it_is_narrowed_to_a_campaign(seat: Seat) -> None:
+    name = seat.gate.names["placing"]
+    body = seat.get(f"/board/SHA?campaign={name}").body.decode()
+    assert "one campaign" in body and f'name="campaign" value="{name}"' in body

@@ -384,12 +384,12 @@ def _names(on: Stage) -> dict[str, str]:
     asked = inquire.ask(on.world, "SHA", "health-office", "question-1", question, raw)
     spare = enlist.create_key(on.world, Role.BRAND, "spare")
     sign_in.invite(on.world, "mei", "control-room")
-    recount.recount(on.world, "SHA")
     suspect.suspect(on.world, left, "paper-co", "closed_area")
     (suspicion,) = suspect.suspicions(on.world, "SHA")
     a_list = take_in.begin(on.world, "maison", ListStart(kind=ListKind.MEMBERS))
     take_in.add_part(on.world, "maison", a_list.list_id, 1, b"reference\nvic-1")
     ended |= _campaigns(on)
+    recount.recount(on.world, "SHA")
     enrol.enrol(on.world, "maison", "vic-2", new_client("Bye", person={"name": "Bye"}))
     ended["leaving"] = forget.ask(on.world, "maison", "vic-2").reference
     return {

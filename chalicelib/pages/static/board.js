@@ -56,6 +56,7 @@
 
   // --- an order beside the queue
   const drawer = $("drawer");
+  const nothing = drawer?.innerHTML;
   let open = null, opener = null;
   const mark = () => {
     for (const row of document.querySelectorAll("tr[aria-current]")) row.removeAttribute("aria-current");
@@ -83,7 +84,7 @@
     if (!open) return;
     const back = document.querySelector(`a.order[data-order="${open}"]`) || opener;
     open = null;
-    drawer.innerHTML = '<p class="empty">Choose an order to see its way, why it was decided so, and what can be done.</p>';
+    drawer.innerHTML = nothing;
     document.body.classList.remove("has-order");
     mark();
     back?.focus();
