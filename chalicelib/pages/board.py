@@ -135,7 +135,8 @@ CAN_BE_DIGITAL: Final = frozenset(
         OrderState.FAILED,
     }
 )
-"""In which something that needs no courier can stand in for a parcel (`flows.answer`)."""
+"""In which something that needs no courier can stand in for a parcel; beside them while a courier has the job and not
+the gift, and is asked to let go (`flows.answer`)."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def actions(order: Order, now: datetime, zone: ZoneInfo) -> list[Action]:
         found.append(Action("seen_back", "It is back in the shop"))
     if state is OrderState.AT_GATE:
         found.append(Action("received", "The client has it"))
-    if state in CAN_BE_DIGITAL and not (order.digital is not None and order.digital.is_given):
+    if (state in CAN_BE_DIGITAL or given) and not (order.digital is not None and order.digital.is_given):
         found.append(Action("send_digitally", "Digital instead"))
     if has_custody and not is_ending:
         found.append(Action("recall", "Recall", "grave", why_is_required=True))

@@ -13,7 +13,8 @@ import pytest
 
 from chalicelib.domain.deeds import What
 from chalicelib.domain.orders import OrderState
-from chalicelib.flows import act
+from chalicelib.flows import act, steer
+from tests import digital
 from tests.board.town import HOSTILE, QUOTED, Town
 from tests.conftest import ROOT
 from tests.provider import ACCOUNT
@@ -22,10 +23,12 @@ PLACES = {
     "queue": "",
     "map": "/map",
     "whatif": "/whatif",
+    "campaigns": "/campaigns",
     "couriers": "/couriers",
     "suspicions": "/suspicions",
     "log": "/log",
 }
+HEADS = ("clients", "placed", "refused", "remaining", "held", "under way", "late", "delivered")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -55,10 +58,10 @@ def open_order(page: Any, town: Town, name: str) -> None:
     page.evaluate("() => document.activeElement?.blur()")
     page.keyboard.press("Escape")
     tab_to(page, "a.order")
-    for _ in range(30):
+    for key in ["ArrowUp"] * 30 + ["ArrowDown"] * 30:  # Escape leads back to the order that was open before
         if page.evaluate("() => document.activeElement.dataset.order") == town.gifts[name]:
             break
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press(key)
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#drawer article[data-order={town.gifts[name]}]")
 
@@ -84,7 +87,8 @@ def test_a_dispatchers_day_by_keyboard_from_the_link_to_the_line_in_the_audit(de
         "five orders turn red when their compound closes",
     )
     assert int(page.inner_text(".counters .held strong")) >= 5
-    # two are looked at again, one stands by for the client's word, one is ended, one is called back from the road
+    # two are looked at again, one becomes digital, one stands by for the client's word, one is ended, one is called
+    # back from the road
     for name in ("easter-1", "easter-2"):
         open_order(page, town, name)
         do(page, "redispatch", "look again")
@@ -94,20 +98,27 @@ def test_a_dispatchers_day_by_keyboard_from_the_link_to_the_line_in_the_audit(de
     assert "Done" in page.inner_text("#drawer [role=alert]")
     open_order(page, town, "easter-4")
     do(page, "cancel", "the brand sends flowers next week")
+    open_order(page, town, "easter-5")
+    do(page, "send_digitally", "yoga suits her as well")
+    assert "Done" in page.inner_text("#drawer [role=alert]")
+    assert "fulfilled digitally" in page.inner_text("#drawer")
     open_order(page, town, "parcel-a")
     do(page, "recall", "the client has left the city")
     soon(page, lambda: town.state("easter-4") is OrderState.CANCELLED, "the order is over")
     told = {
         name: [(deed.what, deed.who) for deed in act.deeds_of(town.on.plain, town.gifts[name])]
-        for name in ("easter-1", "easter-2", "easter-3", "easter-4", "parcel-a")
+        for name in ("easter-1", "easter-2", "easter-3", "easter-4", "easter-5", "parcel-a")
     }
     assert told == {
         "easter-1": [(What.REDISPATCHED, "mei")],
         "easter-2": [(What.REDISPATCHED, "mei")],
         "easter-3": [(What.HELD, "mei")],
         "easter-4": [(What.CANCELLED, "mei")],
+        "easter-5": [(What.SENT_DIGITALLY, "mei")],
         "parcel-a": [(What.RECALLED, "mei")],
     }
+    passed = digital.pass_of(town.on.world, town.gifts["easter-5"])
+    assert (passed.gift, passed.state) == ("YOGA", "given"), "the client has it, and nobody else"
     open_order(page, town, "parcel-a")
     assert "mei called it back" in page.inner_text("#drawer")
     assert "the client has left the city" in page.inner_text("#drawer")
@@ -130,6 +141,33 @@ def test_of_two_dispatchers_at_one_order_one_wins_and_the_other_is_told_why(desk
     assert told.startswith("Not done") and "mei has held it" in told
     (deed,) = act.deeds_of(town.on.plain, town.gifts["easter-5"])
     assert (deed.who, deed.what) == ("mei", What.HELD)
+
+
+def test_a_campaign_is_had_rest_and_goes_on_by_keyboard_and_is_seen_to_move(desk: Any, town: Town) -> None:
+    name = town.begin_campaign()
+    page = desk()
+    tab_to(page, "nav a[href$='/campaigns']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#{name}", timeout=40_000)
+    assert "Being placed" in page.inner_text(f"#{name}")
+    tab_to(page, "a.order")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#drawer article[data-order={name}]")
+    do(page, "pause", "the kitchen is behind")
+    assert "Done" in page.inner_text("#drawer [role=alert]")
+    assert "mei had it rest" in page.inner_text("#drawer")
+    soon(page, lambda: "Paused" in page.inner_text(f"#{name}"), "the list follows", 40)
+    do(page, "proceed")
+    soon(page, lambda: "Placed" in page.inner_text(f"#{name} .badge"), "it goes on to its end", 60)
+    counts = dict(zip(HEADS, page.locator(f"#{name} td.count").all_inner_texts(), strict=True))
+    assert (counts["clients"], counts["placed"].strip(), counts["refused"], counts["remaining"]) == (
+        "4",
+        "3",
+        "1",
+        "0",
+    )
+    page.keyboard.press("Escape")
+    assert page.evaluate("() => document.activeElement.dataset.order") == name
 
 
 def test_names_that_would_be_markup_are_text(desk: Any, town: Town) -> None:
@@ -243,8 +281,8 @@ def settled(page: Any, town: Town, name: str) -> None:
     page.goto(f"{town.url}/board/SHA{PLACES[name]}")
     if name == "map":
         soon(page, lambda: page.get_attribute("#map", "data-ready") is not None, "the map is drawn", 40)
-    if name == "queue":
-        page.wait_for_selector("table.queue")
+    if name in ("queue", "campaigns"):
+        page.wait_for_selector("table.queue", timeout=40_000)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -254,6 +292,7 @@ def test_no_page_breaks_a_rule_that_a_program_can_check(desk: Any, town: Town, s
     page = desk(bypass_csp=True, color_scheme=scheme)
     found: dict[str, Any] = {}
     options = {"runOnly": {"type": "tag", "values": TAGS}}
+    campaign = town.begin_campaign()
 
     def check(name: str) -> None:
         broken = Axe().run(page, options=options).response["violations"]
@@ -266,6 +305,8 @@ def test_no_page_breaks_a_rule_that_a_program_can_check(desk: Any, town: Town, s
         check(name)
     page.goto(f"{town.url}/board/SHA/orders/{town.gifts['easter-1']}")
     check("order")
+    page.goto(f"{town.url}/board/SHA/campaigns/{campaign}")
+    check("campaign")
     page.goto(f"{town.url}/board/SHA")
     open_order(page, town, "easter-1")
     check("drawer")
@@ -284,9 +325,13 @@ def test_no_page_breaks_a_rule_that_a_program_can_check(desk: Any, town: Town, s
 def test_nothing_has_to_be_scrolled_sideways(desk: Any, town: Town, width: int, zoom: int) -> None:
     """At 320 CSS pixels, and at 200 % of a usual screen: which for a page is half as many pixels, each twice as large."""
     page = desk(viewport={"width": width // zoom, "height": 900 // zoom}, device_scale_factor=zoom)
-    for name in (*PLACES, "order"):
-        if name == "order":
-            page.goto(f"{town.url}/board/SHA/orders/{town.gifts['easter-1']}")
+    alone = {
+        "order": f"orders/{town.gifts['easter-1']}",
+        "campaign": f"campaigns/{town.begin_campaign()}",
+    }
+    for name in (*PLACES, *alone):
+        if name in alone:
+            page.goto(f"{town.url}/board/SHA/{alone[name]}")
         else:
             settled(page, town, name)
         over = page.evaluate(
@@ -302,6 +347,9 @@ def test_the_pictures_of_the_manual(desk: Any, town: Town) -> None:
     folder: Path = ROOT / "docs" / "board"
     folder.mkdir(exist_ok=True)
     page = desk()
+    campaign = town.begin_campaign(12)
+    steer.pause(town.on.world, "SHA", campaign, 3, "mei", "the kitchen is behind")
+    steer.proceed(town.on.world, "SHA", campaign, 4, "mei")
     town.close("Garden Court")
     soon(page, lambda: "On track" not in risk(page, town, "easter-1"), "it turns red")
     open_order(page, town, "easter-1")
@@ -312,6 +360,10 @@ def test_the_pictures_of_the_manual(desk: Any, town: Town) -> None:
         if name != "queue":
             settled(page, town, name)
             time.sleep(0.8)
+            if name == "campaigns":
+                soon(page, lambda: "at " in page.inner_text("td.count:last-child"), "its report is there", 90)
+                page.click("a.order")
+                page.wait_for_selector("#drawer article")
             page.screenshot(path=folder / f"{name}.png", full_page=name != "map")
     narrow = desk(viewport={"width": 390, "height": 844}, device_scale_factor=2, color_scheme="dark")
     narrow.screenshot(path=folder / "narrow.png")
