@@ -596,7 +596,8 @@ def _note(job: Job) -> str:
     """How to hand over, when, and how cold: what the rider reads."""
     zone = zone_info(job.time_zone)
     hours = f"{job.deliver_from.astimezone(zone):%H:%M}-{job.deliver_by.astimezone(zone):%H:%M}"
-    note = f"{_HAND_OVER[job.handover]}。{hours}送达。"
+    gate = f"（{job.gate}）" if job.gate else ""
+    note = f"{_HAND_OVER[job.handover]}{gate}。{hours}送达。"
     ranges = [item.temperature for item in job.gift.items if item.temperature is not None]
     if ranges:
         low, high = max(r.min_c for r in ranges), min(r.max_c for r in ranges)

@@ -498,11 +498,12 @@ def _notes(job: Job) -> str:
         [job.pick_up_name, shop.line, *filter(None, (shop.compound, *_inside(shop))), shop.city]
     )
     contact = job.pick_up_contact
+    gate = f" Which: {job.gate}." if job.gate else ""
     lines = [
         f"PICK UP at {where}, not before {job.starts_at.astimezone(zone):%Y-%m-%d %H:%M}.",
         f"Contact there: {contact.name}, {contact.phone}.",
         "START this task when you have the gift in hand, not before.",
-        f"{_HAND_OVER[job.handover]} Between {job.deliver_from.astimezone(zone):%Y-%m-%d %H:%M}"
+        f"{_HAND_OVER[job.handover]}{gate} Between {job.deliver_from.astimezone(zone):%Y-%m-%d %H:%M}"
         f" and {job.deliver_by.astimezone(zone):%H:%M}.",
     ]
     ranges = [item.temperature for item in job.gift.items if item.temperature is not None]

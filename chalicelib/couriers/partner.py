@@ -215,6 +215,11 @@ class JobRequest(Shape):
     handover: Handover = Field(
         description="How it changes hands. At gate, shelf and collection_point the crew does not go in."
     )
+    gate: str | None = Field(
+        default=None,
+        max_length=80,
+        description="Which gate, in the client's words, where it is handed over at one. Absent: nobody has said.",
+    )
     proofs: tuple[Proof, ...] = Field(description="What you are to bring back; see the guide.")
     items: tuple[Item, ...] = Field(description="What is in the parcel.")
     dwell_limit_minutes: int | None = Field(
@@ -446,6 +451,7 @@ class Partner:
             deliver_by=_local(job.deliver_by, job),
             time_zone=job.time_zone,
             handover=job.handover,
+            gate=job.gate or None,
             proofs=_asked_for(job),
             items=tuple(Item.model_validate(item, from_attributes=True) for item in job.gift.items),
             dwell_limit_minutes=job.gift.dwell_limit_minutes,

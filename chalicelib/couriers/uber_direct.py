@@ -603,7 +603,8 @@ def _keep(job: Job) -> str:
 def _note(job: Job) -> str:
     zone = zone_info(job.time_zone)
     hours = f"{job.deliver_from.astimezone(zone):%H:%M}-{job.deliver_by.astimezone(zone):%H:%M}"
-    return f"{_HAND_OVER[job.handover]} {hours}. {_keep(job)}".strip()
+    gate = f" Which: {job.gate}." if job.gate else ""
+    return f"{_HAND_OVER[job.handover]}{gate} {hours}. {_keep(job)}".strip()
 
 
 # --- answers --------------------------------------------------------------------------------------------------

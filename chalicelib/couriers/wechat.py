@@ -673,7 +673,8 @@ def _note(job: Job) -> str:
     chinese, english = _HAND_OVER[job.handover]
     zone = zone_info(job.time_zone)
     hours = f"{job.deliver_from.astimezone(zone):%H:%M}-{job.deliver_by.astimezone(zone):%H:%M}"
-    note = f"{chinese}。{hours}送达。{english} {hours}."
+    gate = f"（{job.gate}）" if job.gate else ""
+    note = f"{chinese}{gate}。{hours}送达。{english} {hours}."
     ranges = [item.temperature for item in job.gift.items if item.temperature is not None]
     if ranges:
         low, high = max(r.min_c for r in ranges), min(r.max_c for r in ranges)

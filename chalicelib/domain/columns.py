@@ -75,6 +75,7 @@ CLIENTS: Final = (
     Column("district", "1 to 200 characters, a code or a name", (*_ADDRESS, "district")),
     Column("street", "1 to 200 characters", (*_ADDRESS, "street")),
     Column("compound", "1 to 200 characters", (*_ADDRESS, "compound")),
+    Column("gate", "1 to 80 characters", (*_ADDRESS, "gate")),
     Column("building", "1 to 200 characters", (*_ADDRESS, "building")),
     Column("unit", "1 to 200 characters", (*_ADDRESS, "unit")),
     Column("line", "the address as a courier reads it, 1 to 200 characters", (*_ADDRESS, "line")),

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from chalicelib.domain.handover import FETCHED
+
 if TYPE_CHECKING:  # values that name nouns and make none: the API, which books nothing, loads them without
     from chalicelib.domain.fleet import Proof
     from chalicelib.domain.gifts import Gift
@@ -82,6 +84,12 @@ class Job:
     over and goes."""
     is_safeguarded: bool = False
     """It rides alone and sealed, and the client says a code of ours (`safeguards`)."""
+
+    @property
+    def gate(self) -> str:
+        """Which gate, in the client's words, where it is left at one; empty: nobody has said, or it goes further."""
+        said = self.recipient.place.address.gate if self.handover in FETCHED else None
+        return " ".join((said or "").split())
 
     @property
     def starts_at(self) -> datetime:

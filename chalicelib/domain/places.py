@@ -12,10 +12,11 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, Window, fold, folded
+from chalicelib.domain.shapes import Shape, Slug, Text, TimeZone, Window, fold, folded, is_absent
 
 METRES_PER_DEGREE = 111_320.0
 
@@ -52,6 +53,9 @@ class Coordinate(Shape):
         return converted((self.lng, self.lat), self.datum, datum)
 
 
+Gate = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
+
+
 class Address(Shape):
     """The parts of an address that zones are matched by, and the line a courier reads.
 
@@ -66,6 +70,13 @@ class Address(Shape):
     building: Text | None = None
     unit: Text | None = None
     line: Text = Field(description="The address as a courier reads it.")
+    gate: Gate | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="Where the compound takes in deliveries, and who brings them on from there, as the client says it. "
+        "Told to the courier, and to the client on the tracking page, where the gift is not brought further.",
+        examples=["North gate on Yanqing Road; volunteers carry it up"],
+    )
 
 
 class Place(Shape):

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from urllib.parse import unquote_plus
 
 import pytest
 
 from chalicelib.couriers import Folder
+from chalicelib.domain.policies import FETCHED, Handover
 from tests.couriers.contract import CLAUSES
 from tests.couriers.contract.clause import Clause, NotAsked
 from tests.couriers.contract.loading import ROOT, of_the_folder
 from tests.couriers.contract.subject import Subject
+from tests.couriers.jobs import NOON
 
 NAMES = tuple(Folder())
 EVERY = pytest.mark.parametrize("name", NAMES)
@@ -66,3 +70,20 @@ def test_every_file_in_the_folder_is_found_and_no_other_name_is_known() -> None:
     assert len(Folder()) == len(NAMES)
     with pytest.raises(KeyError):
         Folder()["nobody"]
+
+
+@EVERY
+def test_which_gate_the_client_has_named_is_told_where_it_is_left_at_one_and_nowhere_else(name: str) -> None:
+    of = subject(name)
+    job = of.job()
+    place = job.recipient.place
+    address = place.address.model_copy(update={"gate": "North-gate\nofYanqingRoad"})
+    recipient = job.recipient.model_copy(update={"place": place.model_copy(update={"address": address})})
+
+    def asked(handover: Handover) -> str:
+        wanted = replace(job, handover=handover, recipient=recipient)
+        request = of.dialect.book(of.account, "token", wanted, NOON)
+        return unquote_plus(request.url) + unquote_plus(request.body.decode())
+
+    for handover in Handover:
+        assert ("North-gate ofYanqingRoad" in asked(handover)) is (handover in FETCHED), handover
