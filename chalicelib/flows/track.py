@@ -1,6 +1,7 @@
 """What a recipient may know of an order, and what a recipient may ask for: by the link, and without a key.
 
-Nothing of the sealed part is opened for it, no reason of a decision is told, and of the courier neither name nor place.
+Of the sealed part nothing is opened for it but which gate the client has named, where the gift is left at one; no
+reason of a decision is told, and of the courier neither name nor place.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from chalicelib.domain.errors import Fault, Invalid, Missing
+from chalicelib.domain import facts
+from chalicelib.domain.errors import Fault, Forgotten, Invalid, Missing
 from chalicelib.domain.instead import DigitalOutcome
 from chalicelib.domain.orders import Order
 from chalicelib.domain.pass_answers import CodeView, Invitation
 from chalicelib.domain.passes import pass_id_of
-from chalicelib.domain.policies import Handover, LastLeg
+from chalicelib.domain.policies import FETCHED, Handover, LastLeg
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.domain.verdicts import Decision
@@ -37,6 +39,8 @@ class HandingOver:
     last_legs: frozenset[LastLeg] = frozenset()
     """Who brings it on from there; empty: the rules do not say."""
     rest_minutes: int = 0
+    gate: str = ""
+    """Which one, as it was told to us; empty: nobody has said, or it goes further."""
 
 
 def handing_over(world: World, order: Order) -> HandingOver:
@@ -49,8 +53,9 @@ def handing_over(world: World, order: Order) -> HandingOver:
         for piece in look.evidence_of(world, order.order_id)
         if piece.decision is Decision.YES and piece.client_zones is not None
     ]
+    gate = _gate_of(world, order) if assignment.handover in FETCHED else ""
     if not pieces:
-        return HandingOver(assignment.handover)
+        return HandingOver(assignment.handover, gate=gate)
     last = pieces[-1].model_copy(update={"zones": pieces[-1].client_zones})
     then = recalled(world, [last]).get(last.rules_digest or "")
     policies = (
@@ -61,7 +66,15 @@ def handing_over(world: World, order: Order) -> HandingOver:
         way=assignment.handover,
         last_legs=frozenset(who for policy in there for who in policy.last_leg),
         rest_minutes=max((policy.gate.rest_minutes for policy in there), default=0),
+        gate=gate,
     )
+
+
+def _gate_of(world: World, order: Order) -> str:
+    try:
+        return facts.unseal_private(world.sealer, order).recipient.place.address.gate or ""
+    except (Forgotten, ValueError):
+        return ""  # whoever was forgotten has no page; a seal that does not open hides no order
 
 
 def given_instead(world: World, order: Order) -> Invitation | None:

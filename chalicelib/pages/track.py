@@ -1,4 +1,5 @@
-"""The recipient's page: one order in the recipient's language, on one small page that needs no script.
+"""The recipient's page: one order in the recipient's language, on one small page that needs no script: the one that it
+has asks again while somebody looks, and swaps what has changed (`static/track.js`).
 
 What stands here says which of our states is told in which words; nothing of it is personal, and no state tells why.
 """
@@ -147,6 +148,8 @@ class Page:
     proposed_day: date
     proposed_hour: str
     length: int
+    again: bool
+    """It may change by itself, so it is worth looking again."""
     hours_of_day: tuple[str, ...] = HOURS
 
 
@@ -161,6 +164,7 @@ def page_of(
     can_move: bool,
     given: Given | None = None,
     said: str = "",
+    gate: str = "",
 ) -> Page:
     """What is shown of that order at that moment."""
     window = order.leg.client_window or order.window
@@ -190,7 +194,7 @@ def page_of(
         is_written_to=order.client_id is not None,
         in_calendar=is_parcel and (is_ahead or order.state in (OrderState.PICKED_UP, OrderState.CANCELLED)),
         steps=_steps(order, way),
-        handing=_handing(order, way, onward, rest_minutes),
+        handing=_handing(order, way, onward, rest_minutes, gate),
         can_move=can_move,
         is_booked=order.leg.live_booking is not None,
         digital=order.digital is not None and order.digital.is_open(now),
@@ -201,12 +205,14 @@ def page_of(
         proposed_day=proposed.date(),
         proposed_hour=f"{proposed.hour:02d}:00",
         length=max(1, round(length / timedelta(hours=1))),
+        again=order.state not in _LAST,
     )
 
 
 _AHEAD = frozenset(
     {OrderState.PLACED, OrderState.HELD, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.RELAYED}
 )
+_LAST = frozenset({OrderState.DELIVERED, OrderState.CANCELLED, OrderState.FULFILLED_DIGITALLY})
 VISITS: Final = {
     OrderState.PLACED: "We have your appointment, and are looking for a team that may come to you.",
     OrderState.HELD: "For now no team may come to you. We look again all the time.",
@@ -214,6 +220,17 @@ VISITS: Final = {
     OrderState.DELIVERED: "The visit is over. Thank you for your time.",
     OrderState.STRANDED: "We are sorry: no team could come to you within these hours.",
 }
+
+
+def tag_of(order: Order, lang: str, now: datetime) -> str:
+    """Names what is shown of that order: the same again is not sent again. Of what can be told without reading more
+    than the order: its version, the day (other days can be chosen), and an offer that ends by itself."""
+    from chalicelib.pages.jinja import digest
+
+    day = now.astimezone(zone_info((order.leg.client_window or order.window).time_zone)).date()
+    is_open = order.digital is not None and order.digital.is_open(now)
+    told = f"{order.order_id}|{order.version}|{lang}|{day}|{is_open}|{digest()}|{_style()}"
+    return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
 def _steps(order: Order, way: Handover | None) -> tuple[Step, ...]:
@@ -252,7 +269,7 @@ def _steps(order: Order, way: Handover | None) -> tuple[Step, ...]:
 
 
 def _handing(
-    order: Order, way: Handover | None, onward: frozenset[LastLeg], rest_minutes: int
+    order: Order, way: Handover | None, onward: frozenset[LastLeg], rest_minutes: int, gate: str
 ) -> tuple[Sentence, ...]:
     if order.state not in _AHEAD | {OrderState.PICKED_UP, OrderState.AT_GATE}:
         return ()
@@ -262,6 +279,8 @@ def _handing(
         return (Sentence("The team comes to your door, and shows you first who has sent it."),)
     said = [Sentence(WAYS[way])]
     if way in FETCHED:
+        if gate:
+            said.append(Sentence("Where exactly, as we were told: {gate}", {"gate": gate}))
         if rest_minutes:
             text = "There it rests for {minutes} minutes after disinfection before it may be taken in."
             said.append(Sentence(text, {"minutes": rest_minutes}))
@@ -305,10 +324,13 @@ def rendered(
     token: str = "",  # nosec B107 - none, and no secret
     form: str = "",
     instead: tuple[str, str] = DEAD,
+    tag: str = "",
 ) -> str:
     """The page in that language, `words` and `days` (weekdays and months) being of it; None: there is no order to show,
     and `instead` says why."""
     from markupsafe import Markup, escape
+
+    from chalicelib.pages.jinja import digest
 
     def tell(text: str, **values: object) -> Markup:
         # names stand apart from the direction of the sentence around them, and as text whatever is in them
@@ -340,6 +362,8 @@ def rendered(
         tongues=[{"tag": tag, "name": NAMES[tag]} for tag in LANGUAGES],
         token=token,
         form=form,
+        tag=tag,
+        digest=digest(),
         tell=tell,
         hours=hours,
         moment=moment,
@@ -367,10 +391,12 @@ def _style() -> str:
 
 @cache
 def headers() -> Mapping[str, str]:
-    """What goes with it: nothing is loaded from anywhere, nothing is kept, nothing is told to where a link leads."""
+    """What goes with it: nothing is loaded but its one script, and that from here; nothing is kept, nothing is told to
+    where a link leads."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     return {
         "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "script-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

@@ -99,6 +99,9 @@ def blueprint(authorizer: Any) -> Blueprint:
         from chalicelib.flows import links
 
         order = links.opened(wiring.world(), token)
+        tag = _tag(bp.current_request, order)
+        if edge.header(bp.current_request, "if-none-match") == f'"{tag}"':
+            return Response("", status_code=304, headers={"ETag": f'"{tag}"', **_kept()})
         said = _query(bp.current_request, "said")
         return _page(bp.current_request, order, 200, token, said)
 
@@ -250,6 +253,7 @@ def _page(
             can_move=not reschedule.why_not(order) and order.pick_up_place is not None,
             given=_given(track.given_instead(world, order), code),
             said=said,
+            gate=way.gate,
         )
         form = links.form_of(world, order, token)
     answer = edge.page(
@@ -261,12 +265,19 @@ def _page(
             token,
             form,
             pages.DEAD if status < 500 else pages.BUSY,
+            "" if order is None else _tag(request, order),
         ),
         "text/html",
         pages.headers(),
     )
     answer.status_code = status
     return answer
+
+
+def _tag(request: Any, order: Order) -> str:
+    from chalicelib.pages import track as pages
+
+    return pages.tag_of(order, _language(request), wiring.world().clock())
 
 
 def _given(invitation: Invitation | None, code: CodeView | None) -> Given | None:

@@ -117,6 +117,50 @@ def test_another_time_is_asked_for_with_the_keyboard_alone_with_and_without_a_sc
     assert page.evaluate("document.documentElement.lang") == "de" if has_script else page.url.count("lang=de")
 
 
+def test_it_keeps_itself_up_to_date_and_leaves_alone_what_somebody_is_at(on: Stage, chromium: Any) -> None:
+    order_id = placed(on)
+    on.settle()
+    page = opened(chromium)
+    page.clock.install()
+    answers: list[int] = []
+    page.on("response", lambda answer: answers.append(answer.status) if "?lang=en" in answer.url else None)
+    page.goto(address(on, order_id, "en"))
+
+    def a_minute_later() -> None:
+        told = len(answers)
+        page.clock.fast_forward(61_000)
+        for _ in range(100):
+            if len(answers) > told:
+                break
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(100)
+
+    answers.clear()
+    a_minute_later()
+    assert answers == [304], "nothing has changed"
+    assert "confirmed" in page.get_by_role("status").inner_text()
+    page.get_by_label("Day").fill("2022-04-12")
+    says(on, f"{order_id}-1-1", "picked_up")
+    a_minute_later()
+    assert answers[-1] == 200 and "on its way" in page.get_by_role("status").inner_text()
+    assert page.inner_text("[aria-current=step]").startswith("On its way")
+    assert page.get_by_label("Day").input_value() == "2022-04-12", "what was typed stands there"
+    page.get_by_label("This page keeps itself up to date.").uncheck()
+    answers.clear()
+    page.clock.fast_forward(600_000)
+    page.wait_for_timeout(300)
+    assert answers == [], "whoever wants none of it has none of it"
+
+
+def test_without_a_script_nothing_is_promised_that_needs_one(on: Stage, chromium: Any) -> None:
+    order_id = placed(on)
+    on.settle()
+    page = opened(chromium, java_script_enabled=False)
+    page.goto(address(on, order_id, "en"))
+    assert not page.locator("#by-itself").is_visible()
+    assert page.get_by_role("link", name="Look again").is_visible()
+
+
 def test_each_state_can_be_read_aloud(on: Stage, chromium: Any) -> None:
     order_id = placed(on)
     page = opened(chromium)

@@ -16,6 +16,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.words import LANGUAGES
 from chalicelib.flows import links, redeem
 from chalicelib.locales import Shelf
+from chalicelib.pages import jinja
 from tests import digital
 from tests.paper import callback
 from tests.routes.conftest import Desk
@@ -221,20 +222,57 @@ def test_what_is_personal_and_whoever_carries_it_is_not_on_the_page(desk: Desk) 
         assert word not in text, word
 
 
-def test_it_is_kept_nowhere_found_nowhere_and_loads_nothing(desk: Desk) -> None:
+def test_it_is_kept_nowhere_found_nowhere_and_loads_nothing_but_one_script_of_ours(desk: Desk) -> None:
     answer = look(desk, link(desk, booked(desk)))
     told = answer.headers
     assert (told["Cache-Control"], told["Referrer-Policy"]) == ("no-store", "no-referrer")
     assert "noindex" in told["X-Robots-Tag"]
     policy = told["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "script-src" not in policy
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "script-src 'self';" in policy and "connect-src 'self';" in policy
     assert "unsafe" not in policy and "form-action 'self'" in policy and "frame-ancestors 'none'" in policy
     page = Reader(answer.body.decode())
-    assert not [
-        tag for tag, given in page.tags if tag == "script" or any(name.startswith("on") for name in given)
-    ]
+    assert not [tag for tag, given in page.tags if any(name.startswith("on") for name in given)]
+    (script,) = [given for tag, given in page.tags if tag == "script"]
+    assert script["src"] == f"../static/{jinja.digest()}/track.js"
+    assert look(desk, f"/static/{jinja.digest()}/track.js").status_code == 200
     loaded = [given[name] for _, given in page.tags for name in ("src", "href") if name in given]
     assert not [where for where in loaded if re.match(r"(https?:)?//", str(where))]
+
+
+def asked_again(desk: Desk, path: str) -> tuple[str, str]:
+    """Where the page's script asks, below the page itself, and with which tag."""
+    ((_, given),) = [found for found in read(desk, path).tags if found[0] == "main"]
+    return str(given.get("data-again", "")), f'"{given["data-tag"]}"'
+
+
+def test_whoever_asks_again_is_sent_nothing_until_something_has_changed(desk: Desk) -> None:
+    order_id = booked(desk)
+    path = link(desk, order_id)
+    again, tag = asked_again(desk, path)
+    assert again == f"{path.rpartition('/')[2].partition('?')[0]}?lang=en"
+    same = look(desk, path, **{"If-None-Match": tag})
+    assert (same.status_code, same.body, same.headers["ETag"]) == (304, b"", tag)
+    assert same.headers["Cache-Control"] == "no-store"
+    says(desk, order_id, "picked_up")
+    assert look(desk, path, **{"If-None-Match": tag}).status_code == 200
+    assert asked_again(desk, path)[1] != tag
+
+
+def test_the_tag_of_a_page_is_of_its_language_and_its_day(desk: Desk) -> None:
+    path = link(desk, booked(desk))
+    _, tag = asked_again(desk, path)
+    assert look(desk, f"{path}?lang=de", **{"If-None-Match": tag}).status_code == 200
+    desk.stage.clock.forward(hours=24)
+    assert look(desk, path, **{"If-None-Match": tag}).status_code == 200
+
+
+def test_of_a_gift_that_has_arrived_nothing_is_asked_again(desk: Desk) -> None:
+    order_id = booked(desk)
+    says(desk, order_id, "picked_up", "delivered")
+    page = read(desk, link(desk, order_id))
+    assert not [tag for tag, _ in page.tags if tag == "script"]
+    assert asked_again(desk, link(desk, order_id))[0] == ""
 
 
 def test_a_name_that_is_html_is_text(desk: Desk) -> None:
@@ -242,7 +280,7 @@ def test_a_name_that_is_html_is_text(desk: Desk) -> None:
     pick_up = {**body()["pick_up"], "name": name}
     order_id = place(desk, body(pick_up=pick_up)).json_body["order_id"]
     page = read(desk, link(desk, order_id))
-    assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
+    assert not [tag for tag, given in page.tags if tag == "img" or (tag == "script" and "src" not in given)]
     assert "<script>alert(1)</script>" in page.text and "\u202e" not in page.text
     calendar = look(desk, link(desk, order_id) + "/calendar").body.decode()
     assert "<script>" in calendar.replace("\r\n ", "") and "\u202e" not in calendar
@@ -285,6 +323,37 @@ def test_where_nobody_comes_in_it_says_where_it_is_left_who_brings_it_on_and_how
     says(desk, order_id, "picked_up", "delivered")
     text = read(desk, link(desk, order_id)).text
     assert "handed over where your compound takes in deliveries" in text
+
+
+GATE = "North gate on <b>Yanqing</b> Road; ask for Mrs Wu"
+
+
+def at_that_gate(desk: Desk, policy: str) -> str:
+    """A gift to somebody who has said which gate; where that compound stands under that policy."""
+    at_gate = {**CONTACTLESS, "version": 2}
+    publish_rules(desk.stage.world, "amend", zone("Yongjia", policy, "sealed"), policies=[at_gate])
+    told = body()
+    told["recipient"]["place"]["address"]["gate"] = GATE
+    order_id = str(place(desk, told).json_body["order_id"])
+    desk.stage.settle()
+    return order_id
+
+
+def test_which_gate_the_client_has_named_is_told_to_the_courier_and_on_the_page(desk: Desk) -> None:
+    order_id = at_that_gate(desk, f"{CONTACTLESS['policy_id']}@2")
+    assert f"Where exactly, as we were told: {GATE}" in read(desk, link(desk, order_id)).text
+    order = desk.stage.order(order_id)
+    assert "Yanqing" not in order.model_dump_json(), "it is personal, and sealed"
+    shown = desk.maison("GET", f"/v1/orders/{order_id}")
+    assert "Yanqing" not in repr(shown.body)
+    says(desk, order_id, "picked_up", "delivered")
+    assert desk.stage.order(order_id).state is OrderState.AT_GATE
+    assert GATE in read(desk, link(desk, order_id)).text, "there it waits"
+
+
+def test_a_gate_is_not_spoken_of_where_it_is_brought_to_the_door(desk: Desk) -> None:
+    order_id = at_that_gate(desk, "precautionary@1")
+    assert GATE not in read(desk, link(desk, order_id)).text
 
 
 def test_it_says_that_nobody_may_come_and_never_why(desk: Desk) -> None:
