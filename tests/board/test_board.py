@@ -57,13 +57,16 @@ def open_order(page: Any, town: Town, name: str) -> None:
     """From the top of the page to the order's drawer, by keyboard."""
     page.evaluate("() => document.activeElement?.blur()")
     page.keyboard.press("Escape")
-    tab_to(page, "a.order")
-    for key in ["ArrowUp"] * 30 + ["ArrowDown"] * 30:  # Escape leads back to the order that was open before
-        if page.evaluate("() => document.activeElement.dataset.order") == town.gifts[name]:
-            break
-        page.keyboard.press(key)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(f"#drawer article[data-order={town.gifts[name]}]")
+    keys = ["ArrowUp"] * 15 + ["ArrowDown"] * 15
+    for _ in range(3):  # the lines may be sorted anew under whoever goes through them
+        tab_to(page, "a.order")  # or to the order that was open before, where Escape leads back to
+        for key in keys:
+            if page.evaluate("() => document.activeElement?.dataset.order") == town.gifts[name]:
+                page.keyboard.press("Enter")
+                page.wait_for_selector(f"#drawer article[data-order={town.gifts[name]}]")
+                return
+            page.keyboard.press(key)
+    raise AssertionError(f"{name} was not reached by keyboard")
 
 
 def do(page: Any, deed: str, why: str = "") -> None:

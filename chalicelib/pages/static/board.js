@@ -25,9 +25,10 @@
       if (answer.status === 200) {
         tag = (answer.headers.get("ETag") || "").replaceAll('"', "");
         const text = await answer.text();
-        const before = counts();
+        const before = counts(), place = standing();
         await morph(live, text);
         mark();
+        stand(place);
         tell(before, counts());
       } else if (answer.status === 401) {
         location.reload();
@@ -41,6 +42,17 @@
   };
   const morph = async (target, text) => {
     await htmx.swap({ target, text, swap: "innerMorph", sourceElement: target, transition: false });
+  };
+  // whoever goes through the lines by keyboard stays at theirs when they are sorted anew, or at the one in its place
+  const links = () => [...document.querySelectorAll("a.order")];
+  const standing = () => {
+    const at = document.activeElement?.closest?.("a.order");
+    return at && { order: at.dataset.order, index: links().indexOf(at) };
+  };
+  const stand = (place) => {
+    if (!place || links().includes(document.activeElement)) return;
+    const all = links();
+    (all.find((link) => link.dataset.order === place.order) || all[Math.min(place.index, all.length - 1)])?.focus();
   };
   const counts = () => [...document.querySelectorAll(".counters li")].map((li) => li.textContent.trim().replace(/\s+/g, " "));
   const tell = (before, after) => {
@@ -82,7 +94,7 @@
   };
   const close = () => {
     if (!open) return;
-    const back = document.querySelector(`a.order[data-order="${open}"]`) || opener;
+    const back = document.querySelector(`a.order[data-order="${open}"]`) || (opener?.isConnected ? opener : document.querySelector("a.order") || $("main"));
     open = null;
     drawer.innerHTML = nothing;
     document.body.classList.remove("has-order");
@@ -105,7 +117,7 @@
       if (event.key === "Escape") close();
       const at = document.activeElement?.closest?.("a.order");
       if (at && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-        const all = [...document.querySelectorAll("a.order")];
+        const all = links();
         const next = all[all.indexOf(at) + (event.key === "ArrowDown" ? 1 : -1)];
         if (next) { event.preventDefault(); next.focus(); }
       }
