@@ -27,6 +27,8 @@ PASS: Final = "pass"  # noqa: S105  # nosec B105 - a word for what it is
 TRIED: Final = "tried"
 OFFERS: Final = "offers"
 """Where offers wait for an answer, or for their end."""
+REMEMBERED: Final = timedelta(days=30)
+"""For how long a request of a partner is known by its key."""
 FREE: Final = "free#"
 GIFT: Final = "gift#"
 
@@ -122,6 +124,12 @@ def tried_key(partner: str, now: datetime) -> Key:
 def try_one(partner: str, now: datetime, most: int) -> Take:
     """One more code that nobody has; lost when it would be more than so many in this hour."""
     return Take(tried_key(partner, now), TRIED, 1, most, epoch(now + timedelta(days=1)))
+
+
+def asked_row(partner: str, request: str, order_id: str, now: datetime) -> Row:
+    """Whose code that request redeemed, so that its key redeems no other; `request`: its name, unreadable."""
+    key = code_key(partner, f"asked#{request}")
+    return Row(key, 1, json.dumps({"order_id": order_id}), expires_at=epoch(now + REMEMBERED))
 
 
 def secrets_of(partner: str) -> str:

@@ -10,25 +10,26 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.domain import facts, pass_rows
-from chalicelib.domain.errors import Clashing, Forgotten, Lost, Missing, TooOften
+from chalicelib.domain.errors import Clashing, Fault, Forgotten, Invalid, Lost, Missing, TooOften
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.orders import Order
 from chalicelib.domain.pass_answers import CodeView, Invitation, is_over
 from chalicelib.domain.passes import Pass, PassState, code_name, end_of, order_id_of_pass, request_name
-from chalicelib.domain.ports import Change, Topic, World
+from chalicelib.domain.ports import Change, Keep, Topic, World
 from chalicelib.domain.steps import moved
 from chalicelib.flows import hand_out, stock
 
 WRONG = 100
 """Codes that nobody has, an hour, after which a partner is asked to wait: a desk mistypes a few."""
 TRIES = 5
+ANOTHER = "that key redeemed another code; the next client's code needs a key of its own"
 
 
 def redeem(world: World, partner: str, idempotency_key: str, code: str) -> tuple[Pass, bool]:
     """The pass, used from now on, and whether this very request had redeemed it before.
 
     Raises `Missing` for a code that nobody has or that is another partner's, `Clashing` for one that was redeemed (it
-    says when), that is expired, withdrawn or not given yet, and `TooOften`.
+    says when), that is expired, withdrawn or not given yet, `TooOften`, and `Invalid` for a key that redeemed another.
     """
     salt, now = stock.salt_of(world, partner), world.clock()
     name, under = code_name(salt, partner, code), request_name(salt, idempotency_key)
@@ -44,8 +45,12 @@ def redeem(world: World, partner: str, idempotency_key: str, code: str) -> tuple
             pass  # the next one is told
         raise Missing("no such code; a code of yours was expected, as the client has it")
     order_id = pass_rows.order_of_code(rows[keys[0]])
+    asked = pass_rows.asked_row(partner, under, order_id, now)
     for _ in range(TRIES):
-        row = world.table.get(pass_rows.pass_key(order_id))
+        found = {row.key: row for row in world.table.get_many([pass_rows.pass_key(order_id), asked.key])}
+        before, row = found.get(asked.key), found.get(pass_rows.pass_key(order_id))
+        if before is not None and pass_rows.order_of_code(before) != order_id:
+            raise Invalid("this Idempotency-Key was used with another body", [Fault("code", ANOTHER)])
         passed = None if row is None else pass_rows.pass_of_row(row)
         if passed is None or passed.code_name != name:
             raise Clashing("this code was withdrawn")
@@ -63,7 +68,8 @@ def redeem(world: World, partner: str, idempotency_key: str, code: str) -> tuple
             }
         )
         try:
-            world.table.write(pass_rows.keep_pass(after))
+            once = [Keep(asked, was=None)] if before is None else []
+            world.table.write(pass_rows.keep_pass(after), *once)
         except Lost:
             continue
         world.log("pass_redeemed", order=order_id, brand=passed.brand_id)

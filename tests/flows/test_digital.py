@@ -306,6 +306,15 @@ def test_a_second_use_says_when_the_first_was_and_the_same_request_has_the_same_
         redeem.redeem(on.world, STUDIO, "visit-2", code)
 
 
+def test_the_key_of_one_redemption_redeems_no_other_code(on: Stage) -> None:
+    first, second = code_of(on, given(on)), code_of(on, given(on, "key-2"))
+    redeem.redeem(on.world, STUDIO, "visit-1", first)
+    with pytest.raises(Invalid, match="Idempotency-Key was used with another body"):
+        redeem.redeem(on.world, STUDIO, "visit-1", second)
+    passed, repeated = redeem.redeem(on.world, STUDIO, "visit-2", second)
+    assert (passed.redeemed_at, repeated) == (NOON, False)
+
+
 def test_an_expired_code_opens_nothing_from_that_very_moment_on(on: Stage) -> None:
     code = code_of(on, given(on))
     on.clock.now = NOON + timedelta(days=60) - timedelta(seconds=1)
