@@ -80,7 +80,8 @@ def link_row(code_hash: str, link: Link) -> Row:
 
 
 def session_row(token_hash: str, session: Session) -> Row:
-    key, body = session_key(token_hash), session.model_dump_json()
+    # without what is as it is anyway: the version before, while it is being replaced, knows fewer fields
+    key, body = session_key(token_hash), session.model_dump_json(exclude_defaults=True)
     return Row(key, 1, body, expires_at=int(session.expires_at.timestamp()) + 86400)
 
 

@@ -241,5 +241,7 @@ def test_a_session_from_before_there_were_markets_sees_them_all() -> None:
     world, _, clock = scene()
     token, session = sign_in.enter(world, sign_in.invite(world, "mei", "control-room")[0])
     assert session.sees("SHA") and not session.looks_on
+    kept = next(row.body for key, row in world.table.rows.items() if key.sk == "session")  # type: ignore[attr-defined]
+    assert "markets" not in kept and "looks_on" not in kept, "the version before would not read it"
     clock.now += timedelta(hours=1)
     assert sign_in.session_of(world, token).markets is None
