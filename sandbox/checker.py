@@ -254,7 +254,7 @@ class Report:
         for line in self.summary:
             totals[line.level, line.outcome] += line.count
         levels = [name for name in LEVELS if any(level == name for level, _ in totals)]
-        outcomes = [name for name in _OUTCOMES if any(outcome == name for _, outcome in totals)]
+        outcomes = [name for name in OUTCOMES if any(outcome == name for _, outcome in totals)]
         rows = [["", *levels, "all"]]
         for outcome in outcomes:
             counts = [totals[level, outcome] for level in levels]
@@ -276,7 +276,7 @@ class Report:
 
 
 LEVELS: Final = ("precautionary", "controlled", "sealed", "no_access", "unlisted")
-_OUTCOMES: Final = (
+OUTCOMES: Final = (
     "delivered",
     "at_gate",
     "fulfilled_digitally",
@@ -703,7 +703,7 @@ class _Recount:
 
 def _place(key: tuple[str, str, str]) -> tuple[int, int]:
     level, outcome, _ = key
-    outcomes: Iterable[str] = _OUTCOMES
+    outcomes: Iterable[str] = OUTCOMES
     order = {name: number for number, name in enumerate(outcomes)}
     return order.get(outcome, len(order)), LEVELS.index(level)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from sandbox.checker import OUTCOMES
+
 COLOURS = ("#17603a", "#0b5394", "#7a4a00", "#9f1d1d", "#5b3a7a", "#55606e")
 DASHES = ("", "7 3", "2 3", "10 3 2 3", "1 6", "14 4")
 WIDTH, HEIGHT, LEFT = 600, 180, 40
@@ -17,7 +19,7 @@ def spaced(word: object) -> str:
 
 def table(by_level: Mapping[str, Mapping[str, int]]) -> str:
     """Outcomes by level."""
-    outcomes = sorted({outcome for counts in by_level.values() for outcome in counts})
+    outcomes = _outcomes(by_level)
     head = "".join(f'<th scope="col">{spaced(level)}</th>' for level in by_level)
     body = "".join(
         f'<tr><th scope="row">{spaced(outcome)}</th>'
@@ -32,6 +34,12 @@ def table(by_level: Mapping[str, Mapping[str, int]]) -> str:
     )
 
 
+def _outcomes(by_level: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Those that there are: what arrived first, then what came back, then what waits."""
+    found = {outcome for counts in by_level.values() for outcome in counts}
+    return sorted(found, key=lambda each: (OUTCOMES.index(each) if each in OUTCOMES else len(OUTCOMES), each))
+
+
 def scrolling(label: str, inside: str) -> str:
     """A table that may be wider than the page."""
     return f'<div class="scroll" role="region" aria-label="{escape(label)}" tabindex="0"><table>{inside}</table></div>'
@@ -39,7 +47,7 @@ def scrolling(label: str, inside: str) -> str:
 
 def bars(by_level: Mapping[str, Mapping[str, int]]) -> str:
     """The same as bars; the table beside it has the figures."""
-    outcomes = sorted({outcome for counts in by_level.values() for outcome in counts})
+    outcomes = _outcomes(by_level)
     most = max((sum(counts.values()) for counts in by_level.values()), default=1) or 1
     drawn, y = [], 8
     for level, counts in by_level.items():
@@ -81,7 +89,7 @@ def lines(name: str, labels: Sequence[str], series: Mapping[str, Sequence[int]])
         f'text-anchor="end">{round(most * part / marks)}</text>'
         for part in range(marks + 1)
     ]
-    for at in range(0, len(labels), max(1, len(labels) // 7)):
+    for at in range(0, len(labels), max(1, -(-len(labels) // 8))):
         drawn.append(
             f'<text x="{LEFT + WIDTH * at / steps:.0f}" y="{HEIGHT + 28}" font-size="11" text-anchor="middle">'
             f"{escape(labels[at])}</text>"

@@ -60,7 +60,7 @@ def frames(scenario: Any, hours: Sequence[Seen], stories: Sequence[Mapping[str, 
     chosen = len(at) // 2
     choices = "".join(
         f'<input type="radio" name="hour" id="h{n}"{" checked" if n == chosen else ""}>'
-        f'<label for="h{n}">{hour.at.astimezone(shanghai.LOCAL):%d. %H h}</label>'
+        f'<label for="h{n}">{hour_of(hour.at)}</label>'
         for n, hour in enumerate(at)
     )
     ground = "".join(_outline(one, spot) for one in shown)
@@ -89,6 +89,12 @@ def frames(scenario: Any, hours: Sequence[Seen], stories: Sequence[Mapping[str, 
         "<span>a district is the darker the more of its listed compounds are sealed; white: nothing is listed yet, "
         "and unknown is not open</span></p>"
     )
+
+
+def hour_of(at: datetime) -> str:
+    """An hour of the day as it is read; the day may end between two."""
+    local = at.astimezone(shanghai.LOCAL)
+    return f"{local:%d. %H:%M}" if local.minute else f"{local:%d. %H h}"
 
 
 def _sealed(scenario: Any, hours: Sequence[datetime]) -> list[dict[str, float]]:

@@ -11,7 +11,7 @@ from typing import Any
 from sandbox import checker, shanghai
 from sandbox.day import Outcome, Seen
 from sandbox.report_charts import bars, lines, spaced, table
-from sandbox.report_map import THERE, frames
+from sandbox.report_map import THERE, frames, hour_of
 from sandbox.report_stories import told
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#17202b;background:#fff}
@@ -26,6 +26,7 @@ legend{float:left;padding:.3rem .6rem .3rem 0}
 .hours input:checked+label{background:#17324d;color:#fff}.hours input:focus-visible+label{outline:3px solid #c2410c}
 .map .name{fill:#22384f;paint-order:stroke;stroke:#fff;stroke-width:2.5px;stroke-opacity:.75}
 .legend span{margin-right:1.2rem;display:inline-block}summary{cursor:pointer;min-height:24px}.soft{color:#55606e}ol{margin:.3rem 0}
+li{overflow-wrap:anywhere}
 .figures{display:flex;flex-wrap:wrap;gap:.6rem;padding:0;list-style:none}
 .figures li{border:1px solid #d5dbe3;border-radius:8px;padding:.5rem .9rem}.figures strong{display:block;font-size:1.5rem;line-height:1.2}
 .well{border-left:6px solid #17603a;padding:.3rem .8rem}.wrong{border-left:6px solid #9f1d1d;padding:.3rem .8rem}
@@ -40,7 +41,7 @@ def written(
     by_level: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for line in outcome.report.summary:
         by_level[line.level][line.outcome] += line.count
-    labels = [f"{hour.at.astimezone(shanghai.LOCAL):%d. %H h}" for hour in hours]
+    labels = [hour_of(hour.at) for hour in hours]
     crews = [(label, hour.crews) for label, hour in zip(labels, hours, strict=True) if hour.crews is not None]
     series = {
         "ordered": [hour.placed for hour in hours],
