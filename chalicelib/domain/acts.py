@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from chalicelib.domain.ports import Key, Row
+from chalicelib.domain.ports import Keep, Key, Row
 from chalicelib.domain.retention import ACT, kept_until
 from chalicelib.domain.shapes import Instant, Shape, stamp
 
@@ -67,3 +68,10 @@ def act_row(client_id: str, act: Act, token: str) -> Row:
     name = hashlib.sha256(token.encode()).hexdigest()[:8]
     key = Key(client_id, f"{PREFIX}{stamp(act.at)}#{name}")
     return Row(key, 1, act.model_dump_json(exclude_defaults=True), expires_at=kept_until(ACT, act.at))
+
+
+def kept_act(client_id: str | None, at: datetime, by: str, did: Deed, of: str, token: str) -> list[Keep]:
+    """What is written with an order of that client's; nothing where the brand has described whom it is for."""
+    if client_id is None:
+        return []
+    return [Keep(act_row(client_id, Act(at=at, by=by, did=did, of=of), token), was=None)]

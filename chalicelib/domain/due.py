@@ -18,7 +18,7 @@ TOLD_WITHIN = timedelta(minutes=2)
 
 def is_over(order: Order) -> bool:
     """True when nothing is planned and no courier can be holding a job of it."""
-    return order.state in ENDED and not any(b.is_live for leg in order.legs for b in leg.bookings)
+    return order.state in ENDED and not order.live_bookings
 
 
 AFTERMATH = frozenset({OrderState.STRANDED, OrderState.FAILED, OrderState.RETURNED, OrderState.AT_GATE})
@@ -75,7 +75,7 @@ def due_at(order: Order) -> datetime | None:
         return _nag_at(order)
     ended = order.history[-1].at
     # a look that was due soon anyway serves as well, and the index stays as it is
-    waiting = [b.next_look for leg in order.legs for b in leg.bookings if b.next_look is not None]
+    waiting = [b.next_look for b in order.bookings if b.next_look is not None]
     soon = [look for look in waiting if ended + MINUTE <= look <= ended + POLL]
     return rounded_up(min(soon, default=ended + TOLD_WITHIN), MINUTE)
 

@@ -248,6 +248,11 @@ def evidence_row(evidence: Evidence) -> Row:
     )
 
 
+def keep_evidence(evidence: Evidence) -> Keep:
+    """A piece of evidence is written once."""
+    return Keep(evidence_row(evidence), was=None)
+
+
 def notice_key(order_id: str, endpoint_id: str, sequence: int) -> Key:
     return Key(order_id, f"notice#{endpoint_id}#{sequence:04d}")
 

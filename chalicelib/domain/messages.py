@@ -215,7 +215,7 @@ def owed_of(order: Order, known: Iterable[Message]) -> Owed | None:
     twice of one window; a client who was told another window than the one that stands hears of it, even if the order
     has gone no further.
     """
-    window = order.leg.client_window or order.window
+    window = order.client_window
     about = f"{stamp(window.start)}/{stamp(window.end)}"
     known = sorted(known, key=lambda message: (message.owed_at, message.number))
     told = [

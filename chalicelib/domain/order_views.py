@@ -96,7 +96,7 @@ def view(order: Order) -> OrderView:
         version=order.version,
         tier=order.tier,
         fallback=order.fallback,
-        window=leg.client_window or order.window,
+        window=order.client_window,
         gift=order.gift,
         together=order.together,
         placed_at=order.placed_at,

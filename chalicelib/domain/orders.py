@@ -363,6 +363,26 @@ class Order(Shape):
         )
 
     @property
+    def client_window(self) -> Window:
+        """When the client is to have it, which of a relay's first leg is not the hours of its courier."""
+        return self.leg.client_window or self.window
+
+    @property
+    def hoped_window(self) -> Window:
+        """The same, or the hours that are asked for instead: what the client is shown."""
+        return self.wish or self.client_window
+
+    @property
+    def bookings(self) -> tuple[Booking, ...]:
+        """Of all legs, the first first."""
+        return tuple(booking for leg in self.legs for booking in leg.bookings)
+
+    @property
+    def live_bookings(self) -> tuple[Booking, ...]:
+        """Those that a courier may be holding a job of."""
+        return tuple(booking for booking in self.bookings if booking.is_live)
+
+    @property
     def calendar_sequence(self) -> int:
         """How often its hours have changed: what a calendar goes by."""
         wished = 0 if self.rescheduling is None else self.rescheduling.count
@@ -374,7 +394,7 @@ class Order(Shape):
         """Law 0: it is where its leg begins, and no courier of an earlier leg may be coming for it."""
         if any(b.is_live for leg in self.legs[:-1] for b in leg.bookings):
             return False
-        if not any(b.track.events for leg in self.legs for b in leg.bookings):
+        if not any(b.track.events for b in self.bookings):
             return True  # nearly all that wait: nobody has said a word of them
         return self.custody.is_with(beginning(self.leg))
 

@@ -14,7 +14,7 @@ from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.passes import Pass, PassState
-from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.flows import hand_out, look, stand_in
 
 CAN_BE = stand_in.WAITS | {OrderState.ASSIGNED, OrderState.RETURNED, OrderState.FAILED}
@@ -201,7 +201,7 @@ def _wanted_as_offered(world: World, order: Order, passed: Pass, now: datetime) 
     changes: dict[str, Change] = {
         "order": facts.keep_order(after),
         "pass": pass_rows.keep_pass(stand_in.next_of(passed, PassState.OFFERED, now)),
-        "evidence": Keep(facts.evidence_row(piece), was=None),
+        "evidence": facts.keep_evidence(piece),
     }
     if hand_out.write(world, changes):
         raise Lost([0])

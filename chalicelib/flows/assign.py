@@ -118,7 +118,7 @@ def _changes(
         changes.append(facts.keep_order(ruling.after))
         owners.append([name])
         if ruling.evidence is not None:
-            changes.append(check.keep_evidence(ruling.evidence))
+            changes.append(facts.keep_evidence(ruling.evidence))
             owners.append([name])
         if ruling.takes is not None:
             takers.setdefault(ruling.takes, []).append(name)

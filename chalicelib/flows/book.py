@@ -167,7 +167,7 @@ def _attempt(world: World, order: Order, seen: Mapping[Key, Row | None]) -> None
         reasons = verdict.reasons or (Reason.WINDOW,)
         piece = check.evidence(order, Step.BOOK, verdict, on, now, reasons=reasons)
         after = moved(unassigned(order, now, reasons), now, evidence_count=order.evidence_count + 1)
-        if write(world, after, check.keep_evidence(piece), *check.give_back(order, assignment.slot_id)):
+        if write(world, after, facts.keep_evidence(piece), *check.give_back(order, assignment.slot_id)):
             world.queues.nudge(Topic.DISPATCH, [order.market_id])
             world.queues.nudge(Topic.TELL, [order.order_id])
         return
@@ -295,7 +295,7 @@ def _never_sent(order: Order, now: datetime, booking: Booking, piece: Evidence) 
     freed = order.model_copy(update={"legs": replace_leg(order.legs, leg)})
     after = unassigned(freed, now, piece.reasons)
     after = moved(after, now, evidence_count=order.evidence_count + 1)
-    return after, [check.keep_evidence(piece), *check.give_back(order, booking.slot_id)]
+    return after, [facts.keep_evidence(piece), *check.give_back(order, booking.slot_id)]
 
 
 def _refused(order: Order, now: datetime, booking: Booking, answer: NotTaken) -> tuple[Order, list[Change]]:
@@ -686,7 +686,7 @@ def _with(order: Order, now: datetime, booking: Booking, **changes: object) -> O
 
 def _same(order: Order, booking: Booking) -> Booking:
     """That booking as it stands in this order, on whichever leg."""
-    return next(b for leg in order.legs for b in leg.bookings if b.reference == booking.reference)
+    return next(b for b in order.bookings if b.reference == booking.reference)
 
 
 def write(world: World, order: Order, *more: Change) -> bool:

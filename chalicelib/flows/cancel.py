@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.domain import facts
-from chalicelib.domain.acts import BRAND, CORDON, Act, Deed, act_row
+from chalicelib.domain.acts import BRAND, CORDON, Deed, kept_act
 from chalicelib.domain.errors import Clashing, Lost, Stale
 from chalicelib.domain.legs import BookingState, replace_leg
 from chalicelib.domain.orders import ENDED, Order, OrderState
-from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.steps import moved
 from chalicelib.flows import check, look
 
@@ -57,10 +57,8 @@ def cancel(
     after = moved(order, now, cancel_asked_at=now, legs=replace_leg(order.legs, leg))
     if also is not None:
         changes.append(also(after))
-    if order.client_id is not None:
-        by = by if brand_id is not None else CORDON
-        act = Act(at=now, by=by, did=Deed.GIFT_CANCELLED, of=order_id)
-        changes.append(Keep(act_row(order.client_id, act, order_id[-8:]), was=None))
+    by = by if brand_id is not None else CORDON
+    changes += kept_act(order.client_id, now, by, Deed.GIFT_CANCELLED, order_id, order_id[-8:])
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

@@ -16,7 +16,7 @@ from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.legs import Assignment, Leg, QuotaTaken, Quote
 from chalicelib.domain.orders import Order, Outlook
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
-from chalicelib.domain.ports import Count, Keep, Key, Row, World
+from chalicelib.domain.ports import Count, Key, Row, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.survey import MOMENT, rest_of_stay
 from chalicelib.domain.verdicts import Decision, Phase, Reason, Verdict
@@ -190,10 +190,6 @@ def evidence(
             explanation=explanation,
         )
     )
-
-
-def keep_evidence(piece: Evidence) -> Keep:
-    return Keep(facts.evidence_row(piece), was=None)
 
 
 def assigned(

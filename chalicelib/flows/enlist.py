@@ -325,7 +325,7 @@ def _check_idle(world: World, market_id: str, found: Courier | Crew) -> None:
                 facts.wait_bucket(market_id, shard), world.clock() + facts.FAR, 500, after
             )
             for order in facts.readable(world.table.get_many(page.keys), world.log):
-                for booking in (b for leg in order.legs for b in leg.bookings if b.is_live):
+                for booking in order.live_bookings:
                     if found.courier_id == booking.courier_id and (
                         isinstance(found, Courier) or found.crew_id == booking.crew_id
                     ):

@@ -225,4 +225,4 @@ def _discard(world: World, gift: DigitalGift, name: str) -> None:
 
 
 def _kept(piece: Evidence | None) -> dict[str, Change]:
-    return {} if piece is None else {"evidence": Keep(facts.evidence_row(piece), was=None)}
+    return {} if piece is None else {"evidence": facts.keep_evidence(piece)}

@@ -79,7 +79,7 @@ def hear(world: World, order_id: str) -> None:
             return
         if not pieces and not more and _can_wait(order, after, world.clock()):
             return
-        if not book.write(world, after, *(check.keep_evidence(piece) for piece in pieces), *more):
+        if not book.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):
             continue
         if len(after.history) > len(order.history):
             world.queues.nudge(Topic.TELL, [order_id])
@@ -90,7 +90,7 @@ def hear(world: World, order_id: str) -> None:
 
 def _pass_on(world: World, order: Order) -> None:
     """Nudge whoever has to look at the order next, as it stands: a repeat does it again."""
-    bookings = [b for leg in order.legs for b in leg.bookings]
+    bookings = order.bookings
     if any(b.state is BookingState.CANCELLING and b.is_live for b in bookings) or _is_to_be_looked_into(
         order, world.clock()
     ):
@@ -102,7 +102,7 @@ def _pass_on(world: World, order: Order) -> None:
 
 def _is_to_be_looked_into(order: Order, now: datetime) -> bool:
     """True when there may be news of a job, and its courier is to be asked now."""
-    bookings = (b for leg in order.legs for b in leg.bookings)
+    bookings = order.bookings
     return any(b.may_have_news and b.next_look is not None and b.next_look <= now for b in bookings)
 
 
@@ -159,7 +159,7 @@ def _folded(
     now = world.clock()
     fresh: list[tuple[Booking, Track]] = []
     changed = order
-    for known in (b for leg in order.legs for b in leg.bookings):
+    for known in order.bookings:
         said = list(_believed(world, order, known, events.get(known.reference, ())))
         booking = _hinted(known, said, now)
         if booking is not known:

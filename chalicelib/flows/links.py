@@ -46,7 +46,7 @@ def token_of(world: World, order: Order) -> str:
 
 def good_until(order: Order) -> datetime:
     """When its links expire."""
-    window = order.wish or order.leg.client_window or order.window
+    window = order.hoped_window
     return max(window.end, order.history[-1].at) + KEPT
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.domain import facts
-from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
+from chalicelib.domain.acts import BRAND, Actor, Deed, kept_act
 from chalicelib.domain.appointments import Appointment, Piece, PieceState, Word
 from chalicelib.domain.due import due_at, is_over
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost
 from chalicelib.domain.orders import Moved, Order
-from chalicelib.domain.ports import Change, Keep, World
+from chalicelib.domain.ports import World
 from chalicelib.domain.steps import moved
 from chalicelib.flows import look
 
@@ -43,10 +43,8 @@ def record(
             return order
         now = world.clock()
         changed = moved(order, now, appointment=after)
-        more: list[Change] = []
-        if order.client_id is not None:
-            act = Act(at=now, by=by, did=Deed.PIECES_COUNTED, of=order_id)
-            more.append(Keep(act_row(order.client_id, act, f"{order_id}.{changed.version}"), was=None))
+        token = f"{order_id}.{changed.version}"
+        more = kept_act(order.client_id, now, by, Deed.PIECES_COUNTED, order_id, token)
         try:
             world.table.write(facts.keep_order(changed), *more)
         except Lost:

@@ -40,7 +40,7 @@ def oblige(
     if choice in (Choice.ACCEPT, Choice.STOP):
         return "noted"
     if choice is Choice.OTHER_TIME:
-        return _name_times(world, client, order, window_of(order), at)
+        return _name_times(world, client, order, order.client_window, at)
     wanted = _wanted(client, order, message, choice, start)
     if choice in MOVES and not _is_so(order, wanted) and _is_outdated(world, client, order, choice, at):
         return "outdated"
@@ -49,7 +49,7 @@ def oblige(
             return "unreadable"
         if choice is Choice.NOT_AT_HOME and not (_is_so(order, wanted) or _told(order, message)):
             # of hours that stand no more: which day is meant, nobody can tell
-            return _name_times(world, client, order, window_of(order), at)
+            return _name_times(world, client, order, order.client_window, at)
         moved = _moved(world, order, wanted)
         if moved == "moved" and choice is Choice.NOT_AT_HOME:
             _name_times(world, client, order, wanted, at)
@@ -60,11 +60,6 @@ def oblige(
 def confirm_stop(world: World, client: Client, at: datetime) -> None:
     """Owe the client one last word: that nothing more will come."""
     speak.owe(world, _of_client(client, MessageKind.STOPPED, at))
-
-
-def window_of(order: Order) -> Window:
-    """When the client is to have it."""
-    return order.leg.client_window or order.window
 
 
 def tomorrow(client: Client, window: Window, days: int = 1) -> Window:
@@ -161,7 +156,7 @@ def _wanted(
 ) -> Window | None:
     """The window that the client asks for, if it asks for one. Who is not at home is so in the hours that the message
     told: the same word read twice asks for the same day."""
-    window = window_of(order)
+    window = order.client_window
     if choice is Choice.NOT_AT_HOME:
         told = next(iter(windows_of(message.about)), (window.start, window.end))
         return tomorrow(client, window.model_copy(update={"start": told[0], "end": told[1]}))
@@ -173,12 +168,12 @@ def _wanted(
 def _is_so(order: Order, wanted: Window | None) -> bool:
     """True when that is the window that it has, or that was asked for last."""
     asked = None if order.rescheduling is None else order.rescheduling.window
-    return wanted is not None and wanted in (window_of(order), asked)
+    return wanted is not None and wanted in (order.client_window, asked)
 
 
 def _told(order: Order, message: Message) -> bool:
     """True when the hours that the message told are those that stand."""
-    window = window_of(order)
+    window = order.client_window
     return (window.start, window.end) in windows_of(message.about)
 
 

@@ -106,7 +106,7 @@ def _values(
 ) -> Mapping[str, str] | None:
     said = {"name": person.name, "brand": sender}
     if order is not None:
-        window = order.leg.client_window or order.window
+        window = order.client_window
         zone = clock_of(client, window)
         said |= {
             "day": day_of(words, window.start.astimezone(zone).date()),
@@ -132,7 +132,7 @@ def _buttons(
 ) -> tuple[Button, ...]:
     zone, found = zone_info(client.time_zone), []
     if order is not None:
-        zone = clock_of(client, order.leg.client_window or order.window)
+        zone = clock_of(client, order.client_window)
     for choice in template.choices:
         if choice is not Choice.AT:
             found.append(Button(choice.value, words.say(TITLES[choice])))

@@ -38,7 +38,7 @@ def relay(world: World, order_id: str, point: HandOverPoint, version: int) -> Or
     if order.together is not None:
         raise Clashing("gifts that travel together arrive together, and cannot be relayed")
     now = world.clock()
-    wished = order.leg.client_window or order.window
+    wished = order.client_window
     market = enlist.market(world, order.market_id)
     faults = relay_faults(market, point, order.gift, wished, now, "")
     if faults:

@@ -8,12 +8,12 @@ the answer). What has ended with the gift in the shop is sent out again instead,
 from __future__ import annotations
 
 from chalicelib.domain import facts
-from chalicelib.domain.acts import BRAND, Act, Actor, Deed, act_row
+from chalicelib.domain.acts import BRAND, Actor, Deed, kept_act
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import replace_leg
 from chalicelib.domain.order_views import first_window
 from chalicelib.domain.orders import Order, OrderState, Rescheduling
-from chalicelib.domain.ports import Change, Keep, Topic, World
+from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.steps import moved
 from chalicelib.flows import cap, check, look
@@ -40,7 +40,7 @@ def reschedule(
     `Invalid` for a window that is closed.
     """
     order = look.order_for(world, brand_id, order_id)
-    window = window.by_clock((order.leg.client_window or order.window).time_zone)
+    window = window.by_clock(order.client_window.time_zone)
     known = order.rescheduling
     if known is not None and (known.asked_from, known.window) == (version, window):
         _nudge(world, order)
@@ -76,9 +76,8 @@ def reschedule(
         changes += cap.moved_to(world, order, window)
     sealed = facts.sealed_anew(world.sealer, order)
     after = moved(order, now, rescheduling=wish, legs=replace_leg(order.legs, leg), sealed=sealed)
-    if order.client_id is not None:
-        act = Act(at=now, by=by, did=Deed.GIFT_RESCHEDULED, of=order_id)
-        changes.append(Keep(act_row(order.client_id, act, f"{order_id}.{after.version}"), was=None))
+    token = f"{order_id}.{after.version}"
+    changes += kept_act(order.client_id, now, by, Deed.GIFT_RESCHEDULED, order_id, token)
     try:
         world.table.write(facts.keep_order(after), *changes)
     except Lost:

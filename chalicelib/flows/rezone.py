@@ -413,11 +413,11 @@ def _step(
         after = moved(order, now, legs=replace_leg(order.legs, kept), evidence_count=order.evidence_count + 1)
         piece = check.evidence(order, Step.REZONE, verdict, on, now)
         taken = ration.takes(order.market_id, owed)
-        return after, [check.keep_evidence(piece), *taken], (Topic.TELL,)
+        return after, [facts.keep_evidence(piece), *taken], (Topic.TELL,)
     if verdict.decision is Decision.YES:  # only in a way that the courier was not told
         verdict = verdict._replace(decision=Decision.NO, reasons=(Reason.NO_HANDOVER,), handovers=())
     piece = check.evidence(order, Step.REZONE, verdict, on, now)
-    evidence = check.keep_evidence(piece)
+    evidence = facts.keep_evidence(piece)
     if live is None:
         free = leg.model_copy(update={"assignment": None})
         after = moved(

@@ -42,7 +42,7 @@ def send_again(
     the brand's is reached, and `Invalid` for a window that is closed.
     """
     order = look.order_for(world, brand_id, order_id)
-    window = window.by_clock((order.leg.client_window or order.window).time_zone)
+    window = window.by_clock(order.client_window.time_zone)
     if order.leg.begun_from == version and order.window == window:
         world.queues.nudge(Topic.DISPATCH, [order.market_id])
         world.queues.nudge(Topic.TELL, [order_id])

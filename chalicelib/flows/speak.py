@@ -128,7 +128,7 @@ def owe(world: World, message: Message) -> None:
 
 
 def _drafted(order: Order, owed: Owed) -> Message:
-    window = order.leg.client_window or order.window
+    window = order.client_window
     return Message(
         home=order.order_id,
         number=owed.number,

@@ -20,7 +20,7 @@ from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import replace_leg
 from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState
 from chalicelib.domain.passes import Pass, PassState
-from chalicelib.domain.ports import Change, Keep, Row, World
+from chalicelib.domain.ports import Change, Row, World
 from chalicelib.domain.programme import programme_key, programme_of_row
 from chalicelib.domain.steps import moved
 from chalicelib.flows import hand_out, stock
@@ -194,9 +194,7 @@ def _comes_to_nothing(
     digital = Digital(gift=name, why=why, outcome=outcome, at=now)
     after = moved_by(order, digital)
     piece = hand_out.evidence(order, digital)
-    if hand_out.write(
-        world, {"order": facts.keep_order(after), "evidence": Keep(facts.evidence_row(piece), was=None)}
-    ):
+    if hand_out.write(world, {"order": facts.keep_order(after), "evidence": facts.keep_evidence(piece)}):
         raise Lost([0])
     return noted(world, after)
 

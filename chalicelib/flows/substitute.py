@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.domain import facts
-from chalicelib.domain.acts import CORDON, Act, Deed, act_row
+from chalicelib.domain.acts import CORDON, Deed, kept_act
 from chalicelib.domain.clearance import Clearer
 from chalicelib.domain.client_rows import client_key, client_of_row, owner_of_brand, unseal_person
 from chalicelib.domain.due import in_pool
@@ -347,11 +347,15 @@ def _apply(
             }
         ),
     )
-    changes: list[Change] = [facts.keep_order(after), check.keep_evidence(piece), *_kept(proposal, row)]
-    if order.client_id is not None:
-        act = Act(at=now, by=actor, did=Deed.GIFT_SUBSTITUTED, of=order.order_id)
-        token = f"{order.order_id}#{proposal.number}"
-        changes.append(Keep(act_row(order.client_id, act, token), was=None))
+    changes: list[Change] = [facts.keep_order(after), facts.keep_evidence(piece), *_kept(proposal, row)]
+    changes += kept_act(
+        order.client_id,
+        now,
+        actor,
+        Deed.GIFT_SUBSTITUTED,
+        order.order_id,
+        f"{order.order_id}#{proposal.number}",
+    )
     try:
         world.table.write(*changes)
     except Lost:

@@ -88,7 +88,7 @@ def _owed(order: Order, now: datetime) -> tuple[Topic, ...]:
         return ()  # the index lags behind the order
     if is_over(order):
         return (Topic.TELL,)
-    if any(b.is_live for leg in order.legs for b in leg.bookings):
+    if order.live_bookings:
         return (Topic.BOOK,)  # asks the courier, and has whatever is saved folded
     return (Topic.BOOK, Topic.TELL)
 

@@ -107,7 +107,7 @@ def code_of(world: World, order: Order) -> CodeView:
 
 def other_time(world: World, order: Order, start: datetime, version: int) -> Order:
     """A window of the usual length that begins then. Raises what `reschedule` raises."""
-    shown = order.wish or order.leg.client_window or order.window
+    shown = order.hoped_window
     length = min(shown.end - shown.start, LONGEST)
     window = Window(start=start, end=start + length, time_zone=shown.time_zone)
     return reschedule(world, order.brand_id, order.order_id, window, version, CLIENT)
@@ -115,7 +115,7 @@ def other_time(world: World, order: Order, start: datetime, version: int) -> Ord
 
 def moment_of(order: Order, day: str, hour: str) -> datetime:
     """That day and hour by the recipient's clock. Raises `Invalid` for what is none."""
-    zone = zone_info((order.leg.client_window or order.window).time_zone)
+    zone = zone_info(order.client_window.time_zone)
     try:
         told = date.fromisoformat(day)
         if told.year not in YEARS:
@@ -140,7 +140,7 @@ def not_at_home(world: World, order: Order, version: int) -> Order:
 def a_day_later(order: Order, now: datetime) -> Window:
     """The same hours by the clock on the wall, a day later or on the first day after that is not over; as long as they
     are, also in a night in which the clocks are changed."""
-    shown = order.wish or order.leg.client_window or order.window
+    shown = order.hoped_window
     zone = zone_info(shown.time_zone)
     start = shown.start.astimezone(zone)
     later = start + timedelta(days=max(1, (now.astimezone(zone).date() - start.date()).days))

@@ -16,10 +16,9 @@ def entry_of(
     order: Order,
     say: Callable[[str], str] = lambda text: text,
     link: str | None = None,
-    organizer: str = "urn:cordon",
 ) -> Entry:
     """The hours that hold, or that are wished for; `say`: the same sentence in the reader's language."""
-    arrival = order.wish or order.leg.client_window or order.window
+    arrival = order.hoped_window
     visit = order.appointment
     changed = [order.placed_at, order.cancel_asked_at, order.leg.begun_at]
     changed.append(None if order.rescheduling is None else order.rescheduling.asked_at)
@@ -32,6 +31,5 @@ def entry_of(
         summary=say(DELIVERY if visit is None else VISIT).format(name=seen(order.pick_up_name)),
         changed_at=max(at for at in changed if at is not None),
         is_cancelled=order.cancel_asked_at is not None or is_replaced,
-        organizer=organizer,
         link=link,
     )

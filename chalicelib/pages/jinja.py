@@ -55,7 +55,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"local": _local, "day": _day, "spaced": _spaced, "word": _word}
-    made.globals |= {"words": words, "static_digest": digest}
+    made.globals |= {"words": words}
     return made
 
 

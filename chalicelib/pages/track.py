@@ -167,7 +167,7 @@ def page_of(
     gate: str = "",
 ) -> Page:
     """What is shown of that order at that moment."""
-    window = order.leg.client_window or order.window
+    window = order.client_window
     zone = zone_info(window.time_zone)
     wished = order.rescheduling
     text, tone = NOW[order.state]

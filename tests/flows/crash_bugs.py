@@ -314,9 +314,9 @@ BUGS = (
         "what was heard is cleared again after it is saved",
         hear,
         (
-            "book.write(world, after, *(check.keep_evidence(piece) for piece in pieces), *more):\n            continue\n",
+            "book.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):\n            continue\n",
             "book.write(world, after, *more):\n            continue\n"
-            "        for piece in pieces:\n            world.table.write(check.keep_evidence(piece))\n",
+            "        for piece in pieces:\n            world.table.write(facts.keep_evidence(piece))\n",
         ),
         story="delivered",
     ),

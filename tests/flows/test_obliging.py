@@ -40,7 +40,7 @@ class Asked:
 
     @property
     def window(self) -> Window:
-        return oblige.window_of(self.order)
+        return self.order.client_window
 
     def said(self, kind: MessageKind) -> Message:
         return next(m for m in self.talk.messages(self.order_id) if m.kind is kind)
