@@ -28,7 +28,7 @@ from chalicelib.domain.keys import Role, hash_of, key_place
 from chalicelib.domain.lists import ListStart
 from chalicelib.domain.passes import pass_id_of
 from chalicelib.domain.ports import Keep, Row, Topic, World
-from chalicelib.flows import agree, enlist, inquire, mount, quote, suspect, take_in
+from chalicelib.flows import agree, enlist, inquire, mount, opt_out, quote, suspect, take_in
 from tests import digital, drive, stage, swaps, talking
 from tests.fakes import FakeQueues
 from tests.flows import test_take_in
@@ -353,6 +353,7 @@ def _clients_are_spoken_to(watch: Watch) -> None:
         talking.enrolled(on.plain, "vic-unknown")
         given("vic-unknown")
         watch.settle()
+    opt_out.opt_out(world, on.order(talks))
 
 
 def _a_programme_is_set_up(watch: Watch) -> None:

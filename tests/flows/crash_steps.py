@@ -234,6 +234,14 @@ def visit(key: str = "key-1", *, minutes: int = 60) -> Step:
     return step
 
 
+def page_is_read(play: Play) -> None:
+    """The client opens the link, and reads where the gate is."""
+    order = play.order()
+    token = play.act(lambda: links.token_of(play.on.world, order))
+    seen = play.act(lambda: links.opened(play.on.world, token))
+    play.act(lambda: track.handing_over(play.on.world, seen))
+
+
 @same
 def on_the_page(do: str, key: str = "key-1") -> Step:
     """The client opens the link, reads, and asks for something by the form; not answered, the very same again."""

@@ -116,6 +116,7 @@ from tests.flows.crash_steps import (
     only,
     only_publish,
     operator,
+    page_is_read,
     place,
     point_at,
     proves,
@@ -642,7 +643,7 @@ story(
 )  # fmt: skip
 story(
     "left_at_the_gate",
-    place(), minutes(7), rules(AT_THE_GATE), RIDE, ends={"key-1": AT_GATE},
+    place(), minutes(7), rules(AT_THE_GATE), page_is_read, RIDE, page_is_read, ends={"key-1": AT_GATE},
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.explanation import By
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.places import Market
 from chalicelib.domain.verdicts import Reason
-from chalicelib.flows import dispatch, enlist, look
+from chalicelib.flows import assign, dispatch, enlist, look
 from chalicelib.flows.place import place
 from tests.stage import (
     MARKET,
@@ -133,7 +133,7 @@ def test_where_one_loses_a_race_none_of_them_is_saved() -> None:
 def test_a_party_is_saved_in_one_transaction_however_many_are_planned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dispatch, "LEGS", 3)
+    monkeypatch.setattr(assign, "LEGS", 3)
     monkeypatch.setattr(dispatch, "UNLEASED", 3)
     on = stage(capacity=30)
     names = [put(on, "k-1"), *(put(on, f"a-{n}", None) for n in range(7)), put(on, "k-2")]

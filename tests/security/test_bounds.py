@@ -113,7 +113,7 @@ ELSEWHERE = {
         "/features/-/bbox: anything",
     }
 }
-LISTS = ("policies", "features", "released")
+LISTS = ("policies", "features", "released", "exemptions")
 ELSEWHERE["ImpactQuestion"] = {
     f"/amendment/{name}{what}" for name in LISTS for what in (": a list without an end", "/-: anything")
 }

@@ -14,9 +14,10 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.domain import breaker
-from chalicelib.flows import dispatch, lease, rezone
+from chalicelib.flows import assign, dispatch, lease, rezone
 
-SMALL = {"UNLEASED": 0, "POOL": 6, "LEGS": 2, "PAIRS": 0}
+SMALL = {"UNLEASED": 0, "POOL": 6, "PAIRS": 0}
+SHORT = {"LEGS": 2}
 FEW = {"PAGE": 4, "BLOCK": 1, "URGENT": 2, "SPARE": 1, "MORE": 2}
 """So that new rules touch more than one run decides."""
 IMPATIENT = {"FAILURES": 2}
@@ -43,6 +44,7 @@ def scaled(seed: int, counted: Counter[str]) -> Iterator[None]:
     pool = dispatch._pool
     with (
         mock.patch.multiple(dispatch, _pool=next_pool, **({} if seed % 2 else SMALL)),
+        mock.patch.multiple(assign, **({"LEGS": assign.LEGS} if seed % 2 else SHORT)),
         mock.patch.multiple(rezone, **({"PAGE": rezone.PAGE} if seed % 2 else FEW)),
         mock.patch.multiple(breaker, **({"FAILURES": breaker.FAILURES} if seed % 2 else IMPATIENT)),
         mock.patch.multiple(
