@@ -197,11 +197,13 @@ def _assert_evidence(play: Play, order: Order) -> None:
 
 
 def _assert_told(play: Play, stops: int) -> None:
-    """Every state to every endpoint, in the order's sequence, and none more than twice."""
+    """Every state to every endpoint, tried in the order's sequence, and none taken more than twice. One that was tried
+    and not taken waits for its next try, and keeps no other waiting (docs/simulation.md judges by the same)."""
     brand = play.on.brand
     took = [notice for notice, fine in zip(brand.heard, brand.took, strict=True) if fine]
     times = Counter(notice["id"] for notice in took)
-    first = {name: number for number, name in reversed(list(enumerate(notice["id"] for notice in took)))}
+    told = {notice["id"] for notice in took}
+    first = {name: n for n, name in reversed(list(enumerate(notice["id"] for notice in brand.heard)))}
     most = play.story.most_told - 1 + stops
     assert max(times.values(), default=0) <= most, f"told {max(times.values())} times, at most {most}"
     for endpoint in endpoints(play):
@@ -213,10 +215,10 @@ def _assert_told(play: Play, stops: int) -> None:
                 for sequence, step in enumerate(order.history)
                 if step.at >= endpoint.created_at
             ]
-            untold = [number for number, name in enumerate(ids) if name not in first]
+            untold = [number for number, name in enumerate(ids) if name not in told]
             assert not untold, f"of {[str(s.state) for s in order.history]} these were not told: {untold}"
             assert [first[name] for name in ids] == sorted(first[name] for name in ids), (
-                "told out of sequence"
+                "tried out of sequence"
             )
 
 
