@@ -223,6 +223,8 @@ def test_every_throttle_is_of_a_route_that_there_is(template: dict[str, Any]) ->
         path = setting["ResourcePath"].removeprefix("/").replace("~1", "/")
         assert setting["HttpMethod"] in ("*", *app.routes[path])
         assert setting["ThrottlingRateLimit"] < whole["ThrottlingRateLimit"]
+    named = [(setting["ResourcePath"], setting["HttpMethod"]) for setting in others]
+    assert len(named) == len(set(named)), "a route has one throttle"
     by_strangers = {
         path for path, methods in app.routes.items() for r in methods.values() if not r.authorizer
     }
