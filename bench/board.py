@@ -31,7 +31,6 @@ from sandbox.stand import HOME, Stand
 
 ORDERS, ZONES, PART = 5_000, 20_000, 1_500
 COOKIE = "__Host-cordon-board"
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 def publish(stand: Stand, operator: Client, now: datetime) -> None:
@@ -119,11 +118,10 @@ def told(what: str, goal: str, waited: list[float], worked: list[float] | None =
 
 def in_a_browser(stand: Stand) -> None:
     """First view, tables and map of all zones, and the script of a step."""
-    from playwright.sync_api import sync_playwright
+    from tests.browser import browser
 
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    with browser() as opened:
+        page = opened.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.set_default_timeout(180_000)
         secret, _ = sign_in.invite(stand.world, "bench", "bench")
         page.goto(f"{stand.front.url}/enter#{secret}")
@@ -148,7 +146,6 @@ def in_a_browser(stand: Stand) -> None:
             found.push(performance.now() - t); } return found; }"""
         )
         told("script of a step of the slider", "<= 33 ms", spent)
-        browser.close()
 
 
 def main() -> None:

@@ -465,7 +465,7 @@ def _steer(seen: Seen, on: stage.Stage, ask: Any) -> None:
     for _ in range(2):
         on.clock.forward(minutes=1)
         with seen.running("api_handler"):
-            _, campaigns = follow.watch(on.world, "SHA")
+            campaigns = follow.watch(on.world, "SHA")
         on.settle()
     assert campaigns is not None and campaigns.progress
 

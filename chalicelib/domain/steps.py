@@ -68,9 +68,7 @@ def handed_on(order: Order, at: datetime) -> Order:
     behind = leg.model_copy(update={"window": order.window})
     onward = Leg(leg_no=leg.leg_no + 1, fetched_at=leg.taken_to, begun_at=at)
     legs = (*replace_leg(order.legs, behind), onward)
-    return order.model_copy(
-        update={"legs": legs, "window": leg.client_window or order.window, "outlook": None}
-    )
+    return order.model_copy(update={"legs": legs, "window": order.client_window, "outlook": None})
 
 
 def state_of(order: Order) -> OrderState:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.board import Board, Watched
+from chalicelib.domain.board import Watched
 from chalicelib.domain.campaign_rows import report_key, report_of_row
 from chalicelib.domain.campaigns import Campaign
-from chalicelib.domain.errors import Lost, Missing
-from chalicelib.domain.ports import Keep, Row, World
+from chalicelib.domain.errors import Missing
+from chalicelib.domain.ports import Row, World
 from chalicelib.domain.progress import (
     LOOKED,
     Campaigns,
@@ -20,38 +20,29 @@ from chalicelib.domain.progress import (
 from chalicelib.flows import enlist, mount, recount
 
 
-def watch(world: World, market_id: str) -> tuple[Board | None, Campaigns | None]:
-    """The last count of gifts and of campaigns, new ones asked for if they are old: four rows, and where a report is
-    due one write in a minute beside what the board's own polls write. None: nobody has counted yet. Raises `Missing`
-    for a market that is not here."""
-    board = recount.watch(world, market_id)
+def watch(world: World, market_id: str) -> Campaigns | None:
+    """The last count of campaigns, a new one asked for with the board's if that is old: four rows, and where a report
+    is due one write in a minute beside what the board's own polls write. None: nobody has counted yet. Raises
+    `Missing` for a market that is not here."""
+    recount.watch(world, market_id)
     key, looked = campaigns_key(market_id), looked_key(market_id)
     rows = {row.key: row for row in world.table.get_many([key, looked])}
     if key not in rows:
-        return board, None
+        return None
     campaigns = Campaigns.model_validate_json(rows[key].body)
     due = [one for one in campaigns.progress if one.wants_report(world.clock())]
-    if due and _is_first(world, rows.get(looked), market_id):
+    if due and _is_time(world, rows.get(looked)) and recount.is_first(world, looked, rows.get(looked)):
         for one in due:
             try:
                 mount.ask_report(world, mount.campaign_of(world, one.brand, one.campaign_id))
             except Missing:
                 continue  # it has lapsed since it was counted
-    return board, campaigns
+    return campaigns
 
 
-def _is_first(world: World, row: Row | None, market_id: str) -> bool:
-    """True for the one of all who look who asks for reports in this minute."""
-    now = world.clock()
-    if row is not None and now - Watched.model_validate_json(row.body).asked_at < LOOKED:
-        return False
-    version = 0 if row is None else row.version
-    kept = Row(looked_key(market_id), version + 1, Watched(asked_at=now).model_dump_json())
-    try:
-        world.table.write(Keep(kept, was=version or None))
-    except Lost:
-        return False
-    return True
+def _is_time(world: World, looked: Row | None) -> bool:
+    """Nobody has looked whether reports are due within this minute."""
+    return looked is None or world.clock() - Watched.model_validate_json(looked.body).asked_at >= LOOKED
 
 
 def progress_now(world: World, market_id: str, campaign: Campaign) -> Progress:

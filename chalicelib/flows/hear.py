@@ -90,10 +90,8 @@ def hear(world: World, order_id: str) -> None:
 
 def _pass_on(world: World, order: Order) -> None:
     """Nudge whoever has to look at the order next, as it stands: a repeat does it again."""
-    bookings = order.bookings
-    if any(b.state is BookingState.CANCELLING and b.is_live for b in bookings) or _is_to_be_looked_into(
-        order, world.clock()
-    ):
+    is_ending = any(b.state is BookingState.CANCELLING and b.is_live for b in order.bookings)
+    if is_ending or _is_to_be_looked_into(order, world.clock()):
         world.queues.nudge(Topic.BOOK, [order.order_id])
     due = due_at(order)
     if in_pool(order) and due is not None and due <= world.clock():
@@ -102,8 +100,7 @@ def _pass_on(world: World, order: Order) -> None:
 
 def _is_to_be_looked_into(order: Order, now: datetime) -> bool:
     """True when there may be news of a job, and its courier is to be asked now."""
-    bookings = order.bookings
-    return any(b.may_have_news and b.next_look is not None and b.next_look <= now for b in bookings)
+    return any(b.may_have_news and b.next_look is not None and b.next_look <= now for b in order.bookings)
 
 
 def _let_lapse(world: World, order_id: str, rows: Sequence[Row]) -> None:

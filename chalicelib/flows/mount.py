@@ -351,11 +351,16 @@ def _begun(campaign: Campaign, task: str, now: datetime) -> list[Keep]:
 
 def campaign_of(world: World, brand_id: str, campaign_id: str) -> Campaign:
     """The brand's own campaign as it is now. Raises `Missing`."""
+    return campaign_if(world, campaign_id, lambda campaign: campaign.brand_id == brand_id)
+
+
+def campaign_if(world: World, campaign_id: str, is_theirs: Callable[[Campaign], bool]) -> Campaign:
+    """The campaign as it is now. Raises `Missing`; one that is not theirs looks like none at all."""
     row = world.table.get(campaign_key(campaign_id))
-    found = None if row is None or is_gone(row.expires_at, world.clock()) else campaign_of_row(row)
-    if found is None or found.brand_id != brand_id:
+    campaign = None if row is None or is_gone(row.expires_at, world.clock()) else campaign_of_row(row)
+    if campaign is None or not is_theirs(campaign):
         raise Missing(f"no campaign {campaign_id!r}")
-    return found
+    return campaign
 
 
 def campaigns_of(

@@ -73,13 +73,12 @@ def tomorrow(client: Client, window: Window, days: int = 1) -> Window:
 
 def other_windows(client: Client, window: Window, now: datetime) -> list[Window]:
     """What is offered instead: the same hours, and those half as late again, on the next days."""
-    length = window.end - window.start
+    length, zone = window.end - window.start, clock_of(client, window)
     found = []
     for days in range(DAYS_OFFERED + 1):
         for shift in (timedelta(), length):
             moved = tomorrow(client, window, days)
             moved = moved.model_copy(update={"start": moved.start + shift, "end": moved.end + shift})
-            zone = clock_of(client, window)
             is_same_day = _day(zone, moved.start) == _day(zone, moved.end - timedelta(seconds=1))
             if moved.start > now and moved.start != window.start and is_same_day:
                 found.append(moved)

@@ -56,15 +56,21 @@ def watch(world: World, market_id: str) -> Board | None:
         return board
     since = None if asked is None else Watched.model_validate_json(asked.body).asked_at
     is_answered = board is not None and since is not None and board.counted_at >= since
-    if since is None or now - since >= (FRESH if is_answered else ASK_AGAIN):
-        version = 0 if asked is None else asked.version
-        body = Watched(asked_at=now).model_dump_json()
-        try:
-            world.table.write(Keep(Row(watched, version + 1, body), was=version or None))
-        except Lost:
-            return board  # another poll has asked
+    is_due = since is None or now - since >= (FRESH if is_answered else ASK_AGAIN)
+    if is_due and is_first(world, watched, asked):
         world.queues.nudge(Topic.RULES, [f"board:{market_id}:"])
     return board
+
+
+def is_first(world: World, watched: Key, asked: Row | None) -> bool:
+    """Note that it is asked now; false where another poll has, since this row was read."""
+    version = 0 if asked is None else asked.version
+    body = Watched(asked_at=world.clock()).model_dump_json()
+    try:
+        world.table.write(Keep(Row(watched, version + 1, body), was=version or None))
+    except Lost:
+        return False
+    return True
 
 
 def lines(world: World, board: Board) -> list[Line] | None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.domain.campaign_rows import (
-    campaign_key,
-    campaign_of_row,
     collection,
     deed_key,
     deed_of_row,
@@ -18,20 +16,15 @@ from chalicelib.domain.campaign_rows import (
 )
 from chalicelib.domain.campaigns import Calling, Campaign, CampaignState
 from chalicelib.domain.deeds import CampaignDeed, Turned, deed_prefix
-from chalicelib.domain.errors import Clashing, Missing, Stale
+from chalicelib.domain.errors import Clashing, Stale
 from chalicelib.domain.ports import Change, Keep, World
-from chalicelib.domain.retention import is_gone
 from chalicelib.flows import enlist, mount
 
 
 def campaign_at(world: World, market_id: str, campaign_id: str) -> Campaign:
     """Any brand's campaign in that market, as it is now; for whoever sits at its board. Raises `Missing`."""
     enlist.market(world, market_id)
-    row = world.table.get(campaign_key(campaign_id))
-    found = None if row is None or is_gone(row.expires_at, world.clock()) else campaign_of_row(row)
-    if found is None or found.market_id != market_id:
-        raise Missing(f"no campaign {campaign_id!r}")
-    return found
+    return mount.campaign_if(world, campaign_id, lambda campaign: campaign.market_id == market_id)
 
 
 def pause(world: World, market_id: str, campaign_id: str, version: int, who: str, why: str = "") -> Campaign:

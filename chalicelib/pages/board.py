@@ -141,7 +141,7 @@ the gift, and is asked to let go (`flows.answer`)."""
 
 @dataclass(frozen=True)
 class Action:
-    """Something that can be done with an order now."""
+    """Something that can be done with an order, or with a campaign, now."""
 
     name: str
     label: str

@@ -14,6 +14,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import Campaigns, Progress
 from chalicelib.domain.tallies import Tally
 from chalicelib.pages import words
+from chalicelib.pages.board import Action
 
 STATES: Final[dict[CampaignState, tuple[str, str, str]]] = {
     CampaignState.GATHERING: ("Gathering clients", "…", "calm"),
@@ -75,16 +76,6 @@ def told(found: Campaigns | None, zone: ZoneInfo, now: datetime) -> dict[str, An
         "is_cut": found is not None and found.is_cut,
         "tag": "none" if found is None else found.digest,
     }
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something that can be done with a campaign now."""
-
-    name: str
-    label: str
-    tone: str = ""
-    why_is_required: bool = False
 
 
 def actions(campaign: Campaign) -> list[Action]:

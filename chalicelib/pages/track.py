@@ -227,7 +227,7 @@ def tag_of(order: Order, lang: str, now: datetime) -> str:
     than the order: its version, the day (other days can be chosen), and an offer that ends by itself."""
     from chalicelib.pages.jinja import digest
 
-    day = now.astimezone(zone_info((order.leg.client_window or order.window).time_zone)).date()
+    day = now.astimezone(zone_info(order.client_window.time_zone)).date()
     is_open = order.digital is not None and order.digital.is_open(now)
     told = f"{order.order_id}|{order.version}|{lang}|{day}|{is_open}|{digest()}|{_style()}"
     return hashlib.sha256(told.encode()).hexdigest()[:24]

@@ -215,7 +215,7 @@ def blueprint() -> Blueprint:
             owner = f"board-{seat.who}"[:64]
             asked = inquire.ask(wiring.world(), market_id, owner, key_of(fields), question, raw, True)
         except Refused as error:
-            if edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
+            if not desk.wants_page(seat.request):
                 raise
             return showing.question(seat, market_id, fields, error)
         return desk.away(f"{seat.base}/board/{market_id}/whatif/{asked.impact_id}")

@@ -101,7 +101,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         rows = edge.query_of(request, RowsOf).rows
         start = int(cursors.after(world, scope := f"campaign|{campaign_id}", request) or 0)
         found, more = sum_up.outcomes(world, campaign, rows, start)
-        cursor = None if more is None else cursors.sign(world, scope, str(more))
+        cursor = cursors.following(world, scope, more)
         if edge.preferred(request, KINDS) == TABLE:
             names = ("client", "foreseen", "order_id", "state", "tier", "reasons")
             told = [

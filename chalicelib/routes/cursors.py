@@ -34,9 +34,9 @@ def after(world: World, scope: str, request: Any) -> str | None:
     return read(world, scope, query["cursor"]) if "cursor" in query else None
 
 
-def following(world: World, scope: str, more: str | None) -> str | None:
+def following(world: World, scope: str, more: str | int | None) -> str | None:
     """The cursor for what is left; None where nothing is."""
-    return None if more is None else sign(world, scope, more)
+    return None if more is None else sign(world, scope, str(more))
 
 
 def sign(world: World, scope: str, after: str) -> str:

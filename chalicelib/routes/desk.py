@@ -159,6 +159,11 @@ def unchanged(tag: str) -> Response:
     return Response("", headers={"ETag": tag, "Cache-Control": "private, no-cache"}, status_code=304)
 
 
+def wants_page(request: Any) -> bool:
+    """Whoever asks would rather have a page than a problem."""
+    return edge.preferred(request, (edge.PROBLEM, HTML)) == HTML
+
+
 def shown(ask: Callable[[], Any]) -> Callable[[Callable[_P, Response]], Callable[_P, Response]]:
     """A view for people: what goes wrong is told on a page, to whoever wants pages; to others as a problem."""
 
@@ -170,7 +175,7 @@ def shown(ask: Callable[[], Any]) -> Callable[[Callable[_P, Response]], Callable
             answer = spoken(*args, **kwargs)
             request = ask()
             is_problem = answer.headers.get("Content-Type") == edge.PROBLEM
-            if not is_problem or edge.preferred(request, (edge.PROBLEM, HTML)) != HTML:
+            if not is_problem or not wants_page(request):
                 return answer
             return _troubled(request, answer)
 

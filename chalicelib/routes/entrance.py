@@ -91,7 +91,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         try:
             token, _ = sign_in.enter(wiring.world(), code)
         except Refused as error:
-            if edge.preferred(request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
+            if not desk.wants_page(request):
                 raise
             return _entrance(request, error)
         cookie = desk.keeping(token, int(SESSION_LASTS.total_seconds()))
@@ -122,7 +122,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         try:
             token, session = let_in.finish(wiring.world(), secret, state, code, _back(request))
         except Refused as error:
-            if edge.preferred(request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
+            if not desk.wants_page(request):
                 raise
             return _entrance(request, error)
         # a page and no redirect: on the way from another site a browser does not send the session's cookie

@@ -104,7 +104,7 @@ def blueprint(authorizer: Any) -> Blueprint:
         rows = edge.query_of(request, RowsOf).rows
         start = int(cursors.after(world, scope := f"faults|{list_id}", request) or 0)
         some, more = take_in.faults(world, found, rows, start)
-        cursor = None if more is None else cursors.sign(world, scope, str(more))
+        cursor = cursors.following(world, scope, more)
         if edge.preferred(request, KINDS) == TABLE:
             cells = [(one.row, one.column, one.detail, one.value) for one in some]
             return table(("row", "column", "expected", "value"), cells, cursor)

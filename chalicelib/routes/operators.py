@@ -314,7 +314,7 @@ def _told(who: Caller, found: Impact, limit: int, after: int) -> ImpactView:
     page = shapes.AffectedPage(
         data=tuple(orders),
         has_more=more is not None,
-        next_cursor=None if more is None else cursors.sign(world, f"impact|{found.impact_id}", str(more)),
+        next_cursor=cursors.following(world, f"impact|{found.impact_id}", more),
     )
     return shapes.view(found, page, inquire.KEPT)
 

@@ -222,10 +222,10 @@ def done(seat: Desk, market_id: str, order_id: str, deed: str, fields: Mapping[s
                 raise Missing(f"nothing is called {deed!r}")
             plain[deed](world, order_id, version, who, why)
     except Refused as error:
-        if edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) != desk.HTML:
+        if not desk.wants_page(seat.request):
             raise
         return order_page(seat, market_id, order_id, f"Not done: {error.detail}.", "no", error.status)
-    if edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) != desk.HTML or seat.is_part:
+    if not desk.wants_page(seat.request) or seat.is_part:
         return order_page(seat, market_id, order_id, "Done, and noted in the log.", "yes")
     return desk.away(f"{seat.base}/board/{market_id}/orders/{order_id}")
 

@@ -19,13 +19,13 @@ TAB = "Campaigns"
 
 def listed(seat: Desk, market_id: str) -> Response:
     zone, now = showing.zone_of(showing.market(market_id)), wiring.world().clock()
-    _, found = follow.watch(wiring.world(), market_id)
+    found = follow.watch(wiring.world(), market_id)
     return showing.page(seat, market_id, TAB, "campaigns.html", **pages.told(found, zone, now))
 
 
 def polled(seat: Desk, market_id: str) -> Response:
     """What has changed since the tag that the browser names: two readings, and nothing where nothing has."""
-    _, found = follow.watch(wiring.world(), market_id)
+    found = follow.watch(wiring.world(), market_id)
     tag = f'"{"none" if found is None else found.digest}"'
     if edge.header(seat.request, "if-none-match") == tag:
         return desk.unchanged(tag)
@@ -68,7 +68,6 @@ def done(seat: Desk, market_id: str, campaign_id: str, deed: str, fields: Mappin
     """The deed, and the campaign as it is after it; or as it is, and why the deed was not done."""
     world, who = wiring.world(), seat.who
     steer.campaign_at(world, market_id, campaign_id)
-    wants_page = edge.preferred(seat.request, (edge.PROBLEM, desk.HTML)) == desk.HTML
     try:
         why = showing.why_of(fields)
         version = edge.version_of(fields.get("if_match", ""))
@@ -81,11 +80,11 @@ def done(seat: Desk, market_id: str, campaign_id: str, deed: str, fields: Mappin
         else:
             raise Missing(f"nothing is called {deed!r}; pause, proceed or call_off was expected")
     except Refused as error:
-        if not wants_page:
+        if not desk.wants_page(seat.request):
             raise
         now = steer.campaign_at(world, market_id, campaign_id)
         return shown(seat, market_id, now, f"Not done: {error.detail}.", "no", error.status)
-    if not wants_page or seat.is_part:
+    if not desk.wants_page(seat.request) or seat.is_part:
         return shown(seat, market_id, after, "Done, and noted here.", "yes")
     return desk.away(f"{seat.base}/board/{market_id}/campaigns/{campaign_id}")
 

@@ -32,7 +32,7 @@ def look(on: Stage) -> Campaigns:
     on.clock.now += FRESH
     follow.watch(on.world, "SHA")
     drive.settle(on.world)
-    _, found = follow.watch(on.world, "SHA")
+    found = follow.watch(on.world, "SHA")
     assert found is not None
     return found
 
