@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from chalicelib.domain.errors import Unreached
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # a port says what goes through it, and whoever is in need of
     from chalicelib.domain.saying import ClientChannel, Mail
     from chalicelib.domain.weights import Weights
     from chalicelib.domain.words import Words
+
+_Read = TypeVar("_Read")
 
 
 class Key(NamedTuple):
@@ -303,3 +305,11 @@ class World:
     """How the official lists are read, by their format."""
     books: Mapping[str, Book] = field(default_factory=dict)
     """The rule books that ship, by name."""
+
+    def remembered(self, name: str, within: timedelta, read: Callable[[], _Read]) -> _Read:
+        """What this process has read under that name, if that is not longer ago; else it is read."""
+        now = self.clock()
+        known: tuple[datetime, _Read] | None = self.memory.get(name)
+        if known is None or not known[0] <= now < known[0] + within:
+            known = self.memory[name] = (now, read())
+        return known[1]

@@ -6,7 +6,7 @@ changes nothing and nudges again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.domain import facts
@@ -68,16 +68,14 @@ def _keeps_faith(world: World, before: Market, after: Market) -> None:
 
 def market(world: World, market_id: str) -> Market:
     """The market, as it was at most a minute ago. Raises `Missing`."""
-    now = world.clock()
-    known: tuple[datetime, Market] | None = world.memory.get(_memory(market_id))
-    if known is not None and known[0] <= now < known[0] + REMEMBERED:
-        return known[1]
-    row = world.table.get(facts.market_key(market_id))
-    if row is None:
-        raise Missing(f"no market {market_id!r}")
-    found = Market.model_validate_json(row.body)
-    world.memory[_memory(market_id)] = (now, found)
-    return found
+
+    def read() -> Market:
+        row = world.table.get(facts.market_key(market_id))
+        if row is None:
+            raise Missing(f"no market {market_id!r}")
+        return Market.model_validate_json(row.body)
+
+    return world.remembered(_memory(market_id), REMEMBERED, read)
 
 
 def markets(world: World) -> list[Market]:
@@ -110,19 +108,16 @@ def put_courier(world: World, courier: Courier) -> Courier:
 
 def courier(world: World, market_id: str, courier_id: str) -> Courier:
     """The courier, as it was at most a minute ago: to speak to it, never to clear it. Raises `Missing`."""
-    name = f"courier#{market_id}#{courier_id}"
-    known: tuple[datetime, Courier] | None = world.memory.get(name)
-    now = world.clock()
-    if known is not None and known[0] <= now < known[0] + REMEMBERED:
-        return known[1]
-    row = world.table.get(facts.courier_key(market_id, courier_id))
-    if row is None:
-        raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
-    from chalicelib.domain.fleet import Courier
 
-    found = Courier.model_validate_json(row.body)
-    world.memory[name] = (now, found)
-    return found
+    def read() -> Courier:
+        row = world.table.get(facts.courier_key(market_id, courier_id))
+        if row is None:
+            raise Missing(f"no courier {courier_id!r} in market {market_id!r}")
+        from chalicelib.domain.fleet import Courier
+
+        return Courier.model_validate_json(row.body)
+
+    return world.remembered(f"courier#{market_id}#{courier_id}", REMEMBERED, read)
 
 
 def put_crew(world: World, crew: Crew) -> Crew:

@@ -143,8 +143,7 @@ def _published(world: World, known: Provider) -> Mapping[str, Any]:
                 raise Unanswered(f"the provider's discovery document has no {name} with https")
         return told
 
-    found: Mapping[str, Any] = _remembered(world, f"oidc#{known.issuer}", REMEMBERED, read)
-    return found
+    return world.remembered(f"oidc#{known.issuer}", REMEMBERED, read)
 
 
 def _keys(world: World, known: Provider, within: timedelta) -> Sequence[Mapping[str, Any]]:
@@ -154,15 +153,7 @@ def _keys(world: World, known: Provider, within: timedelta) -> Sequence[Mapping[
             raise Unanswered("the provider's keys are no list")
         return [key for key in told if isinstance(key, dict)]
 
-    found: Sequence[Mapping[str, Any]] = _remembered(world, f"jwks#{known.issuer}", within, read)
-    return found
-
-
-def _remembered(world: World, name: str, within: timedelta, read: Any) -> Any:
-    kept, now = world.memory.get(name), world.clock()
-    if kept is None or now >= kept[0] + within:
-        kept = world.memory[name] = (now, read())
-    return kept[1]
+    return world.remembered(f"jwks#{known.issuer}", within, read)
 
 
 def _vouched(world: World, known: Provider, token: str) -> dict[str, Any]:

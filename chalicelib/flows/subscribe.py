@@ -168,14 +168,12 @@ def deliveries(
 
 def known(world: World, brand_id: str, *, fresh: bool = False) -> dict[str, Endpoint]:
     """The brand's endpoints by id, read from the table at most every half minute unless asked for `fresh`."""
-    now = world.clock()
-    name = f"hooks#{brand_id}"
-    memory: tuple[datetime, dict[str, Endpoint]] | None = world.memory.get(name)
-    if fresh or memory is None or not memory[0] <= now < memory[0] + FRESH:
+
+    def read() -> dict[str, Endpoint]:
         rows = world.table.read(f"brand#{brand_id}", _PREFIX).rows
-        memory = (now, {e.endpoint_id: e for e in map(facts.endpoint_of_row, rows)})
-        world.memory[name] = memory
-    return dict(memory[1])
+        return {e.endpoint_id: e for e in map(facts.endpoint_of_row, rows)}
+
+    return dict(world.remembered(f"hooks#{brand_id}", timedelta() if fresh else FRESH, read))
 
 
 def amend(world: World, endpoint: Endpoint, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
