@@ -149,6 +149,22 @@ class FakeTable:
 ITEM_LIMIT = 400 * 1024
 
 
+def calls_of(table: Any, patch: Any) -> list[str]:
+    """The verbs that the table is asked for from now on, in their order; `patch`: pytest's `monkeypatch`."""
+    calls: list[str] = []
+
+    def noted(verb: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            calls.append(verb)
+            return plain(*args, **more)
+
+        return call
+
+    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
+        patch.setattr(table, verb, noted(verb, getattr(table, verb)))
+    return calls
+
+
 def _size(row: Row) -> int:
     """Bytes of the row as DynamoDB counts them, nearly: names, numbers and index places are less than 1 KB."""
     assert 0 < len(row.key.pk.encode()) <= 2048 and 0 < len(row.key.sk.encode()) <= 1024, (

@@ -475,6 +475,11 @@ def order_id_of(brand_id: str, idempotency_key: str) -> str:
     return id_of("ord_", brand_id, idempotency_key)
 
 
+def shard_of(order_id: str, shards: int) -> int:
+    """Which of so many of its market's shards an order is in."""
+    return hashlib.sha256(order_id.encode()).digest()[0] % shards
+
+
 def fingerprint_of(idempotency_key: str, new: Shape) -> str:
     """What tells the same body from another, as it was asked and not as it came to be; keyed, because the body holds
     personal data."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 from chalicelib.domain.handing import Handing
@@ -16,6 +15,7 @@ from chalicelib.domain.orders import (
     OrderState,
     fingerprint_of,
     order_id_of,
+    shard_of,
 )
 from chalicelib.domain.places import HandOverPoint, Market
 from chalicelib.domain.shapes import Window
@@ -29,7 +29,7 @@ def placed(new: NewOrder, brand_id: str, idempotency_key: str, market: Market, a
         order_id=order_id,
         brand_id=brand_id,
         market_id=market.market_id,
-        shard=hashlib.sha256(order_id.encode()).digest()[0] % market.shards,
+        shard=shard_of(order_id, market.shards),
         reference=new.reference,
         gift=new.gift,
         pick_up_name=new.pick_up.name,

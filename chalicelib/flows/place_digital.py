@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from chalicelib.domain.orders import (
     Tier,
     fingerprint_of,
     order_id_of,
+    shard_of,
 )
 from chalicelib.domain.pass_answers import NewDigitalOrder
 from chalicelib.domain.passes import PassState
@@ -149,7 +149,7 @@ def placed(
         order_id=order_id,
         brand_id=brand_id,
         market_id=market.market_id,
-        shard=hashlib.sha256(order_id.encode()).digest()[0] % market.shards,
+        shard=shard_of(order_id, market.shards),
         reference=new.reference,
         gift=Gift(items=(item,)),
         pick_up_name="",

@@ -14,7 +14,7 @@ from chalicelib.domain.errors import Clashing, Missing, Stale
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.progress import LOOKED, REPORT_EVERY, SHOWN, Campaigns, Progress, Standing, counted
 from chalicelib.flows import follow, mount, recount, steer
-from tests import drive
+from tests import drive, fakes
 from tests.flows.test_campaign import DAY, enrolled, mounted, named, now, orders, place_at, placed, settle
 from tests.flows.test_send_again import says
 from tests.stage import NOON, Stage, stage
@@ -131,12 +131,7 @@ def test_a_look_costs_two_readings_and_writes_nothing_where_nothing_is_due(
     placed(on, mounted(on, named(*enrolled(on, 0))))
     look(on)
     look(on)
-    calls: list[str] = []
-    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
-        plain = getattr(on.world.table, verb)
-        monkeypatch.setattr(
-            on.world.table, verb, lambda *a, p=plain, v=verb, **k: (calls.append(v), p(*a, **k))[1]
-        )
+    calls = fakes.calls_of(on.world.table, monkeypatch)
     for _ in range(20):
         follow.watch(on.world, "SHA")
     assert calls == ["get_many", "get_many"] * 20

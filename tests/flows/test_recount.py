@@ -29,6 +29,7 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Change, Key, Letter, Row, Topic
 from chalicelib.flows import act, recount
 from chalicelib.flows.place import place
+from tests import fakes
 from tests.flows.test_send_again import booked, came_back, says
 from tests.stage import Stage, new_order, stage
 
@@ -86,12 +87,7 @@ def test_a_poll_costs_one_reading_and_asks_no_more_than_once_in_ten_seconds(
 ) -> None:
     on, _ = town()
     look(on)
-    calls: list[Any] = []
-    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
-        plain = getattr(on.world.table, verb)
-        monkeypatch.setattr(
-            on.world.table, verb, lambda *a, p=plain, v=verb, **k: (calls.append(v), p(*a, **k))[1]
-        )
+    calls = fakes.calls_of(on.world.table, monkeypatch)
     for _ in range(20):
         recount.watch(on.world, "SHA")
     assert calls == ["get_many"] * 20

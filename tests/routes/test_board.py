@@ -15,6 +15,7 @@ from chalicelib.domain.board import FRESH
 from chalicelib.domain.sessions import SESSION_LASTS
 from chalicelib.flows import act, recount, sign_in
 from chalicelib.pages import jinja
+from tests import fakes
 from tests.security.gateway import Answer, Gateway, gateway
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -234,12 +235,7 @@ def test_a_poll_that_has_nothing_new_is_three_readings_and_no_body(
     seat.get("/board/SHA/queue")
     recount.recount(on.world, "SHA")
     first = seat.get("/board/SHA/queue")
-    calls: list[str] = []
-    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
-        plain = getattr(on.world.table, verb)
-        monkeypatch.setattr(
-            on.world.table, verb, lambda *a, p=plain, v=verb, **k: (calls.append(v), p(*a, **k))[1]
-        )
+    calls = fakes.calls_of(on.world.table, monkeypatch)
     again = seat.get("/board/SHA/queue", If_None_Match=header(first, "etag"))
     assert (again.status, again.body) == (304, b"")
     assert calls == ["get", "get", "get_many"]  # the session, its dispatcher, the count
@@ -368,12 +364,7 @@ def test_a_poll_of_campaigns_that_has_nothing_new_is_four_readings_and_no_body(
     seat.get("/board/SHA/progress")
     recount.recount(on.world, "SHA")
     first = seat.get("/board/SHA/progress")
-    calls: list[str] = []
-    for verb in ("get", "get_many", "read", "find_due", "find_shelved", "write"):
-        plain = getattr(on.world.table, verb)
-        monkeypatch.setattr(
-            on.world.table, verb, lambda *a, p=plain, v=verb, **k: (calls.append(v), p(*a, **k))[1]
-        )
+    calls = fakes.calls_of(on.world.table, monkeypatch)
     again = seat.get("/board/SHA/progress", If_None_Match=header(first, "etag"))
     assert (again.status, again.body) == (304, b"")
     assert calls == ["get", "get", "get_many", "get_many"]  # the session, its dispatcher, the counts
