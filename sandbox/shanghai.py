@@ -66,6 +66,7 @@ MARKET: Final = Market(
     south=30.60,
     east=122.30,
     north=31.95,
+    districts={code: english for code, (_, english) in districts.NAMES.items()},
 )
 
 BRANDS: Final = ("maison-celadon", "atelier-nuage", "casa-verbena")

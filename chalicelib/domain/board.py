@@ -104,7 +104,9 @@ class Board(Shape):
     counted_at: Instant
     digest: str = Field(description="Of all that is shown: the same again is not sent again.")
     rows: int
-    open: int
+    open: int = Field(
+        description="Gifts that it shows: not ended, or ended so that somebody has to say what now."
+    )
     held: int
     stranded: int
     late: int
@@ -252,16 +254,13 @@ def counted(lines: Iterable[Line]) -> dict[str, Any]:
     risks = Counter(Risk(line.risk).name.lower() for line in lines)
     states = Counter(line.state for line in lines)
     return {
-        "open": sum(line.state not in _ENDED for line in lines),
+        "open": len(lines),
         "held": states[OrderState.HELD.value],
         "stranded": states[OrderState.STRANDED.value],
         "late": risks[Risk.LATE.name.lower()],
         "unproven": risks[Risk.UNPROVEN.name.lower()],
         "risks": dict(sorted(risks.items())),
     }
-
-
-_ENDED = frozenset(state.value for state in ENDED)
 
 
 class Filter(NamedTuple):

@@ -119,6 +119,13 @@ class Market(Shape):
     south: float = Field(ge=-90, le=90)
     east: float = Field(ge=-180, le=180)
     north: float = Field(ge=-90, le=90)
+    districts: dict[Text, Text] = Field(
+        default={},
+        max_length=1_000,
+        description="How its districts are read, by the code or name that addresses and zones say. What is not among "
+        "them is shown as it is said.",
+        examples=[{"310101": "Huangpu"}],
+    )
     shards: int = Field(
         default=1, ge=1, le=64, description="Index partitions of open orders; raise, never lower."
     )
@@ -138,6 +145,10 @@ class Market(Shape):
     def model_post_init(self, _context: object) -> None:
         if self.east <= self.west or self.north <= self.south:
             raise ValueError("east lies east of west and north lies north of south")
+
+    def reads(self, district: str) -> str:
+        """The district as people read it."""
+        return self.districts.get(district, district)
 
     def holds(self, coordinate: Coordinate) -> bool:
         """True when the point lies inside the market's bounds."""

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from chalicelib.domain.errors import Fault, Invalid
 from chalicelib.domain.impact import ImpactQuestion
 from chalicelib.domain.policies import Level
+from chalicelib.domain.reading import Feature
+from chalicelib.domain.zones import NamedUnit, Zone
 
 _CORNER = re.compile(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*[,; \t]\s*(-?\d{1,2}(?:\.\d+)?)\s*", re.ASCII)
 MOST_CORNERS = 500
+MOST_SAID = 20
+ASKED = "what-if"
+"""The zone of the question, where it has no name of its own."""
+Find = Callable[[str], Zone | None]
+"""The zone of that name, under the rules that hold."""
 
 
 def key_of(fields: Mapping[str, str]) -> str:
@@ -24,9 +32,9 @@ def key_of(fields: Mapping[str, str]) -> str:
     return sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()[:32]
 
 
-def question_of(fields: Mapping[str, str], now: str) -> tuple[ImpactQuestion, bytes]:
+def question_of(fields: Mapping[str, str], now: str, find: Find) -> tuple[ImpactQuestion, bytes]:
     """The question, and the text that it is known by. Raises `Invalid` for a form that names no place."""
-    told: dict[str, Any] = {"amendment": amendment_of(fields, now)}
+    told: dict[str, Any] = {"amendment": amendment_of(fields, now, find)}
     if fields.get("at"):
         told["at"] = fields["at"]
     raw = json.dumps(told, sort_keys=True).encode()
@@ -36,8 +44,9 @@ def question_of(fields: Mapping[str, str], now: str) -> tuple[ImpactQuestion, by
         raise _wrong("at", str(error.errors()[0]["msg"])) from None
 
 
-def amendment_of(fields: Mapping[str, str], now: str) -> dict[str, Any]:
-    """What the form says, as a part of an upload states it."""
+def amendment_of(fields: Mapping[str, str], now: str, find: Find) -> dict[str, Any]:
+    """What the form says, as a part of an upload states it: a zone that ends, a place with a policy, or a zone that
+    there is with another policy from then on."""
     zone_id, policy = fields.get("zone_id", "").strip(), fields.get("policy", "").strip()
     if not policy:
         if not zone_id:
@@ -51,20 +60,70 @@ def amendment_of(fields: Mapping[str, str], now: str) -> dict[str, Any]:
     if district:
         unit = {"kind": "compound" if compound else "district", "district": district}
         unit |= {"compound": compound} if compound else {}
+    begins = fields.get("at") or fields.get("since") or now
+    properties = {"level": _level(fields.get("level", "")), "policy": policy, "valid_from": begins}
     if unit is None and ring is None:
-        raise _wrong("district", "a district, a compound or at least three corners were expected")
-    feature = {
-        "type": "Feature",
-        "geometry": None if ring is None else {"type": "Polygon", "coordinates": [ring]},
-        "properties": {
-            "zone_id": zone_id or "what-if",
-            "level": _level(fields.get("level", "")),
-            "policy": policy,
-            "valid_from": fields.get("at") or fields.get("since") or now,
-            **({"unit": unit} if unit is not None else {}),
-        },
-    }
-    return {"features": [feature]}
+        return _changed(zone_id, properties, find)
+    return _feature(
+        {"zone_id": zone_id or ASKED, **properties, **({"unit": unit} if unit is not None else {})},
+        None if ring is None else {"type": "Polygon", "coordinates": [ring]},
+    )
+
+
+def _changed(zone_id: str, properties: dict[str, Any], find: Find) -> dict[str, Any]:
+    """That zone as it is until then, and from then on the same place under the policy; or all of one that has not begun
+    by then."""
+    if not zone_id:
+        raise _wrong("district", "a zone, a district, a compound or at least three corners were expected")
+    zone = find(zone_id)
+    if zone is None:
+        detail = "a zone that there is, or a district, a compound or three corners with it, were expected"
+        raise _wrong("zone_id", f"{detail}, got {zone_id[:64]!r}")
+    place: dict[str, Any] = {"precision_m": zone.precision_m}
+    if zone.unit is not None:
+        place["unit"] = zone.unit.model_dump(mode="json", exclude_none=True)
+    if zone.valid_to is not None:
+        place["valid_to"] = zone.valid_to.isoformat()
+    geometry = {"type": "MultiPolygon", "coordinates": zone.polygons} if zone.polygons else None
+    begins = datetime.fromisoformat(properties["valid_from"])
+    if begins <= zone.valid_from:
+        later = {**properties, "valid_from": zone.valid_from.isoformat()}
+        return _feature({"zone_id": zone_id, **later, **place}, geometry)
+    ends = {"zone_id": zone_id, "valid_to": properties["valid_from"]}
+    return {**_feature({"zone_id": ASKED, **properties, **place}, geometry), "released": [ends]}
+
+
+def _feature(properties: dict[str, Any], geometry: dict[str, Any] | None) -> dict[str, Any]:
+    return {"features": [{"type": "Feature", "geometry": geometry, "properties": properties}]}
+
+
+class Said(NamedTuple):
+    """A zone of the question, as it is read: which, where, and what becomes of it."""
+
+    zone_id: str | None
+    unit: NamedUnit | None
+    policy: str | None
+    """None: it ends."""
+    level: Level | None
+
+
+def said(amendment: Mapping[str, Any]) -> list[Said]:
+    """The change, zone by zone, the first of many; what cannot be read is left out, and the answer says what is wrong
+    with it."""
+    found, ending = [], []
+    for one in list(amendment.get("released", ()))[:MOST_SAID]:
+        zone_id = one.get("zone_id") if isinstance(one, dict) else one
+        if isinstance(zone_id, str):
+            ending.append(zone_id)
+    for stated in list(amendment.get("features", ()))[:MOST_SAID]:
+        try:
+            zone = Feature.model_validate_json(json.dumps(stated)).properties
+        except ValidationError:
+            continue
+        goes_on = zone.zone_id == ASKED and bool(ending)  # the same place under another policy
+        named = ending.pop(0) if goes_on else zone.zone_id
+        found.append(Said(None if named == ASKED else named, zone.unit, zone.policy, zone.level))
+    return found + [Said(name, None, None, None) for name in ending]
 
 
 def _level(told: str) -> str:

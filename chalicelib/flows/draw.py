@@ -15,6 +15,7 @@ from chalicelib.domain.policies import Policy
 from chalicelib.domain.ports import World
 from chalicelib.domain.shapes import Instant, Shape
 from chalicelib.domain.snapshots import Head, Pointer
+from chalicelib.domain.zones import Zone
 from chalicelib.flows import consult, enlist
 
 FORMER = 20
@@ -42,6 +43,12 @@ def policies(world: World, market_id: str) -> tuple[Policy, ...]:
     except Missing:
         return ()
     return consult.manifest_of(world, digest).policies
+
+
+def zone(world: World, market_id: str, zone_id: str) -> Zone | None:
+    """The zone of that name under the rules that hold; None where there is none."""
+    atlas = consult.atlas(world, market_id)
+    return None if atlas is None else next((one for one in atlas.rules.zones if one.zone_id == zone_id), None)
 
 
 def part(world: World, market_id: str, digest: str, number: int) -> tuple[int, list[list[Any]]]:

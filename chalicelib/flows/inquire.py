@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from chalicelib.domain import facts, snapshots
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Missing
@@ -180,6 +181,14 @@ def affected(world: World, impact: Impact, limit: int, after: int) -> tuple[list
     orders = [one for key in keys for one in found[key]]
     start = after - rows.start * ROW
     return orders[start : start + end - after], end if end < impact.affected else None
+
+
+def amendment(world: World, impact: Impact) -> dict[str, Any] | None:
+    """What was asked, as a part of an upload states it; None: an upload was asked about, or the answer is old."""
+    if impact.upload_id is not None:
+        return None
+    rows = world.table.read(impact_key(impact.impact_id).pk, snapshots.part_prefix(PART)).rows
+    return dict(json.loads(snapshots.part_of_pieces(rows))) if rows else None
 
 
 def parts_digest(world: World, upload_id: str) -> str | None:

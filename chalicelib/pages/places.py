@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chalicelib.domain.board import Line, Risk
+from chalicelib.domain.places import Market
 
 MOST: Final = 20
 """Gifts named at one spot; the rest is a number."""
 
 
-def gifts(lines: Iterable[Line]) -> dict[str, Any]:
+def gifts(lines: Iterable[Line], market: Market) -> dict[str, Any]:
     """Spots with gifts at risk, the worst first, and hubs with all that is fetched there, by courier."""
     spots: dict[tuple[Any, ...], dict[str, Any]] = {}
     hubs: dict[str, dict[str, Any]] = {}
@@ -25,7 +26,8 @@ def gifts(lines: Iterable[Line]) -> dict[str, Any]:
             continue
         if line.district:
             districts[line.district] = districts.get(line.district, 0) + 1
-        place = ", ".join(part for part in (line.compound, line.district) if part) or "not known"
+        district = market.reads(line.district) if line.district else None
+        place = ", ".join(part for part in (line.compound, district) if part) or "not known"
         spot = spots.setdefault(
             (line.spot, place),
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -52,7 +53,9 @@ def blueprint() -> Blueprint:
             return desk.unchanged(tag)
         from chalicelib.pages.places import gifts
 
-        return showing.data(gifts(lines), {"ETag": tag, "Cache-Control": "private, no-cache"})
+        return showing.data(
+            gifts(lines, showing.market(market_id)), {"ETag": tag, "Cache-Control": "private, no-cache"}
+        )
 
     # --- one order ------------------------------------------------------------------------------------------
 
@@ -204,14 +207,15 @@ def blueprint() -> Blueprint:
     @shown(ask)
     def ask_what_if(market_id: str) -> Response:
         from chalicelib.domain.whatif import key_of, question_of
-        from chalicelib.flows import inquire
+        from chalicelib.flows import draw, inquire
 
         seat = desk.seated(bp.current_request)
         fields = desk.posted(seat, acts=False)  # nothing is touched by asking
         zone = showing.zone_of(showing.market(market_id))
         try:
             fields["at"] = showing.moment(fields, "at", zone).isoformat() if fields.get("at") else ""
-            question, raw = question_of(fields, wiring.world().clock().isoformat())
+            find = partial(draw.zone, wiring.world(), market_id)
+            question, raw = question_of(fields, wiring.world().clock().isoformat(), find)
             owner = f"board-{seat.who}"[:64]
             asked = inquire.ask(wiring.world(), market_id, owner, key_of(fields), question, raw, True)
         except Refused as error:
@@ -223,6 +227,7 @@ def blueprint() -> Blueprint:
     @bp.route("/board/{market_id}/whatif/{impact_id}", methods=["GET"])
     @shown(ask)
     def show_impact(market_id: str, impact_id: str) -> Response:
+        from chalicelib.domain.whatif import said
         from chalicelib.flows import inquire
 
         seat, world = desk.seated(bp.current_request), wiring.world()
@@ -231,7 +236,9 @@ def blueprint() -> Blueprint:
         _, lines = showing.counted(market_id)
         told: dict[str, Any] = {
             "impact": impact,
+            "changes": [] if seat.is_part else said(inquire.amendment(world, impact) or {}),
             "orders": orders,
+            "levels": showing.LEVELS,
             "has_more": more is not None,
             "names": {line.order_id: line.reference for line in lines},
             "tones": {

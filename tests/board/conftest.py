@@ -34,7 +34,7 @@ EXPECTED = ("responded with a status of 4", "ERR_INTERNET_DISCONNECTED", "GPU st
 class Watched:
     """A page, and everything that went wrong on it."""
 
-    def __init__(self, page: Any, home: str) -> None:
+    def __init__(self, page: Any, *home: str) -> None:
         self.page, self.home = page, home
         self.wrong: list[str] = []
         page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
@@ -46,7 +46,7 @@ class Watched:
             self.wrong.append(f"console: {message.text}")
 
     def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.home, "data:", "blob:")):
+        if not request.url.startswith((*self.home, "data:", "blob:")):
             self.wrong.append(f"asked elsewhere: {request.url}")
 
 
@@ -55,11 +55,11 @@ def desk(browser: Any, town: Town) -> Iterator[Any]:
     """Makes pages of dispatchers; at the end nothing may have gone wrong on any."""
     made: list[tuple[Any, Watched]] = []
 
-    def open_page(who: str | None = "mei", **how: Any) -> Any:
+    def open_page(who: str | None = "mei", beyond: str = "data:", **how: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **how})
         page = context.new_page()
         page.set_default_timeout(15_000)
-        made.append((context, Watched(page, town.url)))
+        made.append((context, Watched(page, town.url, beyond)))
         if who is not None:
             page.goto(town.link(who))
             page.keyboard.press("Enter")

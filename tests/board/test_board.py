@@ -1,72 +1,20 @@
-"""The board in a real browser: a dispatcher's day by keyboard alone, two at one order, hostile names, and looks."""
+"""The board in a real browser: a dispatcher's day by keyboard alone, two at one order, hostile names, ways in."""
 
 from __future__ import annotations
 
-import os
-import time
 import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from chalicelib.domain.deeds import What
 from chalicelib.domain.orders import OrderState
-from chalicelib.flows import act, steer
+from chalicelib.flows import act
 from tests import digital
+from tests.board.hands import a_provider, ask_what_if, come_by_provider, open_order, risk, soon, tab_to
 from tests.board.town import HOSTILE, QUOTED, Town
-from tests.conftest import ROOT
 from tests.provider import ACCOUNT
 
-PLACES = {
-    "queue": "",
-    "map": "/map",
-    "whatif": "/whatif",
-    "campaigns": "/campaigns",
-    "couriers": "/couriers",
-    "suspicions": "/suspicions",
-    "log": "/log",
-}
 HEADS = ("clients", "placed", "refused", "remaining", "held", "under way", "late", "delivered")
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-
-
-def soon(page: Any, what: Callable[[], bool], why: str, seconds: float = 20) -> None:
-    """Wait for the queues and the next poll."""
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, why
-        page.wait_for_timeout(100)
-
-
-def tab_to(page: Any, selector: str, most: int = 80) -> None:
-    """By the Tab key alone: what cannot be reached so is not there for whoever has no mouse."""
-    for _ in range(most):
-        if page.evaluate("s => document.activeElement?.matches(s) ?? false", selector):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{selector} was not reached with {most} tabs")
-
-
-def risk(page: Any, town: Town, name: str) -> str:
-    return str(page.inner_text(f"#{town.gifts[name]} .badge"))
-
-
-def open_order(page: Any, town: Town, name: str) -> None:
-    """From the top of the page to the order's drawer, by keyboard."""
-    page.evaluate("() => document.activeElement?.blur()")
-    page.keyboard.press("Escape")
-    keys = ["ArrowUp"] * 15 + ["ArrowDown"] * 15
-    for _ in range(3):  # the lines may be sorted anew under whoever goes through them
-        tab_to(page, "a.order")  # or to the order that was open before, where Escape leads back to
-        for key in keys:
-            if page.evaluate("() => document.activeElement?.dataset.order") == town.gifts[name]:
-                page.keyboard.press("Enter")
-                page.wait_for_selector(f"#drawer article[data-order={town.gifts[name]}]")
-                return
-            page.keyboard.press(key)
-    raise AssertionError(f"{name} was not reached by keyboard")
 
 
 def do(page: Any, deed: str, why: str = "") -> None:
@@ -211,17 +159,29 @@ def test_nothing_is_polled_while_nobody_looks_and_silence_is_shown(desk: Any, to
     soon(page, lambda: page.get_attribute("#live", "data-stale") is None, "and over when there is one", 20)
 
 
-def test_the_map_moves_through_a_day_and_the_tables_say_the_same(desk: Any, town: Town) -> None:
-    page = desk()
+def on_the_map(page: Any, town: Town) -> Any:
+    """Labels of zones, of spots with gifts at risk, and of hubs."""
     page.goto(f"{town.url}/board/SHA/map")
     soon(page, lambda: page.get_attribute("#map", "data-ready") == "yes", "the map is drawn", 40)
-    drawn = page.evaluate(
+    return page.evaluate(
         """() => ["zones", "gifts-dots", "hubs-dots"].map((layer) =>
         [...new Set(window.cordonMap.queryRenderedFeatures({layers: [layer]}).map((one) => one.properties.label))])"""
     )
-    zones, gifts, hubs = drawn
-    assert {"╱ 310101", "▦ 310104", "╳ 310115", "· 310106"} <= set(zones)
-    assert gifts == ["◆ 1"] and hubs == ["⌂ Hotel kitchen (10)"]
+
+
+def test_spots_that_would_lie_on_one_another_are_one_with_the_gifts_of_both(desk: Any, town: Town) -> None:
+    page = desk()
+    town.close("Garden Court")
+    soon(page, lambda: on_the_map(page, town)[1] == [6], "five where it closed, and one near by", 60)
+    assert page.locator("#gifts tr").count() == 2, "the table keeps them apart"
+    assert "Garden Court, Huangpu" in page.inner_text("#gifts")
+
+
+def test_the_map_moves_through_a_day_and_the_tables_say_the_same(desk: Any, town: Town) -> None:
+    page = desk()
+    zones, gifts, hubs = on_the_map(page, town)
+    assert {"╱ Huangpu", "▦ Xuhui", f"╳ {HOSTILE}", "· Jing'an"} <= set(zones)
+    assert gifts == [1] and hubs == ["⌂ Hotel kitchen (10)"]
     assert _colours(page.locator("#map canvas").screenshot()) > 20, "patterns are painted"
     assert "Riverside" in page.inner_text("#changes")
     assert "Riverside" not in page.inner_text("#zones")
@@ -232,7 +192,7 @@ def test_the_map_moves_through_a_day_and_the_tables_say_the_same(desk: Any, town
     soon(page, lambda: "Riverside" in page.inner_text("#zones"), "the zone of tonight is in force by then")
     page.select_option("#level", label="sealed")
     soon(page, lambda: "Jade Court" not in page.inner_text("#zones"), "only one level is listed")
-    assert "310104" in page.inner_text("#districts")
+    assert "Xuhui" in page.inner_text("#districts")
 
 
 def _colours(png: bytes) -> int:
@@ -266,107 +226,17 @@ def test_a_step_of_the_slider_takes_less_than_two_frames_of_script(desk: Any, to
 
 def test_what_if_is_asked_by_keyboard_and_answers_with_orders(desk: Any, town: Town) -> None:
     page = desk()
-    page.goto(f"{town.url}/board/SHA/whatif")
-    tab_to(page, "input[name=district]")
-    page.keyboard.type("310101")
-    tab_to(page, "input[name=compound]")
-    page.keyboard.type("Jade Court")
-    page.select_option("select[name=policy]", "banned@1")
-    tab_to(page, "form.wide button.main")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#impact-done", timeout=30_000)
+    ask_what_if(page, town)
     told = page.inner_text("#impact")
     assert "PARCEL-C" in told and "EASTER-1" not in told
     assert town.state("parcel-c") is OrderState.BOOKED, "nothing was changed by asking"
 
 
-def settled(page: Any, town: Town, name: str) -> None:
-    page.goto(f"{town.url}/board/SHA{PLACES[name]}")
-    if name == "map":
-        soon(page, lambda: page.get_attribute("#map", "data-ready") is not None, "the map is drawn", 40)
-    if name in ("queue", "campaigns"):
-        page.wait_for_selector("table.queue", timeout=40_000)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_breaks_a_rule_that_a_program_can_check(desk: Any, town: Town, scheme: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    page = desk(bypass_csp=True, color_scheme=scheme)
-    found: dict[str, Any] = {}
-    options = {"runOnly": {"type": "tag", "values": TAGS}}
-    campaign = town.begin_campaign()
-
-    def check(name: str) -> None:
-        broken = Axe().run(page, options=options).response["violations"]
-        found.update(
-            {f"{name}: {one['id']}": [node["html"][:160] for node in one["nodes"]] for one in broken}
-        )
-
-    for name in PLACES:
-        settled(page, town, name)
-        check(name)
-    page.goto(f"{town.url}/board/SHA/orders/{town.gifts['easter-1']}")
-    check("order")
-    page.goto(f"{town.url}/board/SHA/campaigns/{campaign}")
-    check("campaign")
-    page.goto(f"{town.url}/board/SHA")
-    open_order(page, town, "easter-1")
-    check("drawer")
-    anonymous = desk(None, bypass_csp=True, color_scheme=scheme)
-    secrets: Any = town.on.world.secrets
-    secrets.by_account["oidc", "board"] = [ACCOUNT]
-    for name, place in (("enter", "/enter"), ("trouble", "/board/SHA")):
-        anonymous.goto(f"{town.url}{place}")
-        broken = Axe().run(anonymous, options=options).response["violations"]
-        found.update({f"{name}: {one['id']}": [n["html"][:160] for n in one["nodes"]] for one in broken})
-    del secrets.by_account["oidc", "board"]
-    assert found == {}
-
-
-@pytest.mark.parametrize(("width", "zoom"), [(320, 1), (1280, 2)])
-def test_nothing_has_to_be_scrolled_sideways(desk: Any, town: Town, width: int, zoom: int) -> None:
-    """At 320 CSS pixels, and at 200 % of a usual screen: which for a page is half as many pixels, each twice as large."""
-    page = desk(viewport={"width": width // zoom, "height": 900 // zoom}, device_scale_factor=zoom)
-    alone = {
-        "order": f"orders/{town.gifts['easter-1']}",
-        "campaign": f"campaigns/{town.begin_campaign()}",
-    }
-    for name in (*PLACES, *alone):
-        if name in alone:
-            page.goto(f"{town.url}/board/SHA/{alone[name]}")
-        else:
-            settled(page, town, name)
-        over = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert over <= 0, f"{name} is {over} pixels wider than {width // zoom}"
-
-
-@pytest.mark.skipif(
-    not os.environ.get("CORDON_SCREENSHOTS"), reason="set CORDON_SCREENSHOTS=1 to write docs/board/"
-)
-def test_the_pictures_of_the_manual(desk: Any, town: Town) -> None:
-    folder: Path = ROOT / "docs" / "board"
-    folder.mkdir(exist_ok=True)
-    page = desk()
-    campaign = town.begin_campaign(12)
-    steer.pause(town.on.world, "SHA", campaign, 3, "mei", "the kitchen is behind")
-    steer.proceed(town.on.world, "SHA", campaign, 4, "mei")
-    town.close("Garden Court")
-    soon(page, lambda: "On track" not in risk(page, town, "easter-1"), "it turns red")
-    open_order(page, town, "easter-1")
-    page.evaluate("() => document.activeElement.blur()")
-    page.evaluate("() => window.scrollTo(0, 0)")
-    page.screenshot(path=folder / "queue.png")
-    for name in PLACES:
-        if name != "queue":
-            settled(page, town, name)
-            time.sleep(0.8)
-            if name == "campaigns":
-                soon(page, lambda: "at " in page.inner_text("td.count:last-child"), "its report is there", 90)
-                page.click("a.order")
-                page.wait_for_selector("#drawer article")
-            page.screenshot(path=folder / f"{name}.png", full_page=name != "map")
-    narrow = desk(viewport={"width": 390, "height": 844}, device_scale_factor=2, color_scheme="dark")
-    narrow.screenshot(path=folder / "narrow.png")
+def test_who_signs_in_with_a_provider_comes_back_to_the_board_and_stays_there(desk: Any, town: Town) -> None:
+    page = desk(None, beyond=ACCOUNT["issuer"])
+    with a_provider(page, town):
+        come_by_provider(page, town)
+        page.wait_for_url("**/board/SHA")
+    page.reload()
+    page.wait_for_selector("table.queue")
+    assert "mei.lin" in page.inner_text("header")

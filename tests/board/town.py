@@ -20,9 +20,10 @@ from chalicelib import wiring
 from chalicelib.domain.board import FRESH
 from chalicelib.domain.campaigns import NewCampaign
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.places import Market
 from chalicelib.domain.ports import Letter, Topic
 from chalicelib.domain.suspicion import ENOUGH
-from chalicelib.flows import enrol, look, mount, receive, recount, sign_in, suspect
+from chalicelib.flows import enlist, enrol, look, mount, receive, recount, sign_in, suspect
 from chalicelib.flows.place import place
 from cli.package import read
 from sandbox.districts import districts as read_districts
@@ -30,11 +31,12 @@ from sandbox.front import Front
 from tests import digital, drive
 from tests.conftest import ROOT
 from tests.paper import callback
-from tests.stage import NOON, Stage, body, new_client, new_order, place_at, publish_rules, stage, zone
+from tests.stage import MARKET, NOON, Stage, body, new_client, new_order, place_at, publish_rules, stage, zone
 
 SPEED = 10
 QUOTED = "Ben & 'Co' Court"
 HOSTILE = '<img src=x onerror="document.title=1">&'
+DISTRICTS = {"310101": "Huangpu", "310104": "Xuhui", "310106": "Jing'an", "310115": HOSTILE}
 TIERS = ("diamond", "gold", "silver", "standard", "platinum")
 
 
@@ -122,6 +124,7 @@ def furnished() -> Town:
     from app import app
 
     on = stage(capacity=6, crews=3)
+    enlist.put_market(on.world, Market.model_validate({**MARKET, "districts": DISTRICTS}))
     digital.put(on.world, "YOGA", digital.yoga())
     digital.programme(on.world, gift="YOGA", mode="send")
     names = ("Garden Court", "Jade Court", "Lilong 12", "Park View", QUOTED)

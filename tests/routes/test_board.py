@@ -301,6 +301,25 @@ def test_what_if_tells_which_gifts_a_closure_would_strand(seat: Seat) -> None:
     assert "open gifts would be touched" in told
 
 
+def answered(seat: Seat, **form: str) -> str:
+    """The answer's page, when it is there."""
+    asked = seat.post("/board/SHA/whatif", policy="banned@1", level="6", **form)
+    assert asked.status == 303
+    seat.gate.stage.settle()
+    return seat.get(header(asked, "location").removeprefix("/prod")).body.decode()
+
+
+def test_what_if_of_a_zone_that_there_is_says_which_and_the_same_as_of_its_place(seat: Seat) -> None:
+    by_name = answered(seat, once="q3", zone_id="zone-Yongjia")
+    by_place = answered(seat, once="q4", district="310101", compound="Yongjia")
+    assert "(zone-Yongjia): <strong>no access</strong>, banned@1" in by_name
+    assert "Yongjia, 310101: <strong>no access</strong>, banned@1" in by_place
+    touched = [re.findall(r"<strong>(\d+)</strong> of \d+ open gifts", page) for page in (by_name, by_place)]
+    assert touched[0] == touched[1] != ["0"]
+    unknown = seat.post("/board/SHA/whatif", once="q5", zone_id="zone-nowhere", policy="banned@1")
+    assert unknown.status == 422 and b"/zone_id: " in unknown.body and b"zone-nowhere" in unknown.body
+
+
 def test_a_question_that_is_sent_twice_is_one_and_changed_from_the_page_before_another(seat: Seat) -> None:
     form = {
         "once": "q2",

@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const here = map.dataset.here, assets = map.dataset.static, began = Number(map.dataset.now);
 const versions = map.dataset.versions ? map.dataset.versions.split(",") : [];
 const draws = map.dataset.draw === "yes";
+const districts = JSON.parse(map.dataset.districts), reads = (district) => Object.hasOwn(districts, district) ? districts[district] : district;
 const LEVELS = ["open", "curfew only", "precautionary", "controlled", "sealed", "sealed building", "no access"];
 const MARKS = ["·", "◷", "╱", "╳", "▦", "▩", "■"];
 const COLOURS = ["#e7f3e9", "#dfeaf7", "#fdf1c8", "#fbd9a6", "#f3b1a5", "#e58a8a", "#3d2b3d"];
@@ -42,7 +43,7 @@ const inForce = (at) => {
 };
 const wanted = () => ({ level: $("level")?.value ?? "", find: ($("find")?.value || "").trim().toLowerCase() });
 const fits = (n, asked) => (asked.level === "" || level[n] === Number(asked.level))
-  && (!asked.find || `${zones[n][0]} ${zones[n][7] ?? ""} ${zones[n][8]}`.toLowerCase().includes(asked.find));
+  && (!asked.find || `${zones[n][0]} ${zones[n][7] ?? ""} ${zones[n][7] ? reads(zones[n][7]) : ""} ${zones[n][8]}`.toLowerCase().includes(asked.find));
 
 // --- tables
 const cell = (text, tag = "td") => { const made = document.createElement(tag); made.textContent = text; if (tag === "th") made.scope = "row"; return made; };
@@ -54,25 +55,26 @@ const fill = (id, rows, empty, columns) => {
   if (!rows.length) { const td = cell(empty); td.colSpan = columns; rows = [row(td)]; }
   body.replaceChildren(...rows);
 };
+const place = (n) => zones[n][6] === "district" ? reads(zones[n][8]) : zones[n][8];
 const named = (n) => `${MARKS[level[n]]} ${LEVELS[level[n]]}`;
 
 const tables = () => {
   const at = moment(), asked = wanted(), found = inForce(at);
-  const totals = new Array(LEVELS.length).fill(0), districts = new Map();
+  const totals = new Array(LEVELS.length).fill(0), byDistrict = new Map();
   for (const n of found) {
     totals[level[n]] += 1;
     const name = zones[n][7] ?? (zones[n][6] === "drawn" ? "drawn on the map" : "the whole market");
-    if (!districts.has(name)) districts.set(name, new Array(LEVELS.length).fill(0));
-    districts.get(name)[level[n]] += 1;
+    if (!byDistrict.has(name)) byDistrict.set(name, new Array(LEVELS.length).fill(0));
+    byDistrict.get(name)[level[n]] += 1;
   }
   totals.forEach((count, n) => { const place = $(`count-${n}`); if (place) place.textContent = count.toLocaleString("en"); });
-  for (const name of Object.keys(gifts.districts)) if (!districts.has(name)) districts.set(name, new Array(LEVELS.length).fill(0));
-  fill("districts", [...districts].sort(([a], [b]) => a.localeCompare(b)).map(([name, each]) =>
-    row(cell(name, "th"), ...each.map((count) => cell(count ? count.toLocaleString("en") : "–")), link(String(gifts.districts[name] || 0), `${here}?district=${encodeURIComponent(name)}`))), "No zone is in force.", 9);
+  for (const name of Object.keys(gifts.districts)) if (!byDistrict.has(name)) byDistrict.set(name, new Array(LEVELS.length).fill(0));
+  fill("districts", [...byDistrict].sort(([a], [b]) => reads(a).localeCompare(reads(b))).map(([name, each]) =>
+    row(cell(reads(name), "th"), ...each.map((count) => cell(count ? count.toLocaleString("en") : "–")), link(String(gifts.districts[name] || 0), `${here}?district=${encodeURIComponent(name)}`))), "No zone is in force.", 9);
   const some = found.filter((n) => fits(n, asked)).sort((a, b) => level[b] - level[a]);
   fill("zones", some.slice(0, LISTED).map((n) => {
     const zone = zones[n];
-    return row(cell(zone[0], "th"), cell(named(n)), cell(zone[7] ?? "–"), cell(zone[8]), cell(when(zone[2])), cell(when(zone[3])), link("if it opened", `${here}/whatif?zone_id=${encodeURIComponent(zone[0])}`));
+    return row(cell(zone[0], "th"), cell(named(n)), cell(zone[7] ? reads(zone[7]) : "–"), cell(place(n)), cell(when(zone[2])), cell(when(zone[3])), link("if it opened", `${here}/whatif?zone_id=${encodeURIComponent(zone[0])}`));
   }), "No zone fits.", 7);
   const said = $("zones-said");
   if (said) said.textContent = some.length > LISTED ? `${some.length.toLocaleString("en")} zones, the strictest ${LISTED} shown: filter by level or find one by name.` : `${some.length.toLocaleString("en")} zones.`;
@@ -84,7 +86,7 @@ const changes = () => {
     if (until[n] > began && until[n] <= end) found.push([until[n], "ends", n]);
   }
   found.sort((a, b) => a[0] - b[0]);
-  fill("changes", found.slice(0, LISTED).map(([at, what, n]) => row(cell(when(at)), cell(what), cell(`${zones[n][0]}, ${zones[n][8]}`, "th"), cell(named(n)))), "Nothing that is known begins or ends within 24 hours.", 4);
+  fill("changes", found.slice(0, LISTED).map(([at, what, n]) => row(cell(when(at)), cell(what), cell(`${zones[n][0]}, ${place(n)}`, "th"), cell(named(n)))), "Nothing that is known begins or ends within 24 hours.", 4);
 };
 const giftTable = () => fill("gifts", gifts.spots.slice(0, LISTED).map((spot) => {
   const td = document.createElement("td");
@@ -98,7 +100,7 @@ const ring = (flat) => { const out = []; let x = 0, y = 0; for (let n = 0; n < f
 const outlines = () => ({
   type: "FeatureCollection",
   features: zones.flatMap((zone, n) => zone[9].length ? [{
-    type: "Feature", id: n, properties: { n, level: zone[1], from: zone[2], until: zone[3] ?? 1e12, known: zone[4], label: `${MARKS[zone[1]]} ${zone[8]}` },
+    type: "Feature", id: n, properties: { n, level: zone[1], from: zone[2], until: zone[3] ?? 1e12, known: zone[4], label: `${MARKS[zone[1]]} ${place(n)}` },
     geometry: { type: "MultiPolygon", coordinates: zone[9].map((polygon) => polygon.map(ring)) },
   }] : []),
 });
@@ -150,25 +152,32 @@ const paint = async () => {
   shown.addLayer({ id: "edges", type: "line", source: "zones", filter: filter(), paint: { "line-color": "#2b2b2b", "line-width": ["interpolate", ["linear"], ["get", "level"], 0, 0.6, 6, 2] } });
   shown.addLayer({ id: "names", type: "symbol", source: "zones", minzoom: 10, filter: filter(), layout: { "text-field": ["get", "label"], "text-size": 12, "text-font": ["sans-serif"], "symbol-sort-key": ["-", ["get", "level"]] }, paint: { "text-color": "#111", "text-halo-color": "#fff", "text-halo-width": 1.6 } });
   shown.addSource("hubs", { type: "geojson", data: points(gifts.hubs, (hub) => `⌂ ${hub.name} (${hub.gifts})`) });
-  shown.addSource("gifts", { type: "geojson", data: points(gifts.spots, (spot) => `◆ ${spot.gifts}`) });
+  // spots that would lie on one another are one, with the gifts of all of them, until somebody comes nearer
+  shown.addSource("gifts", { type: "geojson", data: points(gifts.spots, (spot) => spot.gifts), cluster: true, clusterRadius: 28, clusterMaxZoom: 17, clusterProperties: { label: ["+", ["get", "label"]] } });
   for (const [id, colour] of [["hubs", "#17324d"], ["gifts", "#9f1d1d"]]) {
     shown.addLayer({ id: `${id}-dots`, type: "circle", source: id, paint: { "circle-radius": 7, "circle-color": colour, "circle-stroke-color": "#fff", "circle-stroke-width": 2 } });
-    shown.addLayer({ id, type: "symbol", source: id, layout: { "text-field": ["get", "label"], "text-size": 13, "text-font": ["sans-serif"], "text-offset": [0, 1.1], "text-allow-overlap": id === "gifts" }, paint: { "text-color": colour, "text-halo-color": "#fff", "text-halo-width": 2 } });
+    shown.addLayer({ id, type: "symbol", source: id, layout: { "text-field": id === "gifts" ? ["concat", "◆ ", ["to-string", ["get", "label"]]] : ["get", "label"], "text-size": 13, "text-font": ["sans-serif"], "text-offset": [0, 1.1], "text-allow-overlap": id === "gifts" }, paint: { "text-color": colour, "text-halo-color": "#fff", "text-halo-width": 2 } });
   }
   shown.on("click", "zones", (event) => {
     if (draws || event.defaultPrevented) return;
     const n = event.features[0].properties.n, zone = zones[n], pop = document.createElement("div");
     pop.className = "pop";
     const title = document.createElement("strong"), text = document.createElement("p"), a = document.createElement("a");
-    title.textContent = `${zone[8]} (${zone[0]})`;
+    title.textContent = `${place(n)} (${zone[0]})`;
     text.textContent = `${named(n)}, from ${when(zone[2])} until ${when(zone[3])}`;
     a.textContent = "What if it changed?"; a.href = `${here}/whatif?zone_id=${encodeURIComponent(zone[0])}`;
     pop.append(title, text, a);
     new Popup().setLngLat(event.lngLat).setDOMContent(pop).addTo(shown);
   });
-  shown.on("click", "gifts-dots", (event) => {
+  shown.on("click", "gifts-dots", async (event) => {
     event.preventDefault();
-    const spot = JSON.parse(event.features[0].properties.html), pop = document.createElement("div");
+    const { cluster_id: several, html } = event.features[0].properties;
+    if (several !== undefined) {
+      const zoom = await shown.getSource("gifts").getClusterExpansionZoom(several);
+      shown.jumpTo({ center: event.features[0].geometry.coordinates, zoom });
+      return;
+    }
+    const spot = JSON.parse(html), pop = document.createElement("div");
     pop.className = "pop";
     pop.append(spot.place, document.createElement("br"));
     for (const [id, reference] of spot.orders) { const a = document.createElement("a"); a.href = `${here}/orders/${id}`; a.textContent = reference; pop.append(a, " "); }
@@ -200,7 +209,7 @@ const corners = () => {
 
 const names = () => {
   const list = $("zone-names");
-  list?.replaceChildren(...zones.slice(0, 2000).map((zone) => { const one = document.createElement("option"); one.value = zone[0]; one.label = `${zone[8]}, ${LEVELS[zone[1]]}`; return one; }));
+  list?.replaceChildren(...zones.slice(0, 2000).map((zone) => { const one = document.createElement("option"); one.value = zone[0]; one.label = `${reads(zone[8])}, ${LEVELS[zone[1]]}`; return one; }));
 };
 
 // --- moving through time: the map at once, the tables when the hand rests
