@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sandbox import checker, shanghai
 from sandbox.day import Outcome, Seen
 from sandbox.report_page import written
+from tests.browser import browser, needs_browser, overhang, violations
 
 
 def page() -> tuple[str, list[dict[str, Any]]]:
@@ -103,3 +107,23 @@ def test_a_story_tells_the_way_the_hands_and_why() -> None:
     story = next(part for part in text.split("<details>") if "dispatch: <strong>yes</strong>" in part)
     for words in ("hand-over at the gate", "turned down: 3 curfew", "rules 4", "shop"):
         assert words in story
+
+
+@needs_browser
+def test_it_can_be_read_aloud_on_the_smallest_phone_and_goes_through_the_hours_by_keyboard(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "report.html"
+    place.write_text(page()[0])
+    with browser() as chromium:
+        for width, scheme in ((320, "light"), (1280, "dark")):
+            size = {"width": width, "height": 800}
+            seen = chromium.new_context(viewport=size, color_scheme=scheme, bypass_csp=True).new_page()
+            seen.on("console", lambda line: pytest.fail(f"the browser complains: {line.text}"))
+            seen.goto(place.as_uri())
+            assert overhang(seen) == 0
+            assert violations(seen) == []
+            before = seen.locator("g[class^=f]:visible").get_attribute("class")
+            seen.focus("input[type=radio]:checked")
+            seen.keyboard.press("ArrowRight")
+            assert seen.locator("g[class^=f]:visible").get_attribute("class") != before
