@@ -31,7 +31,7 @@ from chalicelib.domain.orders import ENDED, POLL, Order
 from chalicelib.domain.ports import Change, Keep, Row, Take, Topic, World
 from chalicelib.domain.steps import handed_on, moved
 from chalicelib.domain.verdicts import Decision, Phase, Reason
-from chalicelib.flows import book, check, prove, suspect
+from chalicelib.flows import bookings, check, prove, suspect
 from chalicelib.flows.receive import SKEW, may_speak
 
 TRIES = 5
@@ -79,7 +79,7 @@ def hear(world: World, order_id: str) -> None:
             return
         if not pieces and not more and _can_wait(order, after, world.clock()):
             return
-        if not book.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):
+        if not bookings.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):
             continue
         if len(after.history) > len(order.history):
             world.queues.nudge(Topic.TELL, [order_id])
@@ -236,7 +236,7 @@ def _where_it_is(order: Order, now: datetime) -> Order:
     """The leg under way, now that a courier of an earlier one may have been heard: who was to fetch what is not there
     any more is called off, and a gift that waited to come back is looked at."""
     if order.can_be_fetched:
-        return book.looked_at(order, now)
+        return bookings.looked_at(order, now)
     live = order.leg.live_booking
     if live is None or not live.can_be_ended or live.cancel_reason:
         return order
@@ -277,11 +277,11 @@ def _becomes(order: Order, booking: Booking, track: Track, now: datetime) -> dic
         return {}  # only what nobody can read: it moves nothing
     if booking.state in (BookingState.ATTEMPTED, BookingState.UNKNOWN):
         # whoever reports on a job has it
-        return book.held_by_courier(order, booking.model_copy(update={"track": track}), now)
+        return bookings.held_by_courier(order, booking.model_copy(update={"track": track}), now)
     if booking.state is BookingState.BOOKED and track.has_ended:
         return {}  # the look that was due is soon enough to see that the end was told
     if booking.state is BookingState.BOOKED:
-        return {"next_look": book.silent_until(order, booking, now), "looks": 0}
+        return {"next_look": bookings.silent_until(order, booking, now), "looks": 0}
     if booking.state is BookingState.CANCELLING or track.has_ended:
         return {}  # what is being cancelled keeps its own pace
     if _is_old_news(booking, track):
@@ -318,7 +318,7 @@ def _back(order: Order, now: datetime, booking: Booking, track: Track) -> tuple[
             at=now,
         )
         order = order.model_copy(update={"legs": replace_leg(order.legs, order.leg.with_refusal(refusal))})
-    return book.let_go(order, now, booking)
+    return bookings.let_go(order, now, booking)
 
 
 def _checked(

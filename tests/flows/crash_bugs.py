@@ -18,6 +18,7 @@ from chalicelib.domain import facts
 from chalicelib.flows import (
     assign,
     book,
+    bookings,
     cancel,
     enlist,
     hear,
@@ -25,6 +26,7 @@ from chalicelib.flows import (
     publish,
     rezone,
     send_again,
+    settle,
     tell,
 )
 from tests.flows.crash_ends import always, at_end, play_undisturbed
@@ -206,7 +208,7 @@ BUGS = (
     ),
     _bug(
         "a booking whose end is wanted is let go before the courier is asked",
-        book,
+        settle,
         (
             '    """Ask for the cancellation, and again until the courier gives a certain answer."""\n',
             "    freed, changes = let_go(order, world.clock(), booking)\n"
@@ -216,7 +218,7 @@ BUGS = (
     ),
     _bug(
         "no answer to a cancellation is taken for a yes",
-        book,
+        settle,
         ("        if isinstance(answer, CancelConfirmed):\n", "        if isinstance(answer, Unsure):\n"
          "            freed, changes = let_go(order, now, present)\n"
          "            return moved(freed, now), changes\n        if isinstance(answer, CancelConfirmed):\n"),
@@ -227,9 +229,9 @@ BUGS = (
         "a timeout is tried again under a new reference",
         book,
         (
-            "    if live is not None:\n        _settle(world, order, live)\n",
+            "    if live is not None:\n        settle(world, order, live)\n",
             "    if live is not None and live.state not in (BookingState.ATTEMPTED, BookingState.UNKNOWN):\n"
-            "        _settle(world, order, live)\n",
+            "        settle(world, order, live)\n",
         ),
         story="delivered",
     ),
@@ -242,18 +244,18 @@ BUGS = (
     ),
     _bug(
         "a look-up that finds nothing is believed at once",
-        book,
+        settle,
         (
             "    if booking.next_look is not None and booking.next_look > now:\n        return\n",
             "    if booking.state is BookingState.ATTEMPTED:\n"
-            "        _again_and_again(world, order, booking, lambda o, p, at: _lost(o, at, p))\n"
+            "        again_and_again(world, order, booking, lambda o, p, at: _lost(o, at, p))\n"
             "        world.queues.nudge(Topic.BOOK, [order.order_id])\n        return\n",
         ),
         story="delivered",
     ),
     _bug(
         "the place is given back before the order is saved",
-        book,
+        bookings,
         (
             "        world.table.write(facts.keep_order(order), *more)\n",
             f"        for count in {_COUNTED_APART.format('more')}:\n            world.table.write(count)\n"
@@ -263,7 +265,7 @@ BUGS = (
     ),
     _bug(
         "the place is given back after the order is saved",
-        book,
+        bookings,
         (
             "        world.table.write(facts.keep_order(order), *more)\n",
             f"        world.table.write(facts.keep_order(order), *{_THE_REST.format('more')})\n"
@@ -314,8 +316,8 @@ BUGS = (
         "what was heard is cleared again after it is saved",
         hear,
         (
-            "book.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):\n            continue\n",
-            "book.write(world, after, *more):\n            continue\n"
+            "bookings.write(world, after, *(facts.keep_evidence(piece) for piece in pieces), *more):\n            continue\n",
+            "bookings.write(world, after, *more):\n            continue\n"
             "        for piece in pieces:\n            world.table.write(facts.keep_evidence(piece))\n",
         ),
         story="delivered",

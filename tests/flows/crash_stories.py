@@ -58,8 +58,8 @@ from chalicelib.flows import (
     tell,
     weigh,
 )
-from chalicelib.flows.book import ATTEMPTS
 from chalicelib.flows.place_digital import place_digital
+from chalicelib.flows.settle import ATTEMPTS
 from tests import digital
 from tests.flows import crash_clients
 from tests.flows.crash_campaigns import (

@@ -16,7 +16,8 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.ports import Topic
 from chalicelib.domain.steps import moved
 from chalicelib.flows import enlist, receive
-from chalicelib.flows.book import ECHO, book
+from chalicelib.flows.book import book
+from chalicelib.flows.bookings import ECHO
 from chalicelib.flows.cancel import cancel
 from chalicelib.flows.dispatch import dispatch
 from chalicelib.flows.place import place

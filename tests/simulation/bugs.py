@@ -123,7 +123,7 @@ MORE = (
     ),
     Bug(
         "a look-up that finds nothing is believed at once",
-        "flows.book",
+        "flows.settle",
         "    settled = booking.attempted_at + world.dialects[courier.dialect].settle\n",
         "    settled = booking.attempted_at\n",
     ),
@@ -142,7 +142,7 @@ MORE = (
     ),
     Bug(
         "a courier that agrees to bring it back has let go",
-        "flows.book",
+        "flows.settle",
         "            if answer.returning or present.track.has_custody:",
         "            if False:",
     ),
