@@ -1203,6 +1203,7 @@ def _read_the_answer(play: Play) -> None:
         assert (found.state, found.affected) == (ImpactState.DONE, 2)
         told, _ = inquire.affected(play.on.world, found, 5, 0)
         assert len({one.order_id for one in told}) == 2
+        assert (inquire.amendment(play.on.world, found) is None) is of_upload
 
 
 story(
@@ -1456,6 +1457,7 @@ def _at_the_board(play: Play) -> None:
         versions = play.act(lambda: draw.versions(world, "SHA"))
         refused(play, lambda v=versions: draw.part(world, "SHA", v[-1].digest, 1))  # type: ignore[misc]
         play.act(lambda: draw.policies(world, "SHA"))
+        play.act(lambda: draw.zone(world, "SHA", "zone-Yongjia"))
         play.act(lambda: draw.at(world, "SHA", 121.49, 31.22, None))
         play.act(lambda t=token: sign_in.leave(world, t))  # type: ignore[misc]
         play.act(lambda: sign_in.turn_away(world, "mei"))
