@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 
 import urllib3
 
+from bench import campaign
 from chalicelib.domain import facts
 from chalicelib.domain.keys import Role
 from chalicelib.domain.orders import NewOrder, Outlook, Private
@@ -29,7 +31,7 @@ from sandbox.client import Client
 from sandbox.clock import RealClock
 from sandbox.stand import HOME, Stand
 
-ORDERS, ZONES, PART = 5_000, 20_000, 1_500
+ORDERS, ZONES, PART, CAMPAIGNS = 5_000, 20_000, 1_500, 30
 COOKIE = "__Host-cordon-board"
 
 
@@ -94,6 +96,17 @@ def write_orders(stand: Stand, now: datetime) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(put, range(ORDERS)))
+
+
+def begin_campaigns(brand: Client, now: datetime) -> None:
+    """So many that lie ahead, for five clients each."""
+    listed, day = campaign.hand_in(brand, 5), now.astimezone(shanghai.LOCAL).date() + timedelta(days=1)
+    while brand("GET", f"/v1/lists/{listed}")["state"] in ("open", "finished"):
+        time.sleep(0.5)
+    for number in range(CAMPAIGNS):
+        brand(
+            "POST", "/v1/campaigns", campaign.boxes(now, day, listed), {"Idempotency-Key": f"bench-{number}"}
+        )
 
 
 def timed(ask: Callable[[], Any], times: int, pause: float = 0.0) -> tuple[list[float], list[float], Any]:
@@ -174,6 +187,16 @@ def main() -> None:
         told(f"a poll, nothing new ({answer.status})", "< 200 ms", waited, worked)
         waited, worked, answer = timed(lambda: get("/board/SHA/queue"), 10)
         told(f"a poll, news ({answer.status})", "< 200 ms", waited, worked)
+        begin_campaigns(Client(stand.front.url, stand.key(Role.BRAND, "maison-celadon"), pool), now)
+        began = time.monotonic()
+        while len(re.findall(rb'class="order"', get("/board/SHA/progress").data)) < CAMPAIGNS:
+            time.sleep(0.5)
+        print(f"{CAMPAIGNS} campaigns, counted {time.monotonic() - began:.1f} s after the first look")
+        tag = get("/board/SHA/progress").headers.get("ETag", "")
+        waited, worked, answer = timed(lambda: get("/board/SHA/progress", tag), 40, 0.25)
+        told(f"a poll of campaigns, nothing new ({answer.status})", "< 200 ms", waited, worked)
+        waited, worked, answer = timed(lambda: get("/board/SHA/progress"), 10)
+        told(f"a poll of campaigns, news ({answer.status})", "< 200 ms", waited, worked)
         digest, sizes = draw.versions(stand.world, "SHA")[0].digest, []
         for number in range(1, 100):
             part = get(f"/board/SHA/zones/{digest}/{number}")

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def main(arguments: list[str]) -> int:
         print(
             f"{'work':36}{'wall':>10}{'our CPU':>10}{'AWS, CPU':>10}{'a second':>9}{'of CPU':>10}", flush=True
         )
-        listed = timed("list read, and all of it enrolled", count, lambda: _hand_in(brand, count))
+        listed = timed("list read, and all of it enrolled", count, lambda: hand_in(brand, count))
         campaign = timed("gathered and foreseen", count, lambda: _mount(brand, clock, listed))
         path = f"/v1/campaigns/{campaign}"
         version = brand("GET", path)["version"]
@@ -100,7 +101,7 @@ def main(arguments: list[str]) -> int:
     return 0 if fine and (rate >= GOAL or kills) else 1
 
 
-def _hand_in(brand: Client, count: int) -> str:
+def hand_in(brand: Client, count: int) -> str:
     raw = table(count)
     begun: str = brand("POST", "/v1/lists", {"kind": "clients"})["list_id"]
     parts = [raw[at : at + PART] for at in range(0, len(raw), PART)]
@@ -110,16 +111,22 @@ def _hand_in(brand: Client, count: int) -> str:
     return begun
 
 
-def _mount(brand: Client, clock: VirtualClock, listed: str) -> str:
-    whole = run.order_body(clock.now())
-    body = {
+def boxes(now: datetime, day: date, listed: str) -> dict[str, Any]:
+    """A campaign of Easter boxes on that day, for everybody on the list."""
+    whole = run.order_body(now)
+    return {
         **{name: whole[name] for name in ("market", "gift", "pick_up")},
         "reference": "EASTER-BOXES",
         "audience": {"list_id": listed},
         "occasion": "easter",
-        "day": clock.now().astimezone(shanghai.LOCAL).date().isoformat(),
+        "day": day.isoformat(),
         "hours": [{"start": "14:00", "end": "18:00"}],
     }
+
+
+def _mount(brand: Client, clock: VirtualClock, listed: str) -> str:
+    now = clock.now()
+    body = boxes(now, now.astimezone(shanghai.LOCAL).date(), listed)
     made: str = brand("POST", "/v1/campaigns", body, {"Idempotency-Key": "bench"})["campaign_id"]
     return made
 
