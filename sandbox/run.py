@@ -20,6 +20,7 @@ import urllib3
 
 from chalicelib.aws import clients
 from chalicelib.domain.keys import Role
+from chalicelib.domain.places import Market
 from sandbox import shanghai
 from sandbox.client import Client
 from sandbox.clock import RealClock
@@ -112,10 +113,10 @@ def _for_the_command_line(file: Path, stand: Stand, keys: dict[Role, str]) -> No
 OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
 
 
-def furnish(operator: Client, now: datetime) -> None:
+def furnish(operator: Client, now: datetime, place: Market = shanghai.MARKET) -> None:
     """A market with three compounds, one crew with fresh tests, and slots for a day from this hour."""
     market = f"/v1/markets/{shanghai.MARKET_ID}"
-    operator("PUT", market, json.loads(shanghai.MARKET.model_dump_json(exclude_defaults=True)))
+    operator("PUT", market, json.loads(place.model_dump_json(exclude_defaults=True)))
     yesterday = (now - timedelta(days=1)).isoformat()
     rules = ((KITCHEN, shanghai.LOBBY), (OPEN, shanghai.LOBBY), (SEALED, shanghai.SEALED))
     features = [

@@ -190,7 +190,7 @@ def test_what_has_ended_and_needs_somebody_stays_for_days_and_what_was_delivered
     assert row is not None and row.work == facts.desk_bucket("SHA", on.order(order_id).window.end.date())
     board = look(on)
     (line,) = queue(on, board)
-    assert (line.state, line.risk, board.open) == ("returned", Risk.BACK, 0)
+    assert (line.state, line.risk, board.open) == ("returned", Risk.BACK, 1)
     on.clock.now += timedelta(days=4)
     assert queue(on, look(on)) == []
 
