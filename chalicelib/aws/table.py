@@ -36,14 +36,15 @@ _OURS = frozenset(
 )
 
 
-ROWS = 6
+ROWS = 7
 """How rows are written: 1 plain and sealed each with its own key, 2 packed and sealed with the hour's, 3 with what
 the rule book added to policies, zones, fleet, uploads and evidence, and zones in columns (`domain/sheets.py`), 4 with
 explanations in evidence, and with when a market offers, 5 with the room of slots and the sizes of gifts, gifts that
 travel together and a fair load, 6 with keys of associates, couriers that say where their data stays and by what way
-they may carry what, and what clients and their programmes have added to evidence, items and events. Whoever writes
-one way reads those before it, and none after: `cli/deploy.py` does not go back past it. Only orders say their schema: a
-field more in any other noun is one way more, for shapes are closed and former code cannot read it."""
+they may carry what, and what clients and their programmes have added to evidence, items and events, 7 with names of
+districts in markets and gates in addresses. Whoever writes one way reads those before it, and none after:
+`cli/deploy.py` does not go back past it. Only orders say their schema: a field more in any other noun is one way
+more, for shapes are closed and former code cannot read it."""
 
 
 class DynamoTable:
