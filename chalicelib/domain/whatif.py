@@ -72,7 +72,7 @@ def amendment_of(fields: Mapping[str, str], now: str, find: Find) -> dict[str, A
 
 def _changed(zone_id: str, properties: dict[str, Any], find: Find) -> dict[str, Any]:
     """That zone as it is until then, and from then on the same place under the policy; or all of one that has not begun
-    by then."""
+    by then. One that is over by then stays so, and its place begins anew."""
     if not zone_id:
         raise _wrong("district", "a zone, a district, a compound or at least three corners were expected")
     zone = find(zone_id)
@@ -82,10 +82,13 @@ def _changed(zone_id: str, properties: dict[str, Any], find: Find) -> dict[str, 
     place: dict[str, Any] = {"precision_m": zone.precision_m}
     if zone.unit is not None:
         place["unit"] = zone.unit.model_dump(mode="json", exclude_none=True)
-    if zone.valid_to is not None:
+    begins = datetime.fromisoformat(properties["valid_from"])
+    is_over = zone.valid_to is not None and zone.valid_to <= begins
+    if zone.valid_to is not None and not is_over:
         place["valid_to"] = zone.valid_to.isoformat()
     geometry = {"type": "MultiPolygon", "coordinates": zone.polygons} if zone.polygons else None
-    begins = datetime.fromisoformat(properties["valid_from"])
+    if is_over:
+        return _feature({"zone_id": ASKED, **properties, **place}, geometry)
     if begins <= zone.valid_from:
         later = {**properties, "valid_from": zone.valid_from.isoformat()}
         return _feature({"zone_id": zone_id, **later, **place}, geometry)

@@ -64,6 +64,13 @@ def test_a_zone_that_has_not_begun_begins_when_it_would_have() -> None:
     assert (stated["zone_id"], stated["valid_from"]) == ("Z-1", begins.isoformat())
 
 
+def test_a_zone_that_is_over_by_then_is_not_made_longer_and_its_place_begins_anew() -> None:
+    told = asked(a_zone(valid_to=b.NOON + timedelta(hours=3)), at=LATER)
+    assert "released" not in told
+    stated = told["features"][0]["properties"]
+    assert (stated["zone_id"], stated["valid_from"]) == (ASKED, LATER) and "valid_to" not in stated
+
+
 def test_places_that_are_typed_are_taken_before_those_of_the_zone() -> None:
     told = asked(a_zone(), district="310104")
     assert "released" not in told and told["features"][0]["properties"]["unit"] == {
