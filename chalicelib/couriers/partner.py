@@ -65,7 +65,7 @@ from chalicelib.domain.dialect import (
 )
 from chalicelib.domain.errors import Malformed, Unanswered, Unauthorised, Uncarriable
 from chalicelib.domain.fleet import Proof
-from chalicelib.domain.gifts import ItemClass, TemperatureRange
+from chalicelib.domain.gifts import IDENTITY_FOR, ItemClass, TemperatureRange
 from chalicelib.domain.legs import ENDS, Event, EventKind, Proven, order_of
 from chalicelib.domain.places import Coordinate, Datum, Place
 from chalicelib.domain.policies import TO_THE_CLIENT, Handover
@@ -119,9 +119,6 @@ FAILURES = (
 
 PROOFS = 10
 """So many of an event are kept."""
-
-IDENTITY_FOR = frozenset({ItemClass.HIGH_VALUE, ItemClass.ALCOHOL, ItemClass.MEDICINE})
-"""Whose client is asked for a document: nobody shows one for flowers."""
 
 
 # --- shapes: what is published ------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ ESSENTIAL_BY_DEFAULT = frozenset(
     {ItemClass.HOT_MEAL, ItemClass.CHILLED, ItemClass.FROZEN, ItemClass.AMBIENT_FOOD, ItemClass.MEDICINE}
 )
 """Food and medicine. A policy that knows better names its own classes."""
+IDENTITY_FOR = frozenset({ItemClass.HIGH_VALUE, ItemClass.ALCOHOL, ItemClass.MEDICINE})
+"""Whose client is asked for a document: nobody shows one for flowers."""
 
 
 class TemperatureRange(Shape):

@@ -102,6 +102,15 @@ ENDED = frozenset(
     }
 )
 """States nothing more is planned for. At gate, the client's own receipt may still follow."""
+AHEAD = frozenset(
+    {OrderState.PLACED, OrderState.HELD, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.RELAYED}
+)
+"""It is in nobody's hands on the way to its client yet: its hours may be changed."""
+IN_NO_HANDS = frozenset({OrderState.PLACED, OrderState.HELD, OrderState.RELAYED, OrderState.STRANDED})
+"""No courier has it or is sent for it."""
+CAN_BE_DIGITAL = IN_NO_HANDS | {OrderState.ASSIGNED, OrderState.RETURNED, OrderState.FAILED}
+"""Something that needs no courier can stand in for a parcel; a place given and not booked is given back. Beside
+them while a courier has the job and not the gift: it is asked to let go (`flows.answer`)."""
 
 Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$"), Field(examples=["+8613800138000"])]
 """E.164."""

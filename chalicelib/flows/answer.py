@@ -11,14 +11,12 @@ from datetime import datetime, timedelta
 from chalicelib.domain import facts, pass_rows
 from chalicelib.domain.errors import Clashing, Fault, Invalid, Lost, Stale
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
-from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.orders import CAN_BE_DIGITAL, IN_NO_HANDS, Order
 from chalicelib.domain.pass_answers import DigitalAction, DigitalStep
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.flows import hand_out, look, stand_in
 
-CAN_BE = stand_in.WAITS | {OrderState.ASSIGNED, OrderState.RETURNED, OrderState.FAILED}
-"""In which a brand can have it stood in for: a place that was given and not booked is given back."""
 TRIES = 3
 
 
@@ -96,7 +94,7 @@ def _done(world: World, order: Order, passed: Pass | None, wish: DigitalAction, 
 
 def _accepted(world: World, order: Order, passed: Pass | None, now: datetime) -> Order:
     held = _offer_of(order, passed, now)
-    if order.state not in stand_in.WAITS or _has_courier(order):
+    if order.state not in IN_NO_HANDS or _has_courier(order):
         raise Clashing(f"a courier was found meanwhile, the order is {order.state.value}: the offer is over")
     assert order.digital is not None
     digital = order.digital.model_copy(update={"outcome": DigitalOutcome.GIVEN, "at": now, "until": None})
@@ -143,7 +141,7 @@ def _asked(world: World, order: Order, passed: Pass | None, wish: DigitalAction,
     """The brand sends one in its place, or has the client asked."""
     if order.cancel_asked_at is not None:
         raise Clashing("an order whose end was asked for needs no gift in its place")
-    can_be = CAN_BE if wish.action is DigitalStep.SEND else stand_in.WAITS
+    can_be = CAN_BE_DIGITAL if wish.action is DigitalStep.SEND else IN_NO_HANDS
     lets_go = wish.action is DigitalStep.SEND and _may_let_go(order)
     if lets_go:
         pass

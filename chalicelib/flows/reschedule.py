@@ -12,7 +12,7 @@ from chalicelib.domain.acts import BRAND, Actor, Deed, kept_act
 from chalicelib.domain.errors import Clashing, Invalid, Lost, Stale
 from chalicelib.domain.legs import replace_leg
 from chalicelib.domain.order_views import first_window
-from chalicelib.domain.orders import Order, OrderState, Rescheduling
+from chalicelib.domain.orders import AHEAD, Order, Rescheduling
 from chalicelib.domain.ports import Change, Topic, World
 from chalicelib.domain.shapes import Window
 from chalicelib.domain.steps import moved
@@ -24,9 +24,6 @@ REASON = "rescheduled"
 """Why a courier is asked to let go."""
 MOST = 20
 """So often an order gets another window: whoever has the client's link can ask for one."""
-MOVABLE = frozenset(
-    {OrderState.PLACED, OrderState.HELD, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.RELAYED}
-)
 
 
 def reschedule(
@@ -96,7 +93,7 @@ def why_not(order: Order) -> str:
     if order.state in AGAIN:
         return ""
     live = order.leg.live_booking
-    if order.state not in MOVABLE:
+    if order.state not in AHEAD:
         return f"an order that is {order.state.value} can have no other window"
     if live is not None and not live.can_be_ended:
         return "the courier has set out, or would not let go of the job: its window stays"

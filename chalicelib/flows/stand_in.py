@@ -18,15 +18,13 @@ from chalicelib.domain.due import owes_digital
 from chalicelib.domain.errors import Forgotten, Lost, Missing
 from chalicelib.domain.instead import Digital, DigitalOutcome, WhyDigital
 from chalicelib.domain.legs import replace_leg
-from chalicelib.domain.orders import ENDED, Fallback, Note, Order, OrderState
+from chalicelib.domain.orders import ENDED, IN_NO_HANDS, Fallback, Note, Order, OrderState
 from chalicelib.domain.passes import Pass, PassState
 from chalicelib.domain.ports import Change, Row, World
 from chalicelib.domain.programme import programme_key, programme_of_row
 from chalicelib.domain.steps import moved
 from chalicelib.flows import hand_out, stock
 
-WAITS = frozenset({OrderState.PLACED, OrderState.HELD, OrderState.RELAYED, OrderState.STRANDED})
-"""In which no courier has it or is sent for it."""
 REASON = "instead"
 """Why a courier is asked to let go."""
 ABOUT = {
@@ -91,7 +89,7 @@ def _let_go(world: World, order: Order, passed: Pass, now: datetime) -> Order:
     live = [booking for leg in order.legs for booking in leg.bookings if booking.is_live]
     if live and all(booking.can_be_ended for booking in live):
         return order  # it has not answered yet
-    if live or order.state not in WAITS:
+    if live or order.state not in IN_NO_HANDS:
         return put_back(world, order, passed, DigitalOutcome.LAPSED, now)
     assert order.digital is not None
     digital = order.digital.model_copy(update={"outcome": DigitalOutcome.GIVEN, "at": now})

@@ -14,7 +14,7 @@ from chalicelib.domain.deeds import Deed
 from chalicelib.domain.due import in_pool
 from chalicelib.domain.legs import BookingState
 from chalicelib.domain.looks import Look
-from chalicelib.domain.orders import ENDED, Order, OrderState, Tier
+from chalicelib.domain.orders import CAN_BE_DIGITAL, ENDED, Order, OrderState, Tier
 
 RISKS: Final[dict[str, tuple[str, str]]] = {
     "astray": ("Astray", "!!"),
@@ -122,21 +122,6 @@ def choices(lines: Iterable[Line]) -> dict[str, list[str]]:
         "couriers": sorted({line.courier for line in lines if line.courier}),
         "districts": sorted({line.district for line in lines if line.district}),
     }
-
-
-CAN_BE_DIGITAL: Final = frozenset(
-    {
-        OrderState.PLACED,
-        OrderState.HELD,
-        OrderState.RELAYED,
-        OrderState.STRANDED,
-        OrderState.ASSIGNED,
-        OrderState.RETURNED,
-        OrderState.FAILED,
-    }
-)
-"""In which something that needs no courier can stand in for a parcel; beside them while a courier has the job and not
-the gift, and is asked to let go (`flows.answer`)."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.gifts import ItemClass
-from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.gifts import IDENTITY_FOR, ItemClass
+from chalicelib.domain.orders import AHEAD, Order, OrderState
 from chalicelib.domain.policies import FETCHED, Handover, LastLeg
 from chalicelib.domain.shapes import Window, zone_info
 from chalicelib.domain.words import LANGUAGES, RIGHT_TO_LEFT, Words, day_of, language_of
@@ -75,7 +75,6 @@ SAID: Final = {
     "form": "This page has been open for too long. Please choose once more.",
 }
 """What came of what was asked, by the word for it in the address."""
-SHOWS_IDENTITY: Final = frozenset({ItemClass.HIGH_VALUE, ItemClass.ALCOHOL, ItemClass.MEDICINE})
 WAYS: Final = {
     Handover.DOOR: "It is brought to your door and handed to you.",
     Handover.LOBBY: "It is handed in at the reception of your building.",
@@ -172,7 +171,7 @@ def page_of(
     wished = order.rescheduling
     text, tone = NOW[order.state]
     proposed = next_day.start.astimezone(zone)
-    is_ahead = order.state in _AHEAD
+    is_ahead = order.state in AHEAD
     length = min(window.end - window.start, timedelta(hours=12))
     heading = "Your gift from {name}" if order.appointment is None else "Your visit from {name}"
     if order.appointment is not None:
@@ -209,9 +208,6 @@ def page_of(
     )
 
 
-_AHEAD = frozenset(
-    {OrderState.PLACED, OrderState.HELD, OrderState.ASSIGNED, OrderState.BOOKED, OrderState.RELAYED}
-)
 _LAST = frozenset({OrderState.DELIVERED, OrderState.CANCELLED, OrderState.FULFILLED_DIGITALLY})
 VISITS: Final = {
     OrderState.PLACED: "We have your appointment, and are looking for a team that may come to you.",
@@ -271,7 +267,7 @@ def _steps(order: Order, way: Handover | None) -> tuple[Step, ...]:
 def _handing(
     order: Order, way: Handover | None, onward: frozenset[LastLeg], rest_minutes: int, gate: str
 ) -> tuple[Sentence, ...]:
-    if order.state not in _AHEAD | {OrderState.PICKED_UP, OrderState.AT_GATE}:
+    if order.state not in AHEAD | {OrderState.PICKED_UP, OrderState.AT_GATE}:
         return ()
     if way is None:
         return (Sentence("How it changes hands depends on the rules at your place. You will see it here."),)
@@ -287,7 +283,7 @@ def _handing(
         said += [Sentence(ONWARD[who]) for who in LastLeg if who in onward]
         if not onward:
             said.append(Sentence("Your compound knows who brings it from there to your door."))
-    if order.gift.item_classes & SHOWS_IDENTITY:
+    if order.gift.item_classes & IDENTITY_FOR:
         said.append(Sentence("Please have an identity document at hand."))
     if ItemClass.HIGH_VALUE in order.gift.item_classes:
         said.append(
