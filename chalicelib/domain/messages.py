@@ -195,7 +195,7 @@ SAID_OF: Final = {
     OrderState.PICKED_UP: MessageKind.ON_ITS_WAY,
     OrderState.AT_GATE: MessageKind.AT_GATE,
     OrderState.DELIVERED: MessageKind.DELIVERED,
-    OrderState.FAILED: MessageKind.FAILED,
+    OrderState.FAILED: MessageKind.STRANDED,  # no other time can be named before the gift is seen in the shop again
     OrderState.RETURNED: MessageKind.FAILED,
     OrderState.CANCELLED: MessageKind.CANCELLED,
     OrderState.FULFILLED_DIGITALLY: MessageKind.DIGITAL_SENT,

@@ -13,6 +13,7 @@ from chalicelib.domain.clients import ChannelKind
 from chalicelib.domain.messages import (
     BUSY_WAITS,
     MOST_SENDS,
+    SAID_OF,
     TRIES_KEPT,
     Message,
     MessageState,
@@ -26,10 +27,11 @@ from chalicelib.domain.messages import (
     read_name,
     settled,
 )
-from chalicelib.domain.orders import Moved, Order, OrderState
+from chalicelib.domain.orders import AHEAD, Moved, Order, OrderState
 from chalicelib.domain.places import Market
 from chalicelib.domain.steps import placed
 from chalicelib.domain.templates import TEMPLATES, Choice, MessageKind
+from chalicelib.flows.send_again import AGAIN
 from tests.stage import MARKET, NOON, new_order
 
 WHATSAPP, EMAIL, WEBHOOK = ChannelKind.WHATSAPP, ChannelKind.EMAIL, ChannelKind.WEBHOOK
@@ -98,11 +100,19 @@ def test_a_name_reaches_no_other_row(text: str) -> None:
         ((OrderState.STRANDED,), "stranded"),
         ((OrderState.ASSIGNED, OrderState.BOOKED, OrderState.PICKED_UP, OrderState.RETURNING), "on_its_way"),
         ((OrderState.CANCELLED,), "cancelled"),
+        ((OrderState.BOOKED, OrderState.PICKED_UP, OrderState.FAILED), "stranded"),
+        ((OrderState.BOOKED, OrderState.PICKED_UP, OrderState.FAILED, OrderState.RETURNED), "failed"),
     ],
 )
 def test_the_last_step_counts_that_there_are_words_for(states: tuple[OrderState, ...], kind: str) -> None:
     owed = owed_of(order(*states), ())
     assert owed is not None and owed.kind.value == kind
+
+
+def test_nobody_is_asked_for_another_time_who_can_have_none() -> None:
+    """Under way and failed a gift is not in the shop: whoever would name another time is told that it is too late."""
+    asks = {kind for kind, template in TEMPLATES.items() if Choice.OTHER_TIME in template.choices}
+    assert {state for state, kind in SAID_OF.items() if kind in asks} <= AHEAD | AGAIN
 
 
 @given(st.lists(st.sampled_from(OrderState), max_size=9))
