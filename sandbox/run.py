@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ MAIL_DOMAIN = "celadon.example"
 KITCHEN, OPEN, SEALED = "Kitchen Court", "Garden Court", "Sealed Court"
 ORDER = "order.json"
 MINUTE = timedelta(minutes=1)
+PATIENCE_S = 120
+"""Within so long the rules are published, however busy the machine."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,17 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
             stand.pumps.start()
             pool = urllib3.PoolManager()
             now = datetime.now(UTC)
-            furnish(Client(stand.front.url, keys[Role.OPERATOR], pool), now)
+            operator = Client(stand.front.url, keys[Role.OPERATOR], pool)
+            upload, until = furnish(operator, now), time.monotonic() + PATIENCE_S
+            while operator("GET", upload)["state"] in (
+                "open",
+                "finished",
+            ):  # before that every place is unknown
+                if time.monotonic() > until:
+                    raise TimeoutError(
+                        f"the rules were not published within {PATIENCE_S} s: {home / 'run.log'}"
+                    )
+                time.sleep(0.1)
             _listen(Client(stand.front.url, keys[Role.BRAND], pool), stand)
             order = home / ORDER
             text = json.dumps(order_body(now), indent=2, ensure_ascii=False)
@@ -113,8 +126,9 @@ def _for_the_command_line(file: Path, stand: Stand, keys: dict[Role, str]) -> No
 OWNERS = {Role.BRAND: BRAND, Role.OPERATOR: "control-room", Role.SOURCE: "city-bulletin"}
 
 
-def furnish(operator: Client, now: datetime, place: Market = shanghai.MARKET) -> None:
-    """A market with three compounds, one crew with fresh tests, and slots for a day from this hour."""
+def furnish(operator: Client, now: datetime, place: Market = shanghai.MARKET) -> str:
+    """A market with three compounds, one crew with fresh tests, and slots for a day from this hour; the address of the
+    upload of its rules, which are published soon."""
     market = f"/v1/markets/{shanghai.MARKET_ID}"
     operator("PUT", market, json.loads(place.model_dump_json(exclude_defaults=True)))
     yesterday = (now - timedelta(days=1)).isoformat()
@@ -176,6 +190,7 @@ def furnish(operator: Client, now: datetime, place: Market = shanghai.MARKET) ->
                 "price": {"amount": 3000, "currency": "CNY"},
             },
         )
+    return f"{uploads}/{begun['upload_id']}"
 
 
 def _listen(brand: Client, stand: Stand) -> None:
