@@ -93,10 +93,8 @@ def up(home: Path, port: int = 0) -> Iterator[Up]:
             now = datetime.now(UTC)
             operator = Client(stand.front.url, keys[Role.OPERATOR], pool)
             upload, until = furnish(operator, now), time.monotonic() + PATIENCE_S
-            while operator("GET", upload)["state"] in (
-                "open",
-                "finished",
-            ):  # before that every place is unknown
+            # before that every place is unknown
+            while operator("GET", upload)["state"] in ("open", "finished"):
                 if time.monotonic() > until:
                     raise TimeoutError(
                         f"the rules were not published within {PATIENCE_S} s: {home / 'run.log'}"

@@ -150,6 +150,10 @@ class Market(Shape):
         """The district as people read it."""
         return self.districts.get(district, district)
 
+    def where(self, compound: str | None, district: str | None) -> str:
+        """A place as people read it; empty where neither is known."""
+        return ", ".join(part for part in (compound, district and self.reads(district)) if part)
+
     def holds(self, coordinate: Coordinate) -> bool:
         """True when the point lies inside the market's bounds."""
         lng, lat = coordinate.within(self.datum)

@@ -26,8 +26,7 @@ def gifts(lines: Iterable[Line], market: Market) -> dict[str, Any]:
             continue
         if line.district:
             districts[line.district] = districts.get(line.district, 0) + 1
-        district = market.reads(line.district) if line.district else None
-        place = ", ".join(part for part in (line.compound, district) if part) or "not known"
+        place = market.where(line.compound, line.district) or "not known"
         spot = spots.setdefault(
             (line.spot, place),
             {

@@ -209,7 +209,7 @@ const corners = () => {
 
 const names = () => {
   const list = $("zone-names");
-  list?.replaceChildren(...zones.slice(0, 2000).map((zone) => { const one = document.createElement("option"); one.value = zone[0]; one.label = `${reads(zone[8])}, ${LEVELS[zone[1]]}`; return one; }));
+  list?.replaceChildren(...zones.slice(0, 2000).map((zone, n) => { const one = document.createElement("option"); one.value = zone[0]; one.label = `${place(n)}, ${LEVELS[zone[1]]}`; return one; }));
 };
 
 // --- moving through time: the map at once, the tables when the hand rests
